@@ -1,0 +1,19 @@
+/* Attributes of functions, and the assertion that is always compiled in. */
+#pragma once
+
+#define must_check __attribute__((warn_unused_result))
+#define unused __attribute__((unused))
+#define hot __attribute__((hot))
+#define cold __attribute__((cold))
+#define printf_like(format, first) __attribute__((format(printf, format, first)))
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+/* A bug of ours: say where and stop the process. Never for input, the disk or the system. */
+#define kv_assert(condition)                                                                      \
+    do {                                                                                          \
+        if (unlikely(!(condition)))                                                               \
+            kv_assert_failed(#condition, __FILE__, __LINE__);                                     \
+    } while (0)
+
+_Noreturn cold void kv_assert_failed(const char *condition, const char *file, int line);
