@@ -1,0 +1,53 @@
+/* The log: batches of effects go to the current incr file by a thread of its own, which writes each with one call and
+ * syncs by policy. Essay, states and invariants stand in log.c. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/attr.h"
+#include "core/journal.h"
+#include "persistence/manifest.h"
+
+struct disk;
+struct fault;
+struct log;
+
+struct log_options {
+    const struct disk *disk;
+    const char *directory;            /* appendonlydir, existing, locked by the caller */
+    const char *name;                 /* appendonly.aof */
+    enum journal_policy policy;
+    uint64_t chunk_bytes;             /* space taken ahead at a time; 0: none */
+    uint64_t retry_ms;                /* between attempts to heal */
+    bool time_stamps;                 /* #TS lines */
+    /* Called on the log thread when a mark has risen or the state has changed: wakes the loop. */
+    void (*news)(void *env);
+    void *env;
+};
+
+/* Where the log stands when it begins: what recovery found. */
+struct log_start {
+    char kvid[33];
+    uint64_t seq;             /* stream offset */
+    uint64_t batch;           /* number of the last batch there is; the first new one is batch + 1 */
+    uint32_t crc;             /* of the last trailer, for the new header's <previous crc> */
+    uint64_t next_file;       /* a number never seen in the directory */
+    uint64_t durable_turn;    /* of kv.durable */
+    struct manifest manifest; /* as it is on disk; the log takes its own copy and appends the new incr file */
+};
+
+/* Create the new incr file (O_EXCL, header, sync, directory sync), switch the manifest, start the threads, and fill in
+ * `journal`. Blocks. On failure nothing is started; the directory is in a state that starts. */
+must_check int log_open(const struct log_options *options, const struct log_start *start, struct journal *journal,
+                        struct log **out, struct fault *fault);
+
+/* Write and sync all, trim the space taken ahead, write kv.durable, end the threads. If the log is FAILED, or fails
+ * now, returns KV_E... and everything is released all the same. */
+int log_close(struct log *log, struct fault *fault);
+
+/* Stop the threads at once, as a crash would: for tests. */
+void log_abandon(struct log *log);
+
+/* What the journal port's functions do, on the log: see core/journal.h. */
+extern const struct journal_ops log_journal_ops;
