@@ -1,0 +1,316 @@
+#!/usr/bin/python3
+"""Run test suites, show what fails in full, count what passed.
+
+usage: run_suites.py [--variant V] [--jobs N] [--all] SUITE...
+
+A suite is unit, crash, wire, tidy, fuzz, asan or tsan; the Makefile has built what it needs. Three kinds of tests are
+counted:
+  C programs   cmocka's; asked for TAP, so each `ok` or `not ok` line is one test. One that dies or leaves tests out
+               has a failed test more.
+  pytest       one junit file a run; a skipped test is named and counts as neither.
+  fuzz         one test a target: no finding within FUZZ_SECONDS.
+A suite that has test files but ran nothing has failed. The last line is `N passed, N failed`; the exit status is 1 if
+anything failed, and with --all also if nothing passed.
+
+Names of wire tests and markers (see `pytest --markers`): `slow` tests stay away from the sanitizers' runs; `threads`
+marks those that ThreadSanitizer should see.
+"""
+import argparse
+import concurrent.futures
+import glob
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = "build"
+PROGRAM_SECONDS = 900
+PYTEST_SECONDS = 1500
+MARKERS = (
+    "slow: takes long; left out where a sanitizer is compiled in",
+    "threads: exercises threads of the server; run under ThreadSanitizer",
+)
+SANITIZER_OPTIONS = {
+    "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:allocator_may_return_null=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1",
+    "TSAN_OPTIONS": "halt_on_error=0:second_deadlock_stack=1",
+}
+# A sanitizer's finding in a server that the tests then kill must not get lost.
+FINDING = re.compile(r"(ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|runtime error:)")
+
+
+class Tally:
+    def __init__(self):
+        self.passed = 0
+        self.failed = 0
+        self.skipped = 0
+
+    def add(self, passed, failed, skipped=0):
+        self.passed += passed
+        self.failed += failed
+        self.skipped += skipped
+
+
+def say(text=""):
+    print(text, flush=True)
+
+
+def directory(variant):
+    return BUILD if variant == "release" else os.path.join(BUILD, variant)
+
+
+def environment(extra=None):
+    env = dict(os.environ)
+    env.update(SANITIZER_OPTIONS)
+    env["PYTHONDONTWRITEBYTECODE"] = "1"
+    env["KV_ROOT"] = ROOT
+    env.update(extra or {})
+    return env
+
+
+def run(command, seconds, env):
+    """The exit status (negative for a signal, None past the limit) and everything it printed."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env,
+                               stdin=subprocess.DEVNULL, start_new_session=True)
+    try:
+        output, _ = process.communicate(timeout=seconds)
+        return process.returncode, output.decode("utf-8", "replace")
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        output, _ = process.communicate()
+        return None, output.decode("utf-8", "replace")
+
+
+def ending(status, seconds):
+    if status is None:
+        return f"took more than {seconds} s"
+    if status < 0:
+        return f"killed by {signal.Signals(-status).name}"
+    return f"exit status {status}"
+
+
+# --- C programs ------------------------------------------------------------------------------------------------------
+
+def run_c_program(path):
+    started = time.time()
+    status, output = run([path], PROGRAM_SECONDS, environment({"CMOCKA_MESSAGE_OUTPUT": "TAP"}))
+    passed = len(re.findall(r"^ok \d+", output, re.M))
+    failed = len(re.findall(r"^not ok \d+", output, re.M))
+    planned = sum(int(n) for n in re.findall(r"^1\.\.(\d+)", output, re.M))
+    reason = ""
+    if status != 0 and failed == 0:
+        failed, reason = 1, ending(status, PROGRAM_SECONDS)
+    elif passed + failed < planned:
+        failed, reason = failed + 1, f"ran {passed + failed} of {planned} tests"
+    elif passed + failed == 0:
+        failed, reason = 1, "no test ran"
+    return path, passed, failed, reason, output, time.time() - started
+
+
+def run_c_programs(tally, paths, jobs):
+    missing = [path for path in paths if not os.access(path, os.X_OK)]
+    for path in missing:
+        say(f"  FAILED {path}: was not built")
+        tally.add(0, 1)
+    present = [path for path in paths if path not in missing]
+    with concurrent.futures.ThreadPoolExecutor(max_workers=jobs) as pool:
+        for path, passed, failed, reason, output, seconds in pool.map(run_c_program, present):
+            tally.add(passed, failed)
+            if failed:
+                say(f"  FAILED {path}: {passed} passed, {failed} failed {reason}")
+                say(output.rstrip())
+                say(f"  end of the output of {path}")
+            else:
+                say(f"  {path}: {passed} passed ({seconds:.1f} s)")
+
+
+def c_tests(folder, variant):
+    sources = sorted(glob.glob(f"tests/{folder}/**/*_test.c", recursive=True))
+    return [os.path.join(directory(variant), source[len("tests/"):-len(".c")]) for source in sources]
+
+
+# --- pytest ----------------------------------------------------------------------------------------------------------
+
+def run_pytest(tally, name, files, variant, markers=""):
+    server = os.path.join(directory(variant), "kv-server")
+    if not files:
+        return
+    if not os.access(server, os.X_OK):
+        say(f"  no {server}: {len(files)} test files not run")
+        tally.add(0, 1)
+        return
+    work = os.path.abspath(os.path.join(BUILD, "tests", name))
+    shutil.rmtree(work, ignore_errors=True)
+    os.makedirs(work)
+    junit = os.path.join(work, "junit.xml")
+    findings = os.path.join(work, "sanitizer")
+    env = environment({
+        "KV_SERVER": os.path.abspath(server),
+        "KV_BUILD": os.path.abspath(directory(variant)),
+        "KV_VARIANT": variant,
+        "PYTHONPATH": os.path.join(ROOT, "tests/support"),
+    })
+    for option in SANITIZER_OPTIONS:
+        env[option] += f":log_path={findings}"
+    command = [sys.executable, "-m", "pytest", "-q", "-rfEs", "--tb=short", "-p", "no:cacheprovider",
+               "-c", os.devnull, "--rootdir", ROOT, f"--junitxml={junit}", f"--basetemp={work}/tmp"]
+    for marker in MARKERS:
+        command += ["-o", f"markers={marker}"] if len(MARKERS) == 1 else []
+    if len(MARKERS) > 1:
+        command += ["-o", "markers=" + "\n".join(MARKERS)]
+    if markers:
+        command += ["-m", markers]
+    status, output = run(command + files, PYTEST_SECONDS, env)
+    passed = failed = skipped = 0
+    if os.path.exists(junit):
+        for suite in xml.etree.ElementTree.parse(junit).getroot().iter("testsuite"):
+            wrong = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+            skipped += int(suite.get("skipped", 0))
+            failed += wrong
+            passed += int(suite.get("tests", 0)) - wrong - int(suite.get("skipped", 0))
+    nothing_chosen = status == 5 and markers
+    if status != 0 and not failed and not nothing_chosen:
+        failed = 1
+        output += f"\npytest: {ending(status, PYTEST_SECONDS)}"
+    for path in sorted(glob.glob(findings + "*")):
+        with open(path, encoding="utf-8", errors="replace") as report:
+            text = report.read()
+        if FINDING.search(text):
+            failed += 1
+            output += f"\nFound by the sanitizer, in {path}:\n{text}"
+    tally.add(passed, failed, skipped)
+    if failed or skipped:
+        say(output.rstrip())
+    say(f"  {name} ({len(files)} files, {server}): {passed} passed, {failed} failed"
+        + (f", {skipped} skipped" if skipped else ""))
+
+
+def python_tests(folder):
+    return sorted(glob.glob(f"tests/{folder}/**/test_*.py", recursive=True))
+
+
+# --- Fuzz targets ----------------------------------------------------------------------------------------------------
+
+def fuzz_target(path):
+    name = os.path.basename(path)
+    corpus = os.path.join(BUILD, "fuzz", "corpus", name)
+    os.makedirs(corpus, exist_ok=True)
+    seconds = int(os.environ.get("FUZZ_SECONDS", "20"))
+    seeds = os.path.join("fixtures", "fuzz", name)
+    command = [path, f"-max_total_time={seconds}", "-timeout=20", "-rss_limit_mb=2048", "-print_final_stats=1",
+               f"-artifact_prefix={BUILD}/fuzz/{name}-", corpus]
+    if os.path.isdir(seeds):
+        command.append(seeds)
+    return (path,) + run(command, seconds + 120, environment())
+
+
+def run_fuzz(tally, jobs):
+    names = [os.path.basename(source)[:-len(".c")] for source in sorted(glob.glob("tests/fuzz/*_fuzz.c"))]
+    paths = [os.path.join(BUILD, "fuzz", "fuzz", name) for name in names]
+    for path in [path for path in paths if not os.access(path, os.X_OK)]:
+        say(f"  FAILED {path}: was not built; is there a clang with libFuzzer? (./configure --install)")
+        tally.add(0, 1)
+        paths.remove(path)
+    with concurrent.futures.ThreadPoolExecutor(max_workers=jobs) as pool:
+        for path, status, output in pool.map(fuzz_target, paths):
+            executed = re.search(r"number_of_executed_units: (\d+)", output)
+            if status == 0 and executed:
+                tally.add(1, 0)
+                say(f"  {path}: {executed.group(1)} inputs, nothing found")
+            else:
+                tally.add(0, 1)
+                say(f"  FAILED {path}: {ending(status, 0)}")
+                say(output.rstrip())
+
+
+# --- Suites ----------------------------------------------------------------------------------------------------------
+
+def run_tidy(tally):
+    status, output = run([sys.executable, "-B", "tests/support/tidy.py"], PROGRAM_SECONDS, environment())
+    say(output.rstrip())
+    closing = re.search(r"^(\d+) passed, (\d+) failed$", output, re.M)
+    if closing:
+        tally.add(int(closing.group(1)), int(closing.group(2)))
+    if not closing or (status != 0 and closing.group(2) == "0"):
+        say(f"  FAILED tidy: {ending(status, PROGRAM_SECONDS)}")
+        tally.add(0, 1)
+
+
+def run_suite(name, variant, jobs):
+    tally = Tally()
+    checked = "debug" if variant == "release" else variant
+    expected = 0
+    if name == "unit":
+        programs = c_tests("unit", checked)
+        expected = len(programs)
+        run_c_programs(tally, programs, jobs)
+    elif name == "crash":
+        programs = c_tests("crash", checked)
+        files = python_tests("crash")
+        expected = len(programs) + len(files)
+        run_c_programs(tally, programs, jobs)
+        run_pytest(tally, "crash", files, variant)
+    elif name == "wire":
+        files = python_tests("wire")
+        expected = len(files)
+        run_pytest(tally, "wire", files, variant)
+    elif name == "tidy":
+        expected = 1
+        run_tidy(tally)
+    elif name == "fuzz":
+        expected = len(glob.glob("tests/fuzz/*_fuzz.c"))
+        run_fuzz(tally, jobs)
+    elif name == "asan":
+        programs = c_tests("unit", "asan")
+        files = python_tests("wire")
+        expected = len(programs) + len(files)
+        run_c_programs(tally, programs, jobs)
+        run_pytest(tally, "asan-wire", files, "asan", "not slow")
+    elif name == "tsan":
+        programs = [path for path in c_tests("unit", "tsan")
+                    if path.startswith(("build/tsan/unit/persistence/", "build/tsan/unit/net/"))]
+        files = python_tests("wire")
+        expected = len(programs)
+        run_c_programs(tally, programs, jobs)
+        run_pytest(tally, "tsan-wire", files, "tsan", "threads")
+    else:
+        sys.exit(f"run_suites: no suite {name}")
+    if expected and not tally.passed and not tally.failed:
+        say(f"  FAILED {name}: has test files, ran none")
+        tally.add(0, 1)
+    return tally
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--variant", default="release")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--all", action="store_true")
+    parser.add_argument("suites", nargs="+")
+    arguments = parser.parse_args()
+    os.chdir(ROOT)
+    total = Tally()
+    lines = []
+    for name in arguments.suites:
+        started = time.time()
+        say(f"== {name}")
+        tally = run_suite(name, arguments.variant, arguments.jobs)
+        total.add(tally.passed, tally.failed, tally.skipped)
+        skipped = f", {tally.skipped} skipped" if tally.skipped else ""
+        lines.append(f"{name}: {tally.passed} passed, {tally.failed} failed{skipped} ({time.time() - started:.0f} s)")
+    say("== all" if arguments.all else "==")
+    for line in lines:
+        say(line)
+    if arguments.all and not total.passed:
+        total.add(0, 1)
+    say(f"{total.passed} passed, {total.failed} failed")
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
