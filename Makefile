@@ -138,7 +138,8 @@ RUN = FUZZ_SECONDS=$(FUZZ_SECONDS) $(PYTHON) -B tests/support/run_suites.py --va
 .PHONY: all run test check unit wire crash bench fuzz tidy asan tsan install deps clean FORCE
 FORCE:
 
-all: $(PROGRAMS)
+# The archives too: a file that no program uses yet must compile.
+all: $(PROGRAMS) $(foreach name,cmd persistence net core,$(DIR_$(VARIANT))/lib$(name).a)
 
 run: all
 	@mkdir -p data
