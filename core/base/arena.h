@@ -1,5 +1,5 @@
-/* An arena: what lives for one command. Nothing in it is freed by hand; arena_reset gives all of it back at once and
- * keeps one block of 16 KiB for the next command. */
+/* An arena: what lives for one command. Nothing in it is freed by hand; arena_reset gives all of it
+ * back at once and keeps one block of 16 KiB for the next command. */
 #pragma once
 
 #include <stddef.h>

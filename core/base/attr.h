@@ -5,7 +5,7 @@
 #define unused __attribute__((unused))
 #define hot __attribute__((hot))
 #define cold __attribute__((cold))
-#define printf_like(format, first) __attribute__((format(printf, format, first)))
+#define printf_like(text, first) __attribute__((format(printf, text, first)))
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 

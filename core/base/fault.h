@@ -1,4 +1,5 @@
-/* What went wrong with the disk, the system or a file: filled in where it happened, shown to the operator as it is. */
+/* What went wrong with the disk, the system or a file: filled in where it happened, shown to the
+ * operator as it is. */
 #pragma once
 
 #include <stdint.h>
@@ -25,10 +26,10 @@ struct fault {
 };
 
 /* Fill in `fault` (which may be NULL) and return `code`. */
-int fault_set(struct fault *fault, int code, const char *path, int64_t offset, const char *format, ...)
-    printf_like(5, 6);
-/* The same with the text of errno appended: "write: No space left on device". ENOSPC and EDQUOT give KV_ENOSPACE,
- * everything else KV_EIO. */
+int fault_set(struct fault *fault, int code, const char *path, int64_t offset, const char *format,
+              ...) printf_like(5, 6);
+/* The same with the text of errno appended: "write: No space left on device". ENOSPC and EDQUOT
+ * give KV_ENOSPACE, everything else KV_EIO. */
 int fault_errno(struct fault *fault, const char *path, int64_t offset, const char *doing);
 /* One line: "path: offset 123: text". Returns `out`. */
 const char *fault_line(const struct fault *fault, char *out, int out_bytes);

@@ -1,4 +1,5 @@
-/* A histogram of microseconds with a relative error below 1/16, from 0 to 2^36 us (19 hours); 8.5 KiB. After HdrHistogram. */
+/* A histogram of microseconds with a relative error below 1/16, from 0 to 2^36 us (19 hours); 4
+ * KiB. After HdrHistogram. */
 #pragma once
 
 #include <stdint.h>
@@ -10,7 +11,7 @@ struct histogram {
     uint64_t count;
     uint64_t sum;
     uint64_t max;
-    uint32_t cells[HISTOGRAM_CELLS];
+    uint64_t cells[HISTOGRAM_CELLS];
 };
 
 void histogram_add(struct histogram *histogram, uint64_t us);

@@ -1,17 +1,18 @@
-/* Memory: allocation that never fails to its caller, and what the process uses. jemalloc in release builds; the C
- * library's where a sanitizer is compiled in. */
+/* Memory: allocation that never fails to its caller, and what the process uses. jemalloc in release
+ * builds; the C library's where a sanitizer is compiled in. */
 #pragma once
 
 #include <stddef.h>
 
-/* Allocate `bytes` (0 is taken as 1). Stops the process when there is none. A size that came over the wire or from
- * a file is checked against its limit before it gets here. */
+/* Allocate `bytes` (0 is taken as 1). Stops the process when there is none. A size that came over
+ * the wire or from a file is checked against its limit before it gets here. */
 __attribute__((malloc, returns_nonnull)) void *mem_alloc(size_t bytes);
 __attribute__((malloc, returns_nonnull)) void *mem_alloc_zero(size_t bytes);
 __attribute__((returns_nonnull)) void *mem_realloc(void *old, size_t bytes);
 void mem_free(void *old);
 
-/* The bytes that an allocation of `bytes` really takes (its size class). Arithmetic only: does not allocate. */
+/* The bytes that an allocation of `bytes` really takes (its size class). Arithmetic only: does not
+ * allocate. */
 size_t mem_class(size_t bytes);
 
 /* Bytes in the block at `ptr`: at least what was asked for. */

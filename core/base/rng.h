@@ -1,5 +1,5 @@
-/* A small random generator (xoshiro256**, Blackman and Vigna 2018): choices of eviction, SCAN, RANDOMKEY and SPOP.
- * Not for secrets: those come from host->random_bytes. */
+/* A small random generator (xoshiro256**, Blackman and Vigna 2018): choices of eviction, SCAN,
+ * RANDOMKEY and SPOP. Not for secrets: those come from host->random_bytes. */
 #pragma once
 
 #include <stdint.h>

@@ -1,4 +1,5 @@
-/* A slice borrows bytes that somebody else owns: it never frees, and is good only as long as they are. */
+/* A slice borrows bytes that somebody else owns: it never frees, and is good only as long as they
+ * are. */
 #pragma once
 
 #include <stdbool.h>

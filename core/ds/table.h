@@ -1,14 +1,17 @@
 /* A hash table of pointers for the keyspace and for big hashes and sets.
  *
- * Linear hashing (Litwin 1980) over groups of varying size. A group is one block: a count, a capacity, a byte of hash
- * tag per item (compared 16 at a time) and a word per item: the pointer with further hash bits in its upper 16 bits
- * and a mark in its lowest bit. Groups are addressed by a directory of segments; when the mean passes 24 items a
- * group, the next group in turn is split into two, when it falls below 10 the last is merged back. So every
- * operation does a bounded amount of work, there is never a second table, the load is the same at every size (9 to
- * 10 bytes an item, the size classes' slack included), and an item moves without being touched: its next hash bits
- * are in its word (the item is hashed again only when those are used up, every 8th doubling).
+ * Linear hashing (Litwin 1980) over groups of varying size. A group is one block: a count, a
+ * capacity, a byte of hash tag per item (compared 16 at a time) and a word per item: the pointer
+ * with further hash bits in its upper 16 bits and a mark in its lowest bit. Groups are addressed by
+ * a directory of segments; when the mean passes 24 items a group, the next group in turn is split
+ * into two, when it falls below 10 the last is merged back. So every operation does a bounded
+ * amount of work, there is never a second table, the load is the same at every size (9 to 10 bytes
+ * an item, the size classes' slack included), and an item moves without being touched: its next
+ * hash bits are in its word (the item is hashed again only when those are used up, every 8th
+ * doubling).
  *
- * Items are pointers aligned to 8 bytes that fit into 48 bits; the table does not own what they point to.
+ * Items are pointers aligned to 8 bytes that fit into 48 bits; the table does not own what they
+ * point to.
  */
 #pragma once
 
@@ -50,19 +53,22 @@ void *table_item(const struct table_slot *slot);
 /* Put another item of the same hash and key in its place; the mark stays. */
 void table_replace(struct table_slot *slot, void *item);
 
-/* One bit an item, which moves with it; new items are born with `table_set_birth_mark`'s (false at first). */
+/* One bit an item, which moves with it; new items are born with `table_set_birth_mark`'s (false at
+ * first). */
 bool table_marked(const struct table_slot *slot);
 void table_set_mark(struct table_slot *slot, bool mark);
 void table_set_birth_mark(struct table *table, bool mark);
 
-/* Visit one group and return the cursor of the next, 0 at the end. Begin with 0. Each item that is in the table from
- * the first call to the last is visited at least once, whatever the table does between the calls (the cursor counts
- * from its upper bits down). The visitor changes nothing. */
-uint64_t table_scan(const struct table *table, uint64_t cursor, void (*visit)(void *env, void *item), void *env);
+/* Visit one group and return the cursor of the next, 0 at the end. Begin with 0. Each item that is
+ * in the table from the first call to the last is visited at least once, whatever the table does
+ * between the calls (the cursor counts from its upper bits down). The visitor changes nothing. */
+uint64_t table_scan(const struct table *table, uint64_t cursor,
+                    void (*visit)(void *env, void *item), void *env);
 
 /* Any item, each as likely as the other; NULL in an empty table. */
 struct table_slot *table_random(const struct table *table, struct rng *rng);
-/* Up to `most` items from places near each other, not all equally likely; returns how many. For sampling. */
+/* Up to `most` items from places near each other, not all equally likely; returns how many. For
+ * sampling. */
 size_t table_sample(const struct table *table, struct rng *rng, void **out, size_t most);
 
 /* Walk all items group by group: not across a change. */

@@ -1,0 +1,57 @@
+/* Hashes and checksums, each from the library that does it best. */
+#include "core/base/hash.h"
+
+#include <openssl/sha.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+#include <zlib.h>
+
+uint64_t hash_bytes(struct slice bytes, uint64_t seed)
+{
+    return XXH3_64bits_withSeed(bytes.data, bytes.len, seed);
+}
+
+uint32_t crc32_bytes(uint32_t crc, const void *bytes, size_t len)
+{
+    /* zlib takes no bytes at NULL as "give the first value". */
+    if (len == 0)
+        return crc;
+    return (uint32_t)crc32_z(crc, bytes, len);
+}
+
+static void hash_hex(const unsigned char *digest, size_t bytes, char *out)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < bytes; i++) {
+        out[2 * i] = digits[digest[i] >> 4];
+        out[2 * i + 1] = digits[digest[i] & 15];
+    }
+    out[2 * bytes] = '\0';
+}
+
+void sha1_hex(struct slice bytes, char out[static 41])
+{
+    unsigned char digest[SHA_DIGEST_LENGTH];
+
+    SHA1((const unsigned char *)bytes.data, bytes.len, digest);
+    hash_hex(digest, sizeof(digest), out);
+}
+
+void sha256_hex(struct slice bytes, char out[static 65])
+{
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+
+    SHA256((const unsigned char *)bytes.data, bytes.len, digest);
+    hash_hex(digest, sizeof(digest), out);
+}
+
+int secret_equal(struct slice a, struct slice b)
+{
+    unsigned char differs = a.len != b.len;
+
+    /* Goes through all of `a` whatever `b` is: only the length of what the client sent shows. */
+    for (size_t i = 0; i < a.len; i++)
+        differs |= (unsigned char)(a.data[i] ^ (b.len == 0 ? 1 : b.data[i % b.len]));
+    return differs == 0;
+}
