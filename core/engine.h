@@ -1,0 +1,120 @@
+/* The engine: executes requests on the keyspace and records what they did.
+ *
+ * A request goes: lookup -> gate (arity, auth, loading, memory, state of the log) -> the command's function on a ctx
+ * -> effects appended to the journal's open batch -> the reply stamped with the sequence it depends on. Everything
+ * here runs on the main thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/arena.h"
+#include "core/base/attr.h"
+#include "core/base/buf.h"
+#include "core/base/rng.h"
+#include "core/base/slice.h"
+#include "core/command.h"
+#include "core/host.h"
+#include "core/journal.h"
+#include "core/session.h"
+#include "core/settings.h"
+#include "core/stats.h"
+
+struct fault;
+struct keyspace;
+struct reaper;
+
+#define GATE_CELLS 65536
+#define ENGINE_DATABASES_MAX 65536
+
+struct engine {
+    struct settings *settings;
+    struct host *host;
+    struct journal *journal;
+    struct keyspace *keyspace;
+    struct registry *registry;
+    struct reaper *reaper;
+    struct rng rng;
+    struct arena arena;               /* for one command */
+    struct stats stats;
+
+    /* the clock, read once a turn and once a command */
+    int64_t now_ms;                   /* wall clock */
+    uint64_t now_ns;                  /* monotonic */
+    int64_t started_ms;
+    uint64_t turns;
+
+    /* sessions */
+    struct session *sessions;
+    uint64_t session_count, session_next_id;
+    struct session *current;          /* whose request is being executed */
+    int64_t paused_until_ms;          /* CLIENT PAUSE */
+    bool paused_writes_only;
+
+    /* the gate: sequence of the last change by hash(db, key); a floor for changes of everything */
+    uint64_t gate[GATE_CELLS];
+    uint64_t gate_floor;
+    struct buf effects;               /* of the command that runs */
+    int effect_count;
+    int effect_db;                    /* database of the first effect */
+    int batch_db;                     /* database selected in the open batch; -1 none yet */
+
+    /* loading */
+    bool loading;                     /* replay: gate and journal are off, nothing expires */
+    uint64_t loading_total, loading_done, loading_commands;
+    int64_t loading_started_ms;
+
+    /* eviction and expiry keep their place here */
+    struct evict_pool *evict_pool;
+    uint64_t expire_cursor;
+    int expire_db;
+    uint32_t run_id_words[5];
+    char run_id[41];
+    char kvid[33];                    /* of the data set; "" without a log */
+    const char *executable;           /* for INFO */
+    int shutdown_requested;
+};
+
+struct engine_options {
+    struct settings *settings;        /* all borrowed: they outlive the engine */
+    struct host *host;
+    struct journal *journal;
+    const struct command *const *commands;
+};
+
+struct engine *engine_new(const struct engine_options *options);
+void engine_free(struct engine *engine);
+
+enum engine_result {
+    ENGINE_DONE,   /* executed or answered with an error; the reply is in the session's output */
+    ENGINE_WAIT,   /* not now (back-pressure, CLIENT PAUSE): keep the request and offer it again after the next news */
+};
+
+/* Execute one request. argv is borrowed for the call. */
+enum engine_result engine_execute(struct engine *engine, struct session *session, int argc,
+                                  const struct slice *argv);
+
+/* True if the session is paused by what ENGINE_WAIT was returned for, no longer: offer the request again. */
+bool engine_admits(const struct engine *engine, const struct session *session);
+
+/* Apply one command of the log: gate, clock and journal off. 0, or KV_EFORMAT / KV_EVERSION with the command named. */
+must_check int engine_apply(struct engine *engine, int argc, const struct slice *argv, struct fault *fault);
+
+/* Loading begins and ends; figures for LOADING and INFO in between. */
+void engine_loading(struct engine *engine, bool loading);
+
+/* Read the clock: at the beginning of each turn. */
+void engine_turn_begin(struct engine *engine);
+/* Hand the open batch over. At the end of each turn, before replies are sent. */
+void engine_turn_end(struct engine *engine);
+/* A mark of the journal has risen, or its state has changed: serve who waits for it. */
+void engine_news(struct engine *engine);
+/* The bounded background work: expiry, blocked deadlines, samples for INFO. About ten times a second (hz). */
+void engine_tick(struct engine *engine);
+/* How long the loop may sleep at most before it calls engine_tick. */
+int64_t engine_tick_ms(const struct engine *engine);
+
+/* SHUTDOWN's part that core knows: sync the log and ask the host to stop. False: refused, `why` says so. */
+bool engine_shutdown(struct engine *engine, bool save, bool no_save, bool force, char why[static 512]);

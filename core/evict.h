@@ -1,0 +1,21 @@
+/* Eviction: maxmemory with its eight policies, sampled LRU and LFU. Evicted keys are recorded as deletions. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct engine;
+struct entry;
+
+/* Make the keyspace fit into maxmemory, for a bounded time. False if it is above it still (and the request is refused
+ * if its row says so). */
+bool evict_to_fit(struct engine *engine);
+
+/* How an entry's access field is set at birth and at each use, by the policy in force. */
+uint32_t evict_access_new(const struct engine *engine);
+void evict_access_touch(struct engine *engine, struct entry *entry);
+/* For OBJECT IDLETIME (seconds) and FREQ. */
+uint64_t evict_idle_seconds(const struct engine *engine, const struct entry *entry);
+uint32_t evict_frequency(const struct engine *engine, const struct entry *entry);
+void evict_set_idle(struct engine *engine, struct entry *entry, uint64_t seconds);
+void evict_set_frequency(struct engine *engine, struct entry *entry, uint32_t frequency);

@@ -1,0 +1,68 @@
+/* A session: what the server knows of one client. Embedded in net's connection; also used without one (replay,
+ * scripts, tests). Lives in the engine's list from session_open to session_close. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/slice.h"
+#include "core/output.h"
+
+struct engine;
+struct command_state;
+
+enum session_flag {
+    SESSION_AUTHENTICATED = 1 << 0,
+    SESSION_CLOSE_AFTER_REPLY = 1 << 1, /* QUIT, protocol errors: read no more, close when output has left */
+    SESSION_CLOSE_NOW = 1 << 2,         /* killed: close at the end of the turn */
+    SESSION_REPLY_OFF = 1 << 3,
+    SESSION_REPLY_SKIP_NEXT = 1 << 4,
+    SESSION_NO_EVICT = 1 << 5,
+    SESSION_NO_TOUCH = 1 << 6,
+    SESSION_INTERNAL = 1 << 7,          /* replay and the like: no connection behind it */
+    SESSION_UNIX_SOCKET = 1 << 8,
+    SESSION_BLOCKED = 1 << 9,           /* waits in a command (WAITAOF): no further request is executed */
+    SESSION_MONITOR = 1 << 10,
+};
+
+struct session {
+    uint64_t id;
+    int db;
+    uint8_t resp;                 /* 2 or 3 */
+    uint32_t flags;               /* enum session_flag */
+    struct output output;
+    struct engine *engine;
+    struct session *previous, *next; /* all sessions of the engine */
+    char address[64], local_address[64]; /* "127.0.0.1:50122"; "/path:0" for Unix sockets */
+    int fd;                       /* for CLIENT LIST only; -1 without a connection */
+    char *name, *library_name, *library_version; /* mem_alloc'ed or NULL */
+    const char *user;
+    int64_t created_ms, active_ms; /* wall clock */
+    struct command_state *last_command;
+    uint64_t commands, bytes_in, bytes_out;
+    size_t query_bytes, query_free, argv_bytes; /* of the input buffer, kept by net */
+    uint64_t write_sequence;      /* of its last write, for WAITAOF */
+    /* SESSION_BLOCKED: served when durable >= blocked_sequence, or at the deadline */
+    uint64_t blocked_sequence;
+    int64_t blocked_until_ms;     /* 0: no deadline */
+    void (*unblock)(struct session *session, bool timed_out); /* writes the reply */
+    int64_t limit_soft_since_ms;  /* client-output-buffer-limit's soft limit is exceeded since; 0 not */
+    void *connection;             /* net's */
+};
+
+/* Give it an id, put it into the list; `session` is zeroed but for addresses, fd, connection and SESSION_ flags. */
+void session_open(struct engine *engine, struct session *session);
+/* Take it out of every list and free what belongs to it. */
+void session_close(struct session *session);
+struct session *session_by_id(struct engine *engine, uint64_t id);
+
+/* Release what may leave, or fail what cannot be confirmed any more; true if there are bytes to send. */
+bool session_settle(struct session *session);
+
+/* One line of CLIENT LIST, with its line end. */
+struct buf;
+void session_describe(const struct session *session, int64_t now_ms, struct buf *out);
+
+/* Back to how a new connection begins (RESET). */
+void session_reset(struct session *session);

@@ -1,0 +1,94 @@
+/* Settings: one row an option in settings_rows.c, with its type, bounds and default; read from a file, the command
+ * line and CONFIG SET, shown by CONFIG GET, written back by CONFIG REWRITE. Directives of Redis 7.2 and Valkey 8 are all
+ * accepted; those that mean nothing here warn once. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/attr.h"
+#include "core/base/buf.h"
+#include "core/base/slice.h"
+
+struct fault;
+
+enum setting_policy_eviction {
+    EVICT_NONE, EVICT_ALLKEYS_LRU, EVICT_ALLKEYS_LFU, EVICT_ALLKEYS_RANDOM,
+    EVICT_VOLATILE_LRU, EVICT_VOLATILE_LFU, EVICT_VOLATILE_RANDOM, EVICT_VOLATILE_TTL,
+};
+
+enum output_class { OUTPUT_NORMAL, OUTPUT_REPLICA, OUTPUT_PUBSUB, OUTPUT_CLASSES };
+
+struct output_limit {
+    int64_t hard_bytes, soft_bytes, soft_seconds;
+};
+
+struct save_point {
+    int64_t seconds, changes;
+};
+
+#define SETTINGS_BIND_MAX 16
+#define SETTINGS_SAVE_MAX 16
+
+struct settings {
+    /* network */
+    char *bind[SETTINGS_BIND_MAX];
+    int bind_count;
+    int64_t port, tcp_backlog, tcp_keepalive, timeout_s, maxclients, unix_socket_perm;
+    char *unix_socket;
+    bool protected_mode;
+    int64_t query_buffer_limit, bulk_bytes_max;
+    struct output_limit output_limits[OUTPUT_CLASSES];
+    /* general */
+    int64_t databases, hz;
+    bool dynamic_hz, daemonize, always_show_logo, lazyfree_user_del, lazyfree_user_flush, lazyfree_expire,
+        lazyfree_eviction, lazyfree_server_del, latency_tracking;
+    int loglevel; /* enum host_level */
+    char *logfile, *pidfile, *dir, *proc_title;
+    char *requirepass;
+    int enable_debug_command, enable_protected_configs; /* 0 no, 1 local, 2 yes */
+    char *latency_percentiles; /* "50 99 99.9" */
+    int64_t slowlog_slower_than_us, slowlog_max_len;
+    /* memory */
+    int64_t maxmemory, maxmemory_samples, maxmemory_eviction_tenacity, lfu_log_factor, lfu_decay_time,
+        maxmemory_clients, active_expire_effort;
+    int maxmemory_policy;
+    /* durability */
+    bool persistence, appendonly, aof_timestamps, aof_load_truncated;
+    int appendfsync; /* enum journal_policy */
+    char *append_filename, *append_dirname, *db_filename;
+    int64_t log_chunk_bytes;      /* log-preallocate: space taken ahead at a time */
+    int64_t log_backlog_bytes;    /* log-backlog-limit: bytes not written beyond which writers wait */
+    struct save_point save[SETTINGS_SAVE_MAX];
+    int save_count;
+    /* where they came from */
+    char *config_file;            /* absolute path, or NULL */
+};
+
+/* Defaults; settings_free gives back what they own. */
+void settings_init(struct settings *settings);
+void settings_free(struct settings *settings);
+
+/* Read a config file's text. On an error: KV_EFORMAT with file and line in `fault`. `warn` is called with one line for
+ * each directive that means nothing here. */
+must_check int settings_load(struct settings *settings, struct slice text, const char *path,
+                             void (*warn)(void *env, const char *line), void *env, struct fault *fault);
+/* One directive with its words, as on the command line after "--". */
+must_check int settings_load_words(struct settings *settings, int count, const struct slice *words,
+                                   void (*warn)(void *env, const char *line), void *env, struct fault *fault);
+
+/* CONFIG SET: all pairs or none. On failure *failed is the index of the bad pair's name and `why` its reason, in Redis'
+ * words. `changed(env, name)` is called for each row whose value became another; if it returns nonzero, all are put
+ * back (and changed is called again for those it had been called for). */
+must_check int settings_set(struct settings *settings, int pairs, const struct slice *names_values,
+                            int (*changed)(void *env, const char *name, struct fault *fault), void *env,
+                            int *failed, char why[static 512]);
+
+/* CONFIG GET: call for each option whose name matches any of the patterns, once each. Values of secrets are shown. */
+void settings_get(const struct settings *settings, int patterns, const struct slice *pattern,
+                  void (*found)(void *env, const char *name, struct slice value), void *env);
+
+/* CONFIG REWRITE: the file's text with the present values: comments, order and unknown lines kept, changed values
+ * replaced in place, values that differ from the default and are not in the file appended. */
+void settings_rewrite(const struct settings *settings, struct slice old_text, struct buf *out);
