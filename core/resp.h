@@ -36,10 +36,11 @@ struct resp_parser {
     const char *error;
     /* where we are: offsets from the request's first byte */
     size_t at;
+    size_t scanned;    /* no end of line before this */
     int32_t want_args; /* -1: at the start */
     int64_t want_bulk; /* -1: at a $ line */
     int argv_cap;
-    bool inline_form;
+    char error_text[24];
 };
 
 void resp_init(struct resp_parser *parser);
