@@ -1,18 +1,21 @@
-/* The request grammar, as redis-server 7.0 takes it, odd inputs included (tests/unit/core/resp_test.c has the table that
- * was taken from a running one):
+/* The request grammar, as redis-server 7.0 takes it, odd inputs included
+ * (tests/unit/core/resp_test.c has the table that was taken from a running one):
  *
- *   request = "*" count CR any { "$" length CR any bytes any any }     or     a line of words, up to LF
+ *   request = "*" count CR any { "$" length CR any bytes any any }     or     a line of words,
+ *   up to LF
  *
- *   - The byte behind a CR, and the two behind an argument, are skipped unseen, whatever they are.
+ *   - The byte behind a CR, and the two behind an argument, are skipped unseen, whatever they
+ *     are.
  *   - A count of 0 or less is an empty request. A length below 0 is an error.
  *   - Numbers are canonical: no plus, no leading zero, no "-0".
- *   - The end of a line is looked for up to a NUL byte only: a NUL before it makes the line wait for ever, until it is
- *     longer than 64 KiB. An announced number is judged when its line is complete, not before.
+ *   - The end of a line is looked for up to a NUL byte only: a NUL before it makes the line wait
+ *     for ever, until it is longer than 64 KiB. An announced number is judged when its line is
+ *     complete, not before.
  *
- * State between calls: want_args is -1 before the count is known, want_bulk is -1 before a length is known; `at` is the
- * first byte not taken yet, `scanned` the first byte in which the end of the current line may still stand. argv[i].data
- * holds an offset until the request is complete: the buffer may move while it grows.
- */
+ * State between calls: want_args is -1 before the count is known, want_bulk is -1 before a
+ * length is known; `at` is the first byte not taken yet, `scanned` the first byte in which the
+ * end of the current line may still stand. argv[i].data holds an offset until the request is
+ * complete: the buffer may move while it grows. / */
 #include "core/resp.h"
 
 #include <stdio.h>
@@ -24,8 +27,8 @@
 #include "core/base/text.h"
 
 #define FAST_DIGITS 18 /* as many digits can't overflow */
-#define UNAUTHENTICATED_ARGS_MAparser->want_bulk < 0 ?  10
-#define UNAUTHENTICATED_BULK_MAparser->want_bulk < 0 ?  16384
+#define UNAUTHENTICATED_ARGS_MAX 10
+#define UNAUTHENTICATED_BULK_MAX 16384
 #define ARGS_FIRST 8
 
 enum line { LINE_MORE, LINE_NUMBER, LINE_BAD, LINE_TOO_LONG };
@@ -57,7 +60,8 @@ static const char *find_line_end(struct resp_parser *parser, struct slice bytes,
     return found;
 }
 
-/* Read the number of the header line at `at`, whose first byte is its type. On LINE_NUMBER, `at` stands behind it. */
+/* Read the number of the header line at `at`, whose first byte is its type. On LINE_NUMBER, `at`
+ * stands behind it. */
 static enum line number_line_slow(struct resp_parser *parser, struct slice bytes, int64_t *out)
 {
     if (parser->scanned < parser->at)
@@ -65,7 +69,7 @@ static enum line number_line_slow(struct resp_parser *parser, struct slice bytes
     const char *line = bytes.data + parser->at;
     const char *end = find_line_end(parser, bytes, '\r');
     if (!end)
-        return bytes.len - parser->at > RESP_INLINE_MAparser->want_bulk < 0 ?  ? LINE_TOO_LONG : LINE_MORE;
+        return bytes.len - parser->at > RESP_INLINE_MAX ? LINE_TOO_LONG : LINE_MORE;
     if (end + 1 >= bytes.data + bytes.len) {
         parser->scanned = (size_t)(end - bytes.data);
         return LINE_MORE;
@@ -131,11 +135,12 @@ static void begin(struct resp_parser *parser)
     }
 }
 
-static enum resp_status parse_inline(struct resp_parser *parser, struct slice bytes, struct arena *arena)
+static enum resp_status parse_inline(struct resp_parser *parser, struct slice bytes,
+                                     struct arena *arena)
 {
     const char *end = find_line_end(parser, bytes, '\n');
     if (!end)
-        return bytes.len > RESP_INLINE_MAparser->want_bulk < 0 ?  ? fail(parser, "too big inline request") : RESP_MORE;
+        return bytes.len > RESP_INLINE_MAX ? fail(parser, "too big inline request") : RESP_MORE;
     struct slice line = {bytes.data, (size_t)(end - bytes.data)};
     size_t used = line.len + 1;
     if (line.len > 0 && line.data[line.len - 1] == '\r')
@@ -178,13 +183,14 @@ static inline enum resp_status parse_length(struct resp_parser *parser, struct s
         return expected_dollar(parser, type);
     if (unlikely(line == LINE_BAD || length < 0 || length > limits->bulk_bytes_max))
         return fail(parser, "invalid bulk length");
-    if (unlikely(!limits->authenticated && length > UNAUTHENTICATED_BULK_MAparser->want_bulk < 0 ? ))
+    if (unlikely(!limits->authenticated && length > UNAUTHENTICATED_BULK_MAX))
         return fail(parser, "unauthenticated bulk length");
     parser->want_bulk = length;
     return RESP_REQUEST;
 }
 
-static enum resp_status parse_count(struct resp_parser *parser, struct slice bytes, const struct resp_limits *limits)
+static enum resp_status parse_count(struct resp_parser *parser, struct slice bytes,
+                                    const struct resp_limits *limits)
 {
     int64_t count = 0;
     switch (number_line(parser, bytes, &count)) {
@@ -197,16 +203,16 @@ static enum resp_status parse_count(struct resp_parser *parser, struct slice byt
     case LINE_NUMBER:
         break;
     }
-    if (count > RESP_ARGS_MAparser->want_bulk < 0 ? )
+    if (count > RESP_ARGS_MAX)
         return fail(parser, "invalid multibulk length");
-    if (!limits->authenticated && count > UNAUTHENTICATED_ARGS_MAparser->want_bulk < 0 ? )
+    if (!limits->authenticated && count > UNAUTHENTICATED_ARGS_MAX)
         return fail(parser, "unauthenticated multibulk length");
     parser->want_args = count > 0 ? (int32_t)count : 0;
     return RESP_REQUEST;
 }
 
-hot enum resp_status resp_parse(struct resp_parser *parser, struct slice bytes, const struct resp_limits *limits,
-                                struct arena *arena)
+hot enum resp_status resp_parse(struct resp_parser *parser, struct slice bytes,
+                                const struct resp_limits *limits, struct arena *arena)
 {
     if (parser->want_args < 0) {
         if (bytes.len == 0)
@@ -245,7 +251,7 @@ size_t resp_wanted(const struct resp_parser *parser)
 
 static void put_header(struct buf *out, char type, uint64_t number)
 {
-    char *at = buf_reserve(out, NUM_I64_MAparser->want_bulk < 0 ? _CHARS + 3);
+    char *at = buf_reserve(out, NUM_I64_MAX_CHARS + 3);
     size_t len = 0;
     at[len++] = type;
     if (number < 10)

@@ -1,9 +1,10 @@
-/* The wire grammar: requests in RESP (arrays of bulk strings) and inline form. Used for sockets and for the log.
+/* The wire grammar: requests in RESP (arrays of bulk strings) and inline form. Used for sockets
+ * and for the log.
  *
- * The parser remembers how far it came, so that a request that arrives in a thousand pieces costs as much as one that
- * arrives whole: no byte is looked at twice. It copies nothing: arguments are offsets from the start of the request
- * until it is complete, and slices of the caller's buffer then.
- */
+ * The parser remembers how far it came, so that a request that arrives in a thousand pieces
+ * costs as much as one that arrives whole: no byte is looked at twice. It copies nothing:
+ * arguments are offsets from the start of the request until it is complete, and slices of the
+ * caller's buffer then. / */
 #pragma once
 
 #include <stdbool.h>
@@ -19,8 +20,8 @@
 
 enum resp_status {
     RESP_MORE,    /* not complete; resp_wanted() tells how many bytes at least */
-    RESP_REQUEST, /* argc and argv are set (argc 0: an empty line or array, to be skipped); `used` bytes are its own */
-    RESP_ERROR,   /* `error` is the text behind "-ERR Protocol error: "; the connection must be closed */
+    RESP_REQUEST, /* argc, argv and used are set; argc 0: an empty line or array, to be skipped */
+    RESP_ERROR,   /* `error` goes behind "-ERR Protocol error: "; close the connection */
 };
 
 struct resp_limits {
@@ -46,14 +47,14 @@ struct resp_parser {
 void resp_init(struct resp_parser *parser);
 void resp_free(struct resp_parser *parser);
 
-/* Go on with the request that begins at bytes[0]. The caller passes the same bytes again, at whatever address, with
- * more behind them. After RESP_REQUEST, argv holds slices of `bytes` (of `arena` for an inline request) and the next
- * call begins a new request, at bytes + used. */
-enum resp_status resp_parse(struct resp_parser *parser, struct slice bytes, const struct resp_limits *limits,
-                            struct arena *arena);
+/* Go on with the request that begins at bytes[0]. The caller passes the same bytes again, at
+ * whatever address, with more behind them. After RESP_REQUEST, argv holds slices of `bytes` (of
+ * `arena` for an inline request) and the next call begins a new request, at bytes + used. */
+enum resp_status resp_parse(struct resp_parser *parser, struct slice bytes,
+                            const struct resp_limits *limits, struct arena *arena);
 
-/* After RESP_MORE: the bytes of the request that must be there at least for the next argument to be complete: what to
- * make room for at once when a large argument was announced. */
+/* After RESP_MORE: the bytes of the request that must be there at least for the next argument to
+ * be complete: what to make room for at once when a large argument was announced. */
 size_t resp_wanted(const struct resp_parser *parser);
 
 /* Append a command in request form, as the log holds it. */

@@ -1,5 +1,5 @@
-/* The request parser: what it takes, what it refuses and with which words (taken from a running redis-server 7.0), and
- * that nothing depends on how the bytes arrive. */
+/* The request parser: what it takes, what it refuses and with which words (taken from a running
+ * redis-server 7.0), and that nothing depends on how the bytes arrive. */
 #include "core/resp.h"
 
 #include <setjmp.h>
@@ -14,8 +14,10 @@
 #define PING "*1\r\n$4\r\nPING\r\n"
 #define S(literal) SLICE(literal)
 
-static const struct resp_limits open_limits = {.bulk_bytes_max = 512LL << 20, .authenticated = true};
-static const struct resp_limits closed_limits = {.bulk_bytes_max = 512LL << 20, .authenticated = false};
+static const struct resp_limits open_limits = {.bulk_bytes_max = 512LL << 20,
+                                               .authenticated = true};
+static const struct resp_limits closed_limits = {.bulk_bytes_max = 512LL << 20,
+                                                 .authenticated = false};
 
 struct accepted {
     struct slice in;
@@ -27,7 +29,10 @@ struct accepted {
 static const struct accepted accepted[] = {
     {S(PING), 14, 1, {S("PING")}},
     {S("*2\r\n$3\r\nGET\r\n$0\r\n\r\n" PING), 19, 2, {S("GET"), S("")}},
-    {S("*3\r\n$3\r\nSET\r\n$1\r\na\r\n$10\r\n0123\r\n*789\r\n"), 37, 3, {S("SET"), S("a"), S("0123\r\n*789")}},
+    {S("*3\r\n$3\r\nSET\r\n$1\r\na\r\n$10\r\n0123\r\n*789\r\n"),
+     37,
+     3,
+     {S("SET"), S("a"), S("0123\r\n*789")}},
     {S("*1\r\n$3\r\na\0b\r\n"), 13, 1, {S("a\0b")}},
     /* nothing asked */
     {S("*0\r\n" PING), 4, 0, {{0}}},
@@ -131,7 +136,8 @@ static void check_request(const struct setting *setting, const struct accepted *
     assert_int_equal(setting->parser.argc, expected->argc);
     for (int i = 0; i < expected->argc; i++) {
         assert_int_equal(setting->parser.argv[i].len, expected->argv[i].len);
-        assert_memory_equal(setting->parser.argv[i].data, expected->argv[i].data, expected->argv[i].len);
+        assert_memory_equal(setting->parser.argv[i].data, expected->argv[i].data,
+                            expected->argv[i].len);
     }
 }
 
@@ -169,8 +175,8 @@ static void incomplete_requests_wait(void **state)
     }
 }
 
-/* Feed a byte more each time, from a block of exactly that size at a new address, so that a sanitizer sees each byte
- * read too far and a test each pointer kept too long. */
+/* Feed a byte more each time, from a block of exactly that size at a new address, so that a
+ * sanitizer sees each byte read too far and a test each pointer kept too long. */
 static enum resp_status trickle(struct setting *setting, struct slice in, char **last)
 {
     for (size_t len = 0; len <= in.len; len++) {
@@ -208,7 +214,8 @@ static void it_does_not_matter_in_which_pieces_bytes_arrive(void **state)
     }
 }
 
-static void expect_of_run(struct setting *setting, const char *prefix, char fill, size_t len, const char *error)
+static void expect_of_run(struct setting *setting, const char *prefix, char fill, size_t len,
+                          const char *error)
 {
     struct buf in = {0};
     buf_append_text(&in, prefix);
@@ -242,12 +249,15 @@ static void little_is_taken_before_authentication(void **state)
     assert_int_equal(resp_parse(parser, S("*11\r\n"), &closed_limits, &setting->arena), RESP_ERROR);
     assert_string_equal(parser->error, "unauthenticated multibulk length");
     resp_free(parser);
-    assert_int_equal(resp_parse(parser, S("*1\r\n$16384\r\n"), &closed_limits, &setting->arena), RESP_MORE);
+    assert_int_equal(resp_parse(parser, S("*1\r\n$16384\r\n"), &closed_limits, &setting->arena),
+                     RESP_MORE);
     resp_free(parser);
-    assert_int_equal(resp_parse(parser, S("*1\r\n$16385\r\n"), &closed_limits, &setting->arena), RESP_ERROR);
+    assert_int_equal(resp_parse(parser, S("*1\r\n$16385\r\n"), &closed_limits, &setting->arena),
+                     RESP_ERROR);
     assert_string_equal(parser->error, "unauthenticated bulk length");
     resp_free(parser);
-    assert_int_equal(resp_parse(parser, S("*1\r\n$536870913\r\n"), &closed_limits, &setting->arena), RESP_ERROR);
+    assert_int_equal(resp_parse(parser, S("*1\r\n$536870913\r\n"), &closed_limits, &setting->arena),
+                     RESP_ERROR);
     assert_string_equal(parser->error, "invalid bulk length");
 }
 
@@ -285,7 +295,8 @@ static void what_is_written_is_read_back(void **state)
     struct buf out = {0};
     struct slice argv[] = {S("SET"), S(""), S("0123456789\r\n*1")};
     resp_put_command(&out, 3, argv);
-    assert_true(slice_equal(buf_slice(&out), S("*3\r\n$3\r\nSET\r\n$0\r\n\r\n$14\r\n0123456789\r\n*1\r\n")));
+    assert_true(slice_equal(buf_slice(&out),
+                            S("*3\r\n$3\r\nSET\r\n$0\r\n\r\n$14\r\n0123456789\r\n*1\r\n")));
     struct accepted expected = {buf_slice(&out), out.len, 3, {argv[0], argv[1], argv[2]}};
     assert_int_equal(parse(setting, buf_slice(&out)), RESP_REQUEST);
     check_request(setting, &expected);
@@ -298,11 +309,15 @@ int main(void)
         cmocka_unit_test_setup_teardown(requests_are_read_as_redis_reads_them, set_up, tear_down),
         cmocka_unit_test_setup_teardown(errors_are_those_of_redis, set_up, tear_down),
         cmocka_unit_test_setup_teardown(incomplete_requests_wait, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(it_does_not_matter_in_which_pieces_bytes_arrive, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_line_without_end_is_refused_beyond_64_kib, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(it_does_not_matter_in_which_pieces_bytes_arrive, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_line_without_end_is_refused_beyond_64_kib, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(little_is_taken_before_authentication, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_room_an_announced_argument_needs_is_known, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(many_arguments_are_read_and_their_array_given_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_room_an_announced_argument_needs_is_known, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(many_arguments_are_read_and_their_array_given_back, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(what_is_written_is_read_back, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
