@@ -1,22 +1,25 @@
 # One Makefile for everything; nothing in it names a source file, so a new file needs no line here.
 #
-# Each VARIANT (release, debug, asan, ubsan, tsan, fuzz) is a complete build in a directory of its own: objects, one
-# static archive a layer, programs. The release build lives in build/ itself. Every archive may use only those that
-# come after it when a program is linked, so a layer that reaches upwards does not link.
+# Each VARIANT (release, debug, asan, ubsan, tsan, fuzz) is a complete build in a directory of its
+# own: objects, one static archive a layer, programs. The release build lives in build/ itself.
+# Every archive may use only those that come after it when a program is linked, so a layer that
+# reaches upwards does not link.
 
 -include config.mk
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-MAKEFLAGS += -r -R
+# All cores, unless `make -j1` says otherwise.
+MAKEFLAGS += -r -R $(if $(JOBS),-j$(JOBS))
 
 config.mk: configure
 	./configure $(CONFIGURE_ARGUMENTS)
 
-# --- Flags ---------------------------------------------------------------------------------------------------------
+# --- Flags ----------------------------------------------------------------------------------------
 
-WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion $(WERROR)
+WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes \
+    -Wmissing-prototypes $(WERROR)
 CFLAGS_ALL = -std=gnu17 -D_GNU_SOURCE -I. $(WARNINGS) $(CFLAGS_LIBS) -g -pthread -MMD -MP
 SANITIZE_ASAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 SANITIZE_UBSAN = -fsanitize=undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
@@ -43,7 +46,7 @@ CFLAGS_fuzz = -O1 -DKV_DEBUG -DKV_FUZZ -Wno-error -fsanitize=fuzzer-no-link,addr
     -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 LDFLAGS_fuzz = -fsanitize=address,undefined
 
-# --- Sources -------------------------------------------------------------------------------------------------------
+# --- Sources --------------------------------------------------------------------------------------
 
 SOURCES_core := $(wildcard core/*.c core/base/*.c core/ds/*.c core/type/*.c)
 SOURCES_cmd := $(wildcard core/cmd/*.c core/script/*.c)
@@ -66,18 +69,21 @@ archives_of = $(strip support $(or \
     $(if $(filter tests/unit/net/%,$(1)),net core), \
     $(if $(filter tools/kv_server.c,$(1)),cmd persistence net core), \
     cmd persistence core))
-# tools/kv_check_aof.c makes build/kv-check-aof, tests/unit/core/base/num_test.c makes build/unit/core/base/num_test.
-program_of = $(patsubst tests/%,%,$(patsubst tools/%,%,$(if $(filter tools/%,$(1)),$(subst _,-,$(1:.c=)),$(1:.c=))))
+# tools/kv_check_aof.c makes build/kv-check-aof, tests/unit/core/base/num_test.c makes
+# build/unit/core/base/num_test.
+program_of = $(patsubst tests/%,%,$(patsubst tools/%,%, \
+    $(if $(filter tools/%,$(1)),$(subst _,-,$(1:.c=)),$(1:.c=))))
 programs_of = $(foreach source,$(2),$(DIR_$(1))/$(call program_of,$(source)))
 
-# --- Rules, written once and stamped for each variant ---------------------------------------------------------------
+# --- Rules, written once and stamped for each variant ---------------------------------------------
 
 # archive VARIANT NAME
 define archive
 $(DIR_$(1))/lib$(2).a: $(SOURCES_$(2):%.c=$(DIR_$(1))/obj/%.o) $(DIR_$(1))/lib$(2).list
 	@rm -f $$@
 	@$(AR_$(1)) rcs $$@ $$(filter %.o,$$^)
-# Changes when a source file comes or goes, so that no archive keeps the object of a file that has moved.
+# Changes when a source file comes or goes, so that no archive keeps the object of a file that has
+# moved.
 $(DIR_$(1))/lib$(2).list: FORCE
 	@mkdir -p $$(@D)
 	@echo '$(SOURCES_$(2))' | cmp -s - $$@ || echo '$(SOURCES_$(2))' >$$@
@@ -116,20 +122,25 @@ build/flags: FORCE
 	@cat config.mk Makefile | cmp -s - $@ || cat config.mk Makefile >$@
 
 -include $(foreach v,$(VARIANTS),$(wildcard $(addprefix $(DIR_$(v))/obj/,$(addsuffix /*.d, \
-    core core/base core/ds core/type core/cmd core/script persistence net tools tests/support tests/crash \
-    tests/fuzz tests/bench $(sort $(patsubst %/,%,$(dir $(SOURCES_unit))))))))
+    core core/base core/ds core/type core/cmd core/script persistence net tools tests/support \
+    tests/crash tests/fuzz tests/bench $(sort $(patsubst %/,%,$(dir $(SOURCES_unit))))))))
 
-# --- What one asks for ----------------------------------------------------------------------------------------------
+# --- What one asks for ----------------------------------------------------------------------------
 
-# Tests of single parts run with all invariants checked; those over the wire run the build that was configured.
+# Tests of single parts run with all invariants checked; those over the wire run the build that was
+# configured.
 UNIT_VARIANT := $(if $(filter release,$(VARIANT)),debug,$(VARIANT))
 PROGRAMS := $(call programs_of,$(VARIANT),$(SOURCES_programs))
 UNIT := $(call programs_of,$(UNIT_VARIANT),$(SOURCES_unit))
 CRASH := $(call programs_of,$(UNIT_VARIANT),$(SOURCES_crash))
 FUZZ := $(if $(filter yes,$(HAVE_FUZZ)),$(call programs_of,fuzz,$(SOURCES_fuzz)))
-# With a sanitizer: the unit tests and the quick part of the wire tests; threads meet in the log and in the loop.
+# With a sanitizer: the unit tests and the quick part of the wire tests; threads meet in the log and
+# in the loop.
 ASAN := $(call programs_of,asan,$(SOURCES_unit) $(SOURCES_programs))
-TSAN := $(call programs_of,tsan,$(filter tests/unit/persistence/% tests/unit/net/%,$(SOURCES_unit)) $(SOURCES_programs))
+TSAN := $(call programs_of,tsan,\
+    $(filter tests/unit/persistence/% tests/unit/net/%,$(SOURCES_unit)) $(SOURCES_programs))
+# The style test reads the objects too: it looks for variables.
+TIDY := $(foreach name,cmd persistence net core,build/debug/lib$(name).a)
 SERVER := $(DIR_$(VARIANT))/kv-server
 FUZZ_SECONDS ?= 20
 RUN = FUZZ_SECONDS=$(FUZZ_SECONDS) $(PYTHON) -B tests/support/run_suites.py --variant $(VARIANT) \
@@ -146,11 +157,11 @@ run: all
 	$(SERVER) kv.conf --dir ./data --port 6379
 
 # Everything, and one closing line: N passed, N failed.
-test: all $(UNIT) $(CRASH) $(FUZZ) $(ASAN) $(TSAN)
+test: all $(TIDY) $(UNIT) $(CRASH) $(FUZZ) $(ASAN) $(TSAN)
 	@$(RUN) --all unit wire crash tidy fuzz asan tsan
 
 # What one runs before a commit.
-check: all $(UNIT)
+check: all $(TIDY) $(UNIT)
 	@$(RUN) unit wire tidy
 
 unit: $(UNIT)
@@ -165,7 +176,7 @@ crash: all $(CRASH)
 fuzz: $(FUZZ)
 	@$(RUN) fuzz
 
-tidy:
+tidy: $(TIDY)
 	@$(RUN) tidy
 
 asan: $(ASAN)

@@ -3,17 +3,18 @@
 
 usage: run_suites.py [--variant V] [--jobs N] [--all] SUITE...
 
-A suite is unit, crash, wire, tidy, fuzz, asan or tsan; the Makefile has built what it needs. Three kinds of tests are
-counted:
-  C programs   cmocka's; asked for TAP, so each `ok` or `not ok` line is one test. One that dies or leaves tests out
-               has a failed test more.
+A suite is unit, crash, wire, tidy, fuzz, asan or tsan; the Makefile has built what it needs. Three
+kinds of tests are counted:
+  C programs   cmocka's; asked for TAP, so each `ok` or `not ok` line is one test. One that dies or
+               leaves tests out has a failed test more.
   pytest       one junit file a run; a skipped test is named and counts as neither.
   fuzz         one test a target: no finding within FUZZ_SECONDS.
-A suite that has test files but ran nothing has failed. The last line is `N passed, N failed`; the exit status is 1 if
-anything failed, and with --all also if nothing passed.
+A suite that has test files but ran nothing has failed. The last line is `N passed, N failed`; the
+exit status is 1 if anything failed, and with --all also if nothing passed.
 
-Names of wire tests and markers (see `pytest --markers`): `slow` tests stay away from the sanitizers' runs; `threads`
-marks those that ThreadSanitizer should see.
+Two markers for tests over the wire: `slow` ones stay out of the sanitizers' runs, `threads` ones
+are what ThreadSanitizer sees. Tests get KV_SERVER, KV_BUILD (where programs are) and KV_VARIANT,
+and find the modules in tests/support.
 """
 import argparse
 import concurrent.futures
@@ -60,6 +61,11 @@ def say(text=""):
     print(text, flush=True)
 
 
+def program(source):
+    """tests/unit/net/conn_test.c is built as unit/net/conn_test."""
+    return source[len("tests/"):-len(".c")]
+
+
 def directory(variant):
     return BUILD if variant == "release" else os.path.join(BUILD, variant)
 
@@ -94,7 +100,7 @@ def ending(status, seconds):
     return f"exit status {status}"
 
 
-# --- C programs ------------------------------------------------------------------------------------------------------
+# --- C programs -----------------------------------------------------------------------------------
 
 def run_c_program(path):
     started = time.time()
@@ -131,10 +137,10 @@ def run_c_programs(tally, paths, jobs):
 
 def c_tests(folder, variant):
     sources = sorted(glob.glob(f"tests/{folder}/**/*_test.c", recursive=True))
-    return [os.path.join(directory(variant), source[len("tests/"):-len(".c")]) for source in sources]
+    return [os.path.join(directory(variant), program(source)) for source in sources]
 
 
-# --- pytest ----------------------------------------------------------------------------------------------------------
+# --- pytest ---------------------------------------------------------------------------------------
 
 def run_pytest(tally, name, files, variant, markers=""):
     server = os.path.join(directory(variant), "kv-server")
@@ -157,12 +163,10 @@ def run_pytest(tally, name, files, variant, markers=""):
     })
     for option in SANITIZER_OPTIONS:
         env[option] += f":log_path={findings}"
-    command = [sys.executable, "-m", "pytest", "-q", "-rfEs", "--tb=short", "-p", "no:cacheprovider",
-               "-c", os.devnull, "--rootdir", ROOT, f"--junitxml={junit}", f"--basetemp={work}/tmp"]
-    for marker in MARKERS:
-        command += ["-o", f"markers={marker}"] if len(MARKERS) == 1 else []
-    if len(MARKERS) > 1:
-        command += ["-o", "markers=" + "\n".join(MARKERS)]
+    command = [sys.executable, "-m", "pytest", "-q", "-rfEs", "--tb=short", "-p",
+               "no:cacheprovider", "-c", os.devnull, "--rootdir", ROOT,
+               "-o", "markers=" + "\n".join(MARKERS), f"--junitxml={junit}",
+               f"--basetemp={work}/tmp"]
     if markers:
         command += ["-m", markers]
     status, output = run(command + files, PYTEST_SECONDS, env)
@@ -194,7 +198,7 @@ def python_tests(folder):
     return sorted(glob.glob(f"tests/{folder}/**/test_*.py", recursive=True))
 
 
-# --- Fuzz targets ----------------------------------------------------------------------------------------------------
+# --- Fuzz targets ---------------------------------------------------------------------------------
 
 def fuzz_target(path):
     name = os.path.basename(path)
@@ -202,18 +206,18 @@ def fuzz_target(path):
     os.makedirs(corpus, exist_ok=True)
     seconds = int(os.environ.get("FUZZ_SECONDS", "20"))
     seeds = os.path.join("fixtures", "fuzz", name)
-    command = [path, f"-max_total_time={seconds}", "-timeout=20", "-rss_limit_mb=2048", "-print_final_stats=1",
-               f"-artifact_prefix={BUILD}/fuzz/{name}-", corpus]
+    command = [path, f"-max_total_time={seconds}", "-timeout=20", "-rss_limit_mb=2048",
+               "-print_final_stats=1", f"-artifact_prefix={BUILD}/fuzz/{name}-", corpus]
     if os.path.isdir(seeds):
         command.append(seeds)
     return (path,) + run(command, seconds + 120, environment())
 
 
 def run_fuzz(tally, jobs):
-    names = [os.path.basename(source)[:-len(".c")] for source in sorted(glob.glob("tests/fuzz/*_fuzz.c"))]
-    paths = [os.path.join(BUILD, "fuzz", "fuzz", name) for name in names]
+    sources = sorted(glob.glob("tests/fuzz/*_fuzz.c"))
+    paths = [os.path.join(BUILD, "fuzz", program(source)) for source in sources]
     for path in [path for path in paths if not os.access(path, os.X_OK)]:
-        say(f"  FAILED {path}: was not built; is there a clang with libFuzzer? (./configure --install)")
+        say(f"  FAILED {path}: was not built; without libFuzzer? (./configure --install)")
         tally.add(0, 1)
         paths.remove(path)
     with concurrent.futures.ThreadPoolExecutor(max_workers=jobs) as pool:
@@ -228,10 +232,11 @@ def run_fuzz(tally, jobs):
                 say(output.rstrip())
 
 
-# --- Suites ----------------------------------------------------------------------------------------------------------
+# --- Suites ---------------------------------------------------------------------------------------
 
 def run_tidy(tally):
-    status, output = run([sys.executable, "-B", "tests/support/tidy.py"], PROGRAM_SECONDS, environment())
+    command = [sys.executable, "-B", "tests/support/tidy.py"]
+    status, output = run(command, PROGRAM_SECONDS, environment())
     say(output.rstrip())
     closing = re.search(r"^(\d+) passed, (\d+) failed$", output, re.M)
     if closing:
@@ -302,7 +307,8 @@ def main():
         tally = run_suite(name, arguments.variant, arguments.jobs)
         total.add(tally.passed, tally.failed, tally.skipped)
         skipped = f", {tally.skipped} skipped" if tally.skipped else ""
-        lines.append(f"{name}: {tally.passed} passed, {tally.failed} failed{skipped} ({time.time() - started:.0f} s)")
+        lines.append(f"{name}: {tally.passed} passed, {tally.failed} failed{skipped} "
+                     f"({time.time() - started:.0f} s)")
     say("== all" if arguments.all else "==")
     for line in lines:
         say(line)
