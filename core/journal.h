@@ -1,11 +1,13 @@
-/* The journal: the port through which core asks for durability. tools/kv_server.c connects it to persistence/store.c;
- * a journal that is off (journal_off) accepts nothing and holds nothing back.
+/* The journal: the port through which core asks for durability. tools/kv_server.c connects it to
+ * persistence/store.c; a journal that is off (journal_off) accepts nothing and holds nothing
+ * back.
  *
- * The engine appends the effects of each command to the open batch and so moves `sequence`, the byte offset in the
- * stream of effects (lines that begin with # not counted). At the end of each loop turn it calls `turn_end`; the
- * store takes the batch when its thread is idle. Two marks rise, written by the log thread: `written` (in the
- * kernel's hands) and `durable` (on stable storage). A reply that depends on sequence n may leave when n <= the mark
- * that the policy names: journal_confirmed().
+ * The engine appends the effects of each command to the open batch and so moves `sequence`, the
+ * byte offset in the stream of effects (lines that begin with # not counted). At the end of each
+ * loop turn it calls `turn_end`; the store takes the batch when its thread is idle. Two marks
+ * rise, written by the log thread: `written` (in the kernel's hands) and `durable` (on stable
+ * storage). A reply that depends on sequence n may leave when n <= the mark that the policy
+ * names: journal_confirmed().
  */
 #pragma once
 
@@ -20,7 +22,7 @@ struct fault;
 enum journal_state {
     JOURNAL_OFF,     /* --persistence no: nothing is recorded, nothing waits */
     JOURNAL_HEALTHY,
-    JOURNAL_FULL,    /* the disk is full: only deletions (delete, expiry, eviction) are recorded, from the reserve */
+    JOURNAL_FULL,    /* the disk is full: only deletions (delete, expiry, eviction) are recorded */
     JOURNAL_FAILED,  /* a write or sync failed and healing has not succeeded: reads only */
 };
 
@@ -35,20 +37,22 @@ struct journal_report {
     uint64_t pending_bytes;          /* handed over or open, not written */
     uint64_t syncs, sync_errors, write_errors, heals;
     uint64_t last_sync_us, max_sync_us;
-    uint64_t unsynced_since_ms;      /* age of the oldest change that is written, but not durable; 0 if none */
+    uint64_t unsynced_since_ms;      /* age of the oldest change that is not durable; 0 if none */
     uint64_t last_batch_commands_bytes;
     char file[64];                   /* name of the current incr file */
-    char problem[1024];              /* FULL, FAILED: what happened, where, and what mends it; else "" */
+    char problem[1024];              /* FULL, FAILED: what happened, where, what mends it */
 };
 
 struct journal;
 
 struct journal_ops {
-    /* The turn is over: take the open batch if the log thread is idle. `now_ms` is wall-clock time. Never blocks. */
+    /* The turn is over: take the open batch if the log thread is idle. `now_ms` is wall-clock
+     * time. Never blocks. */
     void (*turn_end)(struct journal *journal, int64_t now_ms);
     void (*set_policy)(struct journal *journal, enum journal_policy policy);
     void (*report)(struct journal *journal, struct journal_report *out);
-    /* Hand over the open batch and wait until all is durable, whatever the policy. Blocks. 0 or KV_E... */
+    /* Hand over the open batch and wait until all is durable, whatever the policy. Blocks. 0 or
+     * KV_E... */
     int (*sync)(struct journal *journal, struct fault *fault);
     /* FAILED or FULL: try again at once, not at the next interval. Does not block. */
     void (*retry)(struct journal *journal);
@@ -57,7 +61,8 @@ struct journal_ops {
 struct journal {
     const struct journal_ops *ops;
     void *store;                    /* who fills the port in */
-    struct buf open;                /* the open batch: whole RESP commands, MULTI ... EXEC around what must be whole */
+    struct buf open;                /* the open batch: whole RESP commands, MULTI ... EXEC
+                                     * around what must be whole */
     uint64_t sequence;              /* at the end of `open`; main thread only */
     _Atomic uint64_t written;
     _Atomic uint64_t durable;

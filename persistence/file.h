@@ -1,7 +1,9 @@
-/* The disk: every system call that touches a file, behind a struct of functions that tests replace with a faulty one.
- * Nothing else in the store calls write, sync, rename, truncate, fallocate or unlink.
+/* The disk: every system call that touches a file, behind a struct of functions that tests
+ * replace with a faulty one. Nothing else in the store calls write, sync, rename, truncate,
+ * fallocate or unlink.
  *
- * Every function returns 0 or more on success and -errno on failure, and never retries a write or sync that failed.
+ * Every function returns 0 or more on success and -errno on failure, and never retries a write
+ * or sync that failed.
  */
 #pragma once
 
@@ -21,7 +23,8 @@ struct disk {
     /* flags and mode as open(2); O_CLOEXEC is added. Returns the descriptor. */
     int (*open)(void *self, const char *path, int flags, mode_t mode);
     int (*close)(void *self, int fd);
-    /* At the current end of writing; may write less than asked (a short write): the count. EINTR is retried. */
+    /* At the current end of writing; may write less than asked (a short write): the count. EINTR
+     * is retried. */
     ssize_t (*writev)(void *self, int fd, const struct iovec *parts, int count);
     ssize_t (*pwrite)(void *self, int fd, const void *bytes, size_t len, off_t offset);
     ssize_t (*pread)(void *self, int fd, void *bytes, size_t len, off_t offset);
@@ -32,7 +35,8 @@ struct disk {
     int (*unlink)(void *self, const char *path);
     int (*mkdir)(void *self, const char *path, mode_t mode);
     int (*truncate)(void *self, int fd, off_t len);
-    /* Space ahead, the size not changed (FALLOC_FL_KEEP_SIZE). -EOPNOTSUPP where the file system can't. */
+    /* Space ahead, the size not changed (FALLOC_FL_KEEP_SIZE). -EOPNOTSUPP where the file system
+     * can't. */
     int (*allocate)(void *self, int fd, off_t offset, off_t len);
     /* Drop clean pages, so that the next read is of the medium. */
     int (*drop_cache)(void *self, int fd);
@@ -40,7 +44,8 @@ struct disk {
     /* 1 if it exists, 0 if not. */
     int (*exists)(void *self, const char *path);
     /* Call visit(env, name) for each entry but . and .. ; order undefined. */
-    int (*list)(void *self, const char *path, void (*visit)(void *env, const char *name), void *env);
+    int (*list)(void *self, const char *path, void (*visit)(void *env, const char *name),
+                void *env);
     /* Free bytes for us on the file system of `path`. */
     int64_t (*free_bytes)(void *self, const char *path);
     /* An exclusive lock on an open file, not waiting: -EWOULDBLOCK if another process has it. */
@@ -54,15 +59,17 @@ const struct disk *disk_real(void);
 must_check int file_read_all(const struct disk *disk, const char *path, size_t max, struct buf *out,
                              struct fault *fault);
 
-/* Replace `path` durably: write `path`.tmp, sync it, rename, sync the directory. Before the rename any failure leaves
- * the old file as it was; if the directory's sync fails, *renamed is set and which of the two a crash leaves is open. */
-must_check int file_replace(const struct disk *disk, const char *path, struct slice content, bool *renamed,
-                            struct fault *fault);
+/* Replace `path` durably: write `path`.tmp, sync it, rename, sync the directory. Before the
+ * rename any failure leaves the old file as it was; if the rename itself or the directory's sync
+ * fails, *renamed is set, and which of the two a crash leaves is open. */
+must_check int file_replace(const struct disk *disk, const char *path, struct slice content,
+                            bool *renamed, struct fault *fault);
 
-/* All of `bytes` at `offset`; a short write is a failure (KV_ENOSPACE if the disk is full, else KV_EIO). */
-must_check int file_write_at(const struct disk *disk, int fd, const char *path, const void *bytes, size_t len,
-                             off_t offset, struct fault *fault);
+/* All of `bytes` at `offset`; a short write is a failure (KV_ENOSPACE if the disk is full, else
+ * KV_EIO). */
+must_check int file_write_at(const struct disk *disk, int fd, const char *path, const void *bytes,
+                             size_t len, off_t offset, struct fault *fault);
 
 /* Copy `len` bytes from `offset` of an open file into a new file (O_EXCL) and sync it. */
-must_check int file_copy_range(const struct disk *disk, int fd, const char *path, off_t offset, off_t len,
-                               const char *to, struct fault *fault);
+must_check int file_copy_range(const struct disk *disk, int fd, const char *path, off_t offset,
+                               off_t len, const char *to, struct fault *fault);

@@ -1,5 +1,5 @@
-/* The log: batches of effects go to the current incr file by a thread of its own, which writes each with one call and
- * syncs by policy. Essay, states and invariants stand in log.c. */
+/* The log: batches of effects go to the current incr file by a thread of its own, which writes
+ * each with one call and syncs by policy. Essay, states and invariants stand in log.c. */
 #pragma once
 
 #include <stdbool.h>
@@ -30,20 +30,22 @@ struct log_options {
 struct log_start {
     char kvid[33];
     uint64_t seq;             /* stream offset */
-    uint64_t batch;           /* number of the last batch there is; the first new one is batch + 1 */
+    uint64_t batch;           /* the last batch there is; the first new one is batch + 1 */
     uint32_t crc;             /* of the last trailer, for the new header's <previous crc> */
     uint64_t next_file;       /* a number never seen in the directory */
     uint64_t durable_turn;    /* of kv.durable */
-    struct manifest manifest; /* as it is on disk; the log takes its own copy and appends the new incr file */
+    /* As it is on disk; the log takes its own copy and appends the new incr file. */
+    struct manifest manifest;
 };
 
-/* Create the new incr file (O_EXCL, header, sync, directory sync), switch the manifest, start the threads, and fill in
- * `journal`. Blocks. On failure nothing is started; the directory is in a state that starts. */
-must_check int log_open(const struct log_options *options, const struct log_start *start, struct journal *journal,
-                        struct log **out, struct fault *fault);
+/* Create the new incr file (O_EXCL, header, sync, directory sync), switch the manifest, start
+ * the threads, and fill in `journal`. Blocks. On failure nothing is started; the directory is in
+ * a state that starts. */
+must_check int log_open(const struct log_options *options, const struct log_start *start,
+                        struct journal *journal, struct log **out, struct fault *fault);
 
-/* Write and sync all, trim the space taken ahead, write kv.durable, end the threads. If the log is FAILED, or fails
- * now, returns KV_E... and everything is released all the same. */
+/* Write and sync all, trim the space taken ahead, write kv.durable, end the threads. If the log
+ * is FAILED, or fails now, returns KV_E... and everything is released all the same. */
 int log_close(struct log *log, struct fault *fault);
 
 /* Stop the threads at once, as a crash would: for tests. */

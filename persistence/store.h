@@ -1,4 +1,5 @@
-/* The store: a data directory from lock to close. Probes the directory, locks it, recovers, opens the log. */
+/* The store: a data directory from lock to close. Probes the directory, locks it, recovers,
+ * opens the log. */
 #pragma once
 
 #include <stdbool.h>
@@ -16,14 +17,16 @@ struct store_options {
     enum journal_policy policy;
     uint64_t chunk_bytes;
     bool time_stamps;
-    void (*news)(void *env);          /* from the log thread: a mark has risen or the state has changed */
+    /* From the log's threads: a mark has risen or the state has changed. */
+    void (*news)(void *env);
     void *news_env;
 };
 
-/* Lock the data directory (kv.lock in it; KV_EBUSY if another process has it), probe it (write, sync, rename; on
- * failure the fault names uid, gid and the command that mends it), recover, open the log, fill in `journal`. Blocks. */
-must_check int store_open(const struct store_options *options, struct journal *journal, struct store **out,
-                          struct recovery_result *result, struct fault *fault);
+/* Lock the data directory (kv.lock in it; KV_EBUSY if another process has it), probe it (write,
+ * sync, rename; on failure the fault names uid, gid and the command that mends it), recover,
+ * open the log, fill in `journal`. Blocks. */
+must_check int store_open(const struct store_options *options, struct journal *journal,
+                          struct store **out, struct recovery_result *result, struct fault *fault);
 
 /* Close the log (log_close) and give the lock back. */
 int store_close(struct store *store, struct fault *fault);

@@ -1,0 +1,397 @@
+/* The disk as the kernel gives it, and the few things that are built from its calls: reading a
+ * whole file, replacing one durably, writing at an offset, copying a range aside.
+ *
+ * Rules that hold for all of it:
+ *   1. No write and no sync that failed is tried again on the same file: after a failed fsync(2)
+ *      Linux marks the pages clean, and the next fsync returns 0 though the bytes never reached
+ *      the medium.
+ *   2. A file that replaces another is made under a name that did not exist a moment ago (unlink,
+ *      then O_EXCL), so that a temporary file whose sync once failed is never written over and
+ *      believed.
+ *   3. EINTR is retried only where nothing has happened yet.
+ */
+#include "persistence/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "core/base/fault.h"
+#include "core/base/mem.h"
+#include "core/base/slice.h"
+
+#define PATH_BYTES_MAX 4096
+#define COPY_BLOCK_BYTES (64 * 1024)
+
+static int result(int returned)
+{
+    return returned < 0 ? -errno : returned;
+}
+
+static int real_open(void *self unused, const char *path, int flags, mode_t mode)
+{
+    int fd;
+
+    do {
+        fd = open(path, flags | O_CLOEXEC, mode);
+    } while (fd < 0 && errno == EINTR);
+    return result(fd);
+}
+
+static int real_close(void *self unused, int fd)
+{
+    return result(close(fd));
+}
+
+static ssize_t real_writev(void *self unused, int fd, const struct iovec *parts, int count)
+{
+    ssize_t written;
+
+    do {
+        written = writev(fd, parts, count);
+    } while (written < 0 && errno == EINTR);
+    return written < 0 ? -errno : written;
+}
+
+static ssize_t real_pwrite(void *self unused, int fd, const void *bytes, size_t len, off_t offset)
+{
+    ssize_t written;
+
+    do {
+        written = pwrite(fd, bytes, len, offset);
+    } while (written < 0 && errno == EINTR);
+    return written < 0 ? -errno : written;
+}
+
+static ssize_t real_pread(void *self unused, int fd, void *bytes, size_t len, off_t offset)
+{
+    ssize_t got;
+
+    do {
+        got = pread(fd, bytes, len, offset);
+    } while (got < 0 && errno == EINTR);
+    return got < 0 ? -errno : got;
+}
+
+static int real_fdatasync(void *self unused, int fd)
+{
+    return result(fdatasync(fd));
+}
+
+static int real_fsync(void *self unused, int fd)
+{
+    return result(fsync(fd));
+}
+
+static int real_fsync_directory(void *self unused, const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int status;
+
+    if (fd < 0)
+        return -errno;
+    status = result(fsync(fd));
+    close(fd);
+    return status;
+}
+
+static int real_rename(void *self unused, const char *from, const char *to)
+{
+    return result(rename(from, to));
+}
+
+static int real_unlink(void *self unused, const char *path)
+{
+    return result(unlink(path));
+}
+
+static int real_mkdir(void *self unused, const char *path, mode_t mode)
+{
+    return result(mkdir(path, mode));
+}
+
+static int real_truncate(void *self unused, int fd, off_t len)
+{
+    int status;
+
+    do {
+        status = ftruncate(fd, len);
+    } while (status < 0 && errno == EINTR);
+    return result(status);
+}
+
+static int real_allocate(void *self unused, int fd, off_t offset, off_t len)
+{
+    int status;
+
+    do {
+        status = fallocate(fd, FALLOC_FL_KEEP_SIZE, offset, len);
+    } while (status < 0 && errno == EINTR);
+    if (status < 0 && errno == ENOSYS)
+        return -EOPNOTSUPP;
+    return result(status);
+}
+
+static int real_drop_cache(void *self unused, int fd)
+{
+    return -posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
+static int64_t real_size(void *self unused, int fd)
+{
+    struct stat facts;
+
+    return fstat(fd, &facts) < 0 ? -errno : facts.st_size;
+}
+
+static int real_exists(void *self unused, const char *path)
+{
+    struct stat facts;
+
+    if (stat(path, &facts) == 0)
+        return 1;
+    return errno == ENOENT ? 0 : -errno;
+}
+
+static int real_list(void *self unused, const char *path, void (*visit)(void *env,
+                                                                        const char *name),
+                                                                            void *env)
+{
+    DIR *directory = opendir(path);
+    struct dirent *entry;
+    int status;
+
+    if (!directory)
+        return -errno;
+    for (errno = 0; (entry = readdir(directory)); errno = 0)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            visit(env, entry->d_name);
+    status = -errno;
+    closedir(directory);
+    return status;
+}
+
+static int64_t real_free_bytes(void *self unused, const char *path)
+{
+    struct statvfs facts;
+
+    if (statvfs(path, &facts) < 0)
+        return -errno;
+    return (int64_t)((uint64_t)facts.f_bavail * (uint64_t)facts.f_frsize);
+}
+
+static int real_lock(void *self unused, int fd)
+{
+    return result(flock(fd, LOCK_EX | LOCK_NB));
+}
+
+const struct disk *disk_real(void)
+{
+    static const struct disk real = {
+        .open = real_open,
+        .close = real_close,
+        .writev = real_writev,
+        .pwrite = real_pwrite,
+        .pread = real_pread,
+        .fdatasync = real_fdatasync,
+        .fsync = real_fsync,
+        .fsync_directory = real_fsync_directory,
+        .rename = real_rename,
+        .unlink = real_unlink,
+        .mkdir = real_mkdir,
+        .truncate = real_truncate,
+        .allocate = real_allocate,
+        .drop_cache = real_drop_cache,
+        .size = real_size,
+        .exists = real_exists,
+        .list = real_list,
+        .free_bytes = real_free_bytes,
+        .lock = real_lock,
+    };
+
+    return &real;
+}
+
+/* A call returned -errno: say so. */
+static int call_failed(struct fault *fault, int64_t status, const char *path, int64_t offset,
+                       const char *doing)
+{
+    errno = (int)-status;
+    return fault_errno(fault, path, offset, doing);
+}
+
+/* The directory in which `path` lies, into `out`. */
+static void directory_of(const char *path, char out[static PATH_BYTES_MAX])
+{
+    const char *slash = strrchr(path, '/');
+    size_t len = slash ? (size_t)(slash - path) : 0;
+
+    kv_assert(len < PATH_BYTES_MAX);
+    if (!slash)
+        memcpy(out, ".", 2);
+    else if (len == 0)
+        memcpy(out, "/", 2);
+    else {
+        memcpy(out, path, len);
+        out[len] = '\0';
+    }
+}
+
+/* Less was written than asked, and no errno came with it: find out whether the disk is full. */
+static int short_write(const struct disk *disk, struct fault *fault, const char *path,
+                       int64_t offset, size_t len, size_t written)
+{
+    char directory[PATH_BYTES_MAX];
+    int64_t free_bytes;
+
+    directory_of(path, directory);
+    free_bytes = disk->free_bytes(disk->self, directory);
+    if (free_bytes >= 0 && (uint64_t)free_bytes < len - written)
+        return call_failed(fault, -ENOSPC, path, offset, "write");
+    return fault_set(fault, KV_EIO, path, offset, "write: only %zu of %zu bytes were taken",
+                     written, len);
+}
+
+int file_write_at(const struct disk *disk, int fd, const char *path, const void *bytes, size_t len,
+                  off_t offset, struct fault *fault)
+{
+    ssize_t written = disk->pwrite(disk->self, fd, bytes, len, offset);
+
+    if (written < 0)
+        return call_failed(fault, written, path, offset, "write");
+    if ((size_t)written < len)
+        return short_write(disk, fault, path, offset, len, (size_t)written);
+    return 0;
+}
+
+int file_read_all(const struct disk *disk, const char *path, size_t max, struct buf *out,
+                  struct fault *fault)
+{
+    int fd = disk->open(disk->self, path, O_RDONLY, 0);
+    size_t total = 0;
+    int64_t size;
+    int status = 0;
+
+    if (fd < 0)
+        return call_failed(fault, fd, path, -1, "open");
+    size = disk->size(disk->self, fd);
+    if (size < 0) {
+        status = call_failed(fault, size, path, -1, "stat");
+        goto out;
+    }
+    if ((uint64_t)size > max) {
+        status = fault_set(fault, KV_ELIMIT, path, -1, "has %lld bytes, more than %zu",
+                           (long long)size, max);
+        goto out;
+    }
+    while (total < (size_t)size) {
+        char *to = buf_reserve(out, (size_t)size - total);
+        ssize_t got = disk->pread(disk->self, fd, to, (size_t)size - total, (off_t)total);
+
+        if (got < 0) {
+            status = call_failed(fault, got, path, (int64_t)total, "read");
+            goto out;
+        }
+        if (got == 0)
+            break;
+        out->len += (size_t)got;
+        total += (size_t)got;
+    }
+out:
+    disk->close(disk->self, fd);
+    return status;
+}
+
+/* Write and sync `content` as the new file `path`. On failure no such file is left, as far as
+ * the disk lets us. */
+static int write_new(const struct disk *disk, const char *path, struct slice content,
+                     struct fault *fault)
+{
+    int fd, status, closed;
+
+    status = disk->unlink(disk->self, path);
+    if (status < 0 && status != -ENOENT)
+        return call_failed(fault, status, path, -1, "unlink");
+    fd = disk->open(disk->self, path, O_WRONLY | O_CREAT | O_EXCL, 0644);
+    if (fd < 0)
+        return call_failed(fault, fd, path, -1, "create");
+    status = file_write_at(disk, fd, path, content.data, content.len, 0, fault);
+    if (status == 0) {
+        status = disk->fsync(disk->self, fd);
+        if (status < 0)
+            status = call_failed(fault, status, path, -1, "sync");
+    }
+    closed = disk->close(disk->self, fd);
+    if (status == 0 && closed < 0)
+        status = call_failed(fault, closed, path, -1, "close");
+    if (status < 0)
+        disk->unlink(disk->self, path);
+    return status;
+}
+
+int file_replace(const struct disk *disk, const char *path, struct slice content, bool *renamed,
+                 struct fault *fault)
+{
+    char aside[PATH_BYTES_MAX], directory[PATH_BYTES_MAX];
+    int len = snprintf(aside, sizeof aside, "%s.tmp", path);
+    int status;
+
+    *renamed = false;
+    if (len < 0 || (size_t)len >= sizeof aside)
+        return fault_set(fault, KV_ELIMIT, path, -1, "the path is too long");
+    directory_of(path, directory);
+    status = write_new(disk, aside, content, fault);
+    if (status < 0)
+        return status;
+    *renamed = true;
+    status = disk->rename(disk->self, aside, path);
+    if (status < 0)
+        return call_failed(fault, status, path, -1, "rename");
+    status = disk->fsync_directory(disk->self, directory);
+    if (status < 0)
+        return call_failed(fault, status, directory, -1, "sync of the directory");
+    return 0;
+}
+
+int file_copy_range(const struct disk *disk, int fd, const char *path, off_t offset, off_t len,
+                    const char *to, struct fault *fault)
+{
+    int to_fd = disk->open(disk->self, to, O_WRONLY | O_CREAT | O_EXCL, 0644);
+    off_t done = 0;
+    char *block;
+    int status = 0, closed;
+
+    if (to_fd < 0)
+        return call_failed(fault, to_fd, to, -1, "create");
+    block = mem_alloc(COPY_BLOCK_BYTES);
+    while (status == 0 && done < len) {
+        size_t want = len - done < COPY_BLOCK_BYTES ? (size_t)(len - done) : COPY_BLOCK_BYTES;
+        ssize_t got = disk->pread(disk->self, fd, block, want, offset + done);
+
+        if (got < 0)
+            status = call_failed(fault, got, path, offset + done, "read");
+        else if (got == 0)
+            status = fault_set(fault, KV_EIO, path, offset + done, "read: the file ends here");
+        else
+            status = file_write_at(disk, to_fd, to, block, (size_t)got, done, fault);
+        done += got > 0 ? got : 0;
+    }
+    mem_free(block);
+    if (status == 0) {
+        status = disk->fsync(disk->self, to_fd);
+        if (status < 0)
+            status = call_failed(fault, status, to, -1, "sync");
+    }
+    closed = disk->close(disk->self, to_fd);
+    if (status == 0 && closed < 0)
+        status = call_failed(fault, closed, to, -1, "close");
+    if (status < 0)
+        disk->unlink(disk->self, to);
+    return status;
+}
