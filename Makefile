@@ -58,7 +58,8 @@ SOURCES_unit := $(sort $(shell find tests/unit -name '*_test.c' 2>/dev/null))
 SOURCES_crash := $(wildcard tests/crash/*_test.c)
 SOURCES_bench := $(wildcard tests/bench/*.c)
 SOURCES_fuzz := $(wildcard tests/fuzz/*_fuzz.c)
-SCRIPTS := $(wildcard tools/kv-*)
+# The entry script is the container image's own.
+SCRIPTS := $(filter-out tools/kv-entrypoint,$(wildcard tools/kv-*))
 ARCHIVES = support cmd persistence net core
 
 # The archives that a test may use, by where it lies: its own layer and those below.
