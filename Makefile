@@ -155,7 +155,7 @@ all: $(PROGRAMS) $(foreach name,cmd persistence net core,$(DIR_$(VARIANT))/lib$(
 
 run: all
 	@mkdir -p data
-	$(SERVER) kv.conf --dir ./data --port 6379
+	$(SERVER) kv.conf
 
 # Everything, and one closing line: N passed, N failed.
 test: all $(TIDY) $(UNIT) $(CRASH) $(FUZZ) $(ASAN) $(TSAN)
