@@ -111,7 +111,7 @@ static void a_short_file_holds_what_is_whole(void **state)
     struct setting *setting = *state;
     struct durable durable = example(), again;
     store(setting, &durable);
-    assert_int_equal(truncate(setting->path, 600), 0);
+    assert_int_equal(truncate(setting->path, 560), 0);
     assert_true(load(setting, &again) <= 1);
     assert_int_equal(truncate(setting->path, 100), 0);
     assert_int_equal(load(setting, &again), 0);
