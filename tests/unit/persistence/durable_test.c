@@ -113,7 +113,7 @@ static void a_short_file_holds_what_is_whole(void **state)
     store(setting, &durable);
     assert_int_equal(truncate(setting->path, 560), 0);
     assert_true(load(setting, &again) <= 1);
-    assert_int_equal(truncate(setting->path, 100), 0);
+    assert_int_equal(truncate(setting->path, 50), 0);
     assert_int_equal(load(setting, &again), 0);
 }
 
