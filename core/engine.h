@@ -24,6 +24,7 @@
 
 struct fault;
 struct keyspace;
+struct place;
 struct reaper;
 
 #define GATE_CELLS 65536
@@ -43,12 +44,13 @@ struct engine {
     /* the clock, read once a turn and once a command */
     int64_t now_ms;                   /* wall clock */
     uint64_t now_ns;                  /* monotonic */
+    int64_t wall_offset_ms;           /* wall clock less monotonic, read once a turn */
     int64_t started_ms;
     uint64_t turns;
 
     /* sessions */
     struct session *sessions;
-    uint64_t session_count, session_next_id;
+    uint64_t session_count, session_next_id, blocked_count;
     struct session *current;          /* whose request is being executed */
     int64_t paused_until_ms;          /* CLIENT PAUSE */
     bool paused_writes_only;
@@ -58,7 +60,10 @@ struct engine {
     uint64_t gate_floor;
     struct buf effects;               /* of the command that runs */
     int effect_count;
-    int effect_db;                    /* database of the first effect */
+    int effect_db, effect_last_db;    /* databases of the first and the last effect */
+    struct buf touched;               /* gate cells (uint32_t) that the command has changed */
+    bool touched_all;                 /* FLUSHALL, SWAPDB ... */
+    bool recording;                   /* effects go to the journal: it is on, and nothing is loaded */
     int batch_db;                     /* database selected in the open batch; -1 none yet */
 
     /* loading */
@@ -70,8 +75,8 @@ struct engine {
     struct evict_pool *evict_pool;
     uint64_t expire_cursor;
     int expire_db;
-    uint32_t run_id_words[5];
     char run_id[41];
+    struct session replay_session;    /* whose database SELECT changes while the log is applied */
     char kvid[33];                    /* of the data set; "" without a log */
     const char *executable;           /* for INFO */
     int shutdown_requested;
@@ -96,8 +101,20 @@ enum engine_result {
 enum engine_result engine_execute(struct engine *engine, struct session *session, int argc,
                                   const struct slice *argv);
 
-/* True if the session is paused by what ENGINE_WAIT was returned for, no longer: offer the request again. */
+/* After ENGINE_WAIT: may the request be offered again? Ask at each turn. */
 bool engine_admits(const struct engine *engine, const struct session *session);
+
+/* A run of requests from one connection begins: read the clock (between them it is read once a command). */
+void engine_run_begin(struct engine *engine);
+
+/* Delete outside of a command's own changes (expiry, sweep, eviction): recorded as DEL. `raise_gate`: a reader waits
+ * until it is durable (evictions do, deletions by deadline hold nobody). Outside of a command engine_commit follows. */
+void engine_delete(struct engine *engine, struct place *place, bool background, bool raise_gate);
+/* Move recorded effects into the open batch. Called by the engine behind each command, and by those who delete outside
+ * of one. Returns the sequence after them. */
+uint64_t engine_commit(struct engine *engine);
+/* Whether the log takes deletions at present (it does not while FAILED or loading). */
+bool engine_may_delete(const struct engine *engine);
 
 /* Apply one command of the log: gate, clock and journal off. 0, or KV_EFORMAT / KV_EVERSION with the command named. */
 must_check int engine_apply(struct engine *engine, int argc, const struct slice *argv, struct fault *fault);

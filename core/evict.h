@@ -19,3 +19,6 @@ uint64_t evict_idle_seconds(const struct engine *engine, const struct entry *ent
 uint32_t evict_frequency(const struct engine *engine, const struct entry *entry);
 void evict_set_idle(struct engine *engine, struct entry *entry, uint64_t seconds);
 void evict_set_frequency(struct engine *engine, struct entry *entry, uint32_t frequency);
+
+/* Give the candidates' pool back. */
+void evict_free(struct engine *engine);

@@ -30,7 +30,6 @@ struct output {
     size_t chunk_bytes;           /* memory held */
     size_t limit;                 /* appending beyond this many unsent bytes sets `overrun` and drops the bytes; 0 none */
     bool overrun;
-    bool discard;                 /* CLIENT REPLY OFF/SKIP: what is appended is dropped at the mark */
 };
 
 void output_free(struct output *output);
@@ -68,7 +67,7 @@ void output_sent(struct output *output, size_t bytes);
 
 struct output_chunk {
     struct output_chunk *next;
-    uint32_t used, cap;
+    size_t used, cap;
     char data[];
 };
 

@@ -9,6 +9,7 @@
 #include "core/base/slice.h"
 #include "core/output.h"
 
+struct ctx;
 struct engine;
 struct command_state;
 
@@ -24,6 +25,8 @@ enum session_flag {
     SESSION_UNIX_SOCKET = 1 << 8,
     SESSION_BLOCKED = 1 << 9,           /* waits in a command (WAITAOF): no further request is executed */
     SESSION_MONITOR = 1 << 10,
+    SESSION_REPLY_SKIP = 1 << 11,       /* the reply of the command that runs is dropped */
+    SESSION_WAITS_WRITE = 1 << 12,      /* ENGINE_WAIT was returned for a write */
 };
 
 struct session {
@@ -46,7 +49,7 @@ struct session {
     /* SESSION_BLOCKED: served when durable >= blocked_sequence, or at the deadline */
     uint64_t blocked_sequence;
     int64_t blocked_until_ms;     /* 0: no deadline */
-    void (*unblock)(struct session *session, bool timed_out); /* writes the reply */
+    void (*unblock)(struct ctx *ctx, bool timed_out); /* writes the reply */
     int64_t limit_soft_since_ms;  /* client-output-buffer-limit's soft limit is exceeded since; 0 not */
     void *connection;             /* net's */
 };
@@ -63,6 +66,13 @@ bool session_settle(struct session *session);
 /* One line of CLIENT LIST, with its line end. */
 struct buf;
 void session_describe(const struct session *session, int64_t now_ms, struct buf *out);
+
+/* Block the session of the command that runs: `unblock` is called when `sequence` is durable, or at the deadline (0:
+ * none), and replies. No request of the session is executed before. */
+void session_block(struct session *session, uint64_t sequence, int64_t until_ms,
+                   void (*unblock)(struct ctx *ctx, bool timed_out));
+/* End the wait early (CLIENT UNBLOCK): as at the deadline. */
+void session_unblock(struct session *session, bool timed_out);
 
 /* Back to how a new connection begins (RESET). */
 void session_reset(struct session *session);

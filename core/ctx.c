@@ -1,0 +1,198 @@
+/* What a lookup and a change mean, decided once.
+ *
+ * The gate: engine->gate holds, for hash(db, key), the sequence of the last change. A command's changed cells are
+ * collected while it runs, since the sequence is known only when its effects are in the batch; engine_commit sets them.
+ */
+#include "core/ctx.h"
+
+#include "core/base/num.h"
+#include "core/evict.h"
+#include "core/resp.h"
+
+static uint32_t gate_cell(int db, uint64_t hash)
+{
+    return (uint32_t)((hash ^ (uint64_t)db * 0x9e3779b97f4a7c15ull) >> 48);
+}
+
+static void depend(struct ctx *ctx, uint64_t sequence)
+{
+    if (sequence > ctx->depends)
+        ctx->depends = sequence;
+}
+
+void ctx_touched(struct engine *engine, const struct place *place)
+{
+    uint32_t cell = gate_cell(place->db, place->hash);
+    buf_append(&engine->touched, &cell, sizeof cell);
+}
+
+/* The entry is past its deadline: gone for whoever looks, deleted if the log takes it. */
+static void expire(struct ctx *ctx, struct place *place)
+{
+    if (!engine_may_delete(ctx->engine)) {
+        place->entry = NULL;
+        return;
+    }
+    ctx_event(ctx, 'x', "expired", place->db, place->key);
+    ctx->engine->stats.expired++;
+    engine_delete(ctx->engine, place, ctx->engine->settings->lazyfree_expire, false);
+}
+
+struct place ctx_find_in(struct ctx *ctx, int db, struct slice key, enum lookup how)
+{
+    struct engine *engine = ctx->engine;
+    uint64_t hash = keyspace_hash(ctx->keyspace, key);
+    struct place place = keyspace_find(ctx->keyspace, db, key, hash);
+    if (ctx->replay)
+        return place;
+    depend(ctx, engine->gate[gate_cell(db, hash)]);
+    depend(ctx, engine->gate_floor);
+    if (place.entry) {
+        int64_t deadline = entry_deadline(place.entry);
+        if (unlikely(deadline != ENTRY_NO_DEADLINE) && deadline <= ctx->now_ms)
+            expire(ctx, &place);
+    }
+    if (how == LOOKUP_READ) {
+        if (place.entry)
+            engine->stats.hits++;
+        else
+            engine->stats.misses++;
+    }
+    if (place.entry && how != LOOKUP_PEEK && !(ctx->session->flags & SESSION_NO_TOUCH))
+        evict_access_touch(engine, place.entry);
+    return place;
+}
+
+struct place ctx_find(struct ctx *ctx, struct slice key, enum lookup how)
+{
+    return ctx_find_in(ctx, ctx->db, key, how);
+}
+
+bool ctx_find_type(struct ctx *ctx, struct slice key, enum lookup how, enum value_type type,
+                   struct place *out)
+{
+    *out = ctx_find(ctx, key, how);
+    if (!out->entry || entry_type(out->entry) == type)
+        return true;
+    reply_wrong_type(ctx);
+    return false;
+}
+
+/* Any change of an entry ends here. */
+static void changed(struct ctx *ctx, const struct place *place)
+{
+    if (!ctx->replay)
+        ctx_touched(ctx->engine, place);
+}
+
+void ctx_put(struct ctx *ctx, struct place *place, struct entry *entry)
+{
+    entry_set_access(entry, evict_access_new(ctx->engine));
+    keyspace_put(ctx->keyspace, place, entry);
+    changed(ctx, place);
+}
+
+void ctx_put_string(struct ctx *ctx, struct place *place, struct slice value, int64_t deadline_ms)
+{
+    bool is_new = place->entry == NULL;
+    keyspace_put_string(ctx->keyspace, place, value, deadline_ms);
+    if (is_new)
+        entry_set_access(place->entry, evict_access_new(ctx->engine));
+    changed(ctx, place);
+}
+
+void ctx_remove(struct ctx *ctx, struct place *place, bool background)
+{
+    changed(ctx, place);
+    keyspace_remove(ctx->keyspace, place, background);
+}
+
+struct entry *ctx_take(struct ctx *ctx, struct place *place)
+{
+    changed(ctx, place);
+    return keyspace_take(ctx->keyspace, place);
+}
+
+void ctx_set_deadline(struct ctx *ctx, struct place *place, int64_t deadline_ms)
+{
+    keyspace_set_deadline(ctx->keyspace, place, deadline_ms);
+    changed(ctx, place);
+}
+
+void ctx_change_begin(struct ctx *ctx, struct place *place)
+{
+    keyspace_before_change(ctx->keyspace, place);
+}
+
+void ctx_change_end(struct ctx *ctx, struct place *place, struct entry *entry)
+{
+    keyspace_after_change(ctx->keyspace, place, entry);
+    changed(ctx, place);
+}
+
+uint64_t ctx_flush(struct ctx *ctx, int db, bool background)
+{
+    ctx->engine->touched_all = true;
+    return keyspace_flush(ctx->keyspace, db, background);
+}
+
+void ctx_swap(struct ctx *ctx, int a, int b)
+{
+    ctx->engine->touched_all = true;
+    keyspace_swap(ctx->keyspace, a, b);
+}
+
+void ctx_event(struct ctx *ctx, char event_class unused, const char *event unused, int db unused,
+               struct slice key unused)
+{
+    ctx->engine->stats.key_events++;
+}
+
+void ctx_depends_on_all(struct ctx *ctx)
+{
+    depend(ctx, ctx->engine->journal->sequence);
+}
+
+/* Effects of several databases carry the SELECT between them; that in front of the first is the engine's. */
+static void begin_effect(struct engine *engine, int db)
+{
+    if (engine->effect_count == 0) {
+        engine->effect_db = db;
+    } else if (db != engine->effect_last_db) {
+        char digits[NUM_I64_MAX_CHARS];
+        struct slice words[] = {SLICE("SELECT"), {digits, num_format_i64(digits, db)}};
+        resp_put_command(&engine->effects, 2, words);
+    }
+    engine->effect_last_db = db;
+    engine->effect_count++;
+}
+
+void ctx_effect_in(struct ctx *ctx, int db, int argc, const struct slice *argv)
+{
+    if (ctx->replay || !ctx->engine->recording)
+        return;
+    begin_effect(ctx->engine, db);
+    resp_put_command(&ctx->engine->effects, argc, argv);
+}
+
+void ctx_effect(struct ctx *ctx, int argc, const struct slice *argv)
+{
+    ctx_effect_in(ctx, ctx->db, argc, argv);
+}
+
+struct slice ctx_digits(struct ctx *ctx, int64_t value)
+{
+    char *digits = arena_alloc(ctx->arena, NUM_I64_MAX_CHARS);
+    return (struct slice){digits, num_format_i64(digits, value)};
+}
+
+void ctx_effect_delete(struct ctx *ctx, int db, struct slice key)
+{
+    struct slice words[] = {SLICE("DEL"), key};
+    ctx_effect_in(ctx, db, 2, words);
+}
+
+bool ctx_arg_is(const struct ctx *ctx, int index, const char *lower)
+{
+    return slice_is(ctx->argv[index], lower);
+}

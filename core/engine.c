@@ -1,0 +1,413 @@
+/* The engine: the one path that every request takes.
+ *
+ *   engine_execute   gate: may this run, now?            gate.c
+ *     run            the command's function on a ctx
+ *     engine_commit  effects -> the journal's open batch; changed cells get its sequence
+ *     stamp          the reply waits for what it depends on
+ *
+ * Invariants: the keyspace changes exactly when effects are recorded (asserted behind each command); an error reply
+ * leaves the keyspace as it was; a reply depends on at least its own effects; effects of one request are whole in one
+ * batch, in MULTI ... EXEC if there are several.
+ */
+#include "core/engine.h"
+
+#include <stdio.h>
+
+#include "core/base/fault.h"
+#include "core/base/histogram.h"
+#include "core/base/mem.h"
+#include "core/base/num.h"
+#include "core/base/reaper.h"
+#include "core/ctx.h"
+#include "core/evict.h"
+#include "core/expiry.h"
+#include "core/gate.h"
+#include "core/resp.h"
+
+/* ---- life ---- */
+
+static void make_run_id(struct engine *engine)
+{
+    static const char hex[] = "0123456789abcdef";
+    uint8_t bytes[20];
+    engine->host->random_bytes(engine->host->self, bytes, sizeof bytes);
+    for (int i = 0; i < 20; i++) {
+        engine->run_id[2 * i] = hex[bytes[i] >> 4];
+        engine->run_id[2 * i + 1] = hex[bytes[i] & 15];
+    }
+}
+
+struct engine *engine_new(const struct engine_options *options)
+{
+    struct engine *engine = mem_alloc_zero(sizeof *engine);
+    engine->settings = options->settings;
+    engine->host = options->host;
+    engine->journal = options->journal;
+    uint64_t seeds[2];
+    engine->host->random_bytes(engine->host->self, seeds, sizeof seeds);
+    rng_seed(&engine->rng, seeds[0]);
+    engine->reaper = reaper_start();
+    engine->keyspace = keyspace_new((int)engine->settings->databases, seeds[1], engine->reaper);
+    engine->registry = registry_new(options->commands);
+    engine->batch_db = -1;
+    engine_turn_begin(engine);
+    engine->started_ms = engine->now_ms;
+    make_run_id(engine);
+    engine->replay_session = (struct session){
+        .engine = engine,
+        .resp = 2,
+        .fd = -1,
+        .flags = SESSION_INTERNAL | SESSION_AUTHENTICATED,
+    };
+    return engine;
+}
+
+void engine_free(struct engine *engine)
+{
+    kv_assert(engine->sessions == NULL);
+    evict_free(engine);
+    keyspace_free(engine->keyspace);
+    reaper_stop(engine->reaper);
+    registry_free(engine->registry);
+    arena_free(&engine->arena);
+    buf_free(&engine->effects);
+    buf_free(&engine->touched);
+    output_free(&engine->replay_session.output);
+    mem_free(engine);
+}
+
+/* ---- the clock ---- */
+
+static void set_now(struct engine *engine, uint64_t now_ns)
+{
+    engine->now_ns = now_ns;
+    engine->now_ms = (int64_t)(now_ns / 1000000) + engine->wall_offset_ms;
+}
+
+void engine_turn_begin(struct engine *engine)
+{
+    struct host *host = engine->host;
+    uint64_t now_ns = host->monotonic_ns(host->self);
+    engine->wall_offset_ms = host->wall_us(host->self) / 1000 - (int64_t)(now_ns / 1000000);
+    set_now(engine, now_ns);
+    engine->recording =
+        !engine->loading && atomic_load_explicit(&engine->journal->state, memory_order_acquire) !=
+                                JOURNAL_OFF;
+    engine->turns++;
+}
+
+void engine_run_begin(struct engine *engine)
+{
+    set_now(engine, engine->host->monotonic_ns(engine->host->self));
+}
+
+/* ---- effects ---- */
+
+bool engine_may_delete(const struct engine *engine)
+{
+    if (engine->loading)
+        return false;
+    return atomic_load_explicit(&engine->journal->state, memory_order_acquire) != JOURNAL_FAILED;
+}
+
+void engine_delete(struct engine *engine, struct place *place, bool background, bool raise_gate)
+{
+    struct ctx ctx = {.engine = engine};
+    ctx_effect_delete(&ctx, place->db, place->key);
+    if (raise_gate)
+        ctx_touched(engine, place);
+    keyspace_remove(engine->keyspace, place, background);
+}
+
+static void put_select(struct buf *open, int db)
+{
+    char digits[NUM_I64_MAX_CHARS];
+    struct slice words[] = {SLICE("SELECT"), {digits, num_format_i64(digits, db)}};
+    resp_put_command(open, 2, words);
+}
+
+static void raise_gate(struct engine *engine, uint64_t sequence)
+{
+    const uint32_t *cells = (const uint32_t *)(const void *)engine->touched.data;
+    size_t count = engine->touched.len / sizeof *cells;
+    for (size_t i = 0; i < count; i++)
+        engine->gate[cells[i]] = sequence;
+    if (engine->touched_all)
+        engine->gate_floor = sequence;
+}
+
+uint64_t engine_commit(struct engine *engine)
+{
+    struct journal *journal = engine->journal;
+    if (engine->effect_count > 0) {
+        struct buf *open = &journal->open;
+        size_t before = open->len;
+        if (before == 0)
+            engine->batch_db = -1;
+        if (engine->batch_db != engine->effect_db)
+            put_select(open, engine->effect_db);
+        bool several = engine->effect_count > 1;
+        if (several)
+            buf_append_text(open, "*1\r\n$5\r\nMULTI\r\n");
+        buf_append_slice(open, buf_slice(&engine->effects));
+        if (several)
+            buf_append_text(open, "*1\r\n$4\r\nEXEC\r\n");
+        engine->batch_db = engine->effect_last_db;
+        journal->sequence += open->len - before;
+        raise_gate(engine, journal->sequence);
+        engine->effect_count = 0;
+        buf_clear(&engine->effects);
+    }
+    engine->touched_all = false;
+    buf_clear(&engine->touched);
+    return journal->sequence;
+}
+
+/* ---- one request ---- */
+
+static void count_call(struct engine *engine, struct command_state *state, bool failed)
+{
+    uint64_t started = engine->now_ns;
+    engine_run_begin(engine);
+    uint64_t us = (engine->now_ns - started) / 1000;
+    state->calls++;
+    state->usec += us;
+    state->failed += failed;
+    engine->stats.commands++;
+    if (engine->settings->latency_tracking) {
+        if (unlikely(!state->histogram))
+            state->histogram = mem_alloc_zero(sizeof *state->histogram);
+        histogram_add(state->histogram, us);
+    }
+}
+
+/* The command has run: record what it did; the sequence its reply depends on. */
+static uint64_t record(struct engine *engine, struct ctx *ctx, uint64_t changes_before)
+{
+    bool changed = keyspace_changes(engine->keyspace) != changes_before;
+    if (likely(!changed && engine->effect_count == 0 && !engine->touched_all))
+        return ctx->depends;
+    bool own = engine->touched.len > 0 || engine->touched_all;
+    if (own && engine->recording && ctx->command->record == RECORD_REQUEST)
+        ctx_effect(ctx, ctx->argc, ctx->argv);
+    kv_assert(!own || !engine->recording || engine->effect_count > 0);
+    kv_assert(changed || engine->touched_all || engine->effect_count == 0);
+    kv_assert(!own || !ctx->failed);
+    uint64_t sequence = engine_commit(engine);
+    if (!own)
+        return ctx->depends;
+    ctx->session->write_sequence = sequence;
+    return sequence;
+}
+
+static void stamp(struct session *session, const struct ctx *ctx, uint64_t depends)
+{
+    if (session->flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP)) {
+        output_rewind(&session->output);
+        session->flags &= ~(uint32_t)SESSION_REPLY_SKIP;
+        return;
+    }
+    bool free_to_go = ctx->command->flags & COMMAND_NO_HOLD ||
+                      depends <= journal_confirmed(session->engine->journal);
+    output_mark(&session->output, free_to_go ? 0 : depends, false);
+    session->engine->stats.gate_waits += !free_to_go;
+}
+
+static void run(struct engine *engine, struct ctx *ctx)
+{
+    struct session *session = ctx->session;
+    uint64_t changes_before = keyspace_changes(engine->keyspace);
+    if (session->flags & SESSION_REPLY_SKIP_NEXT)
+        session->flags ^= SESSION_REPLY_SKIP_NEXT | SESSION_REPLY_SKIP;
+    engine->current = session;
+    ctx->command->run(ctx);
+    engine->current = NULL;
+    if (ctx->command->flags & COMMAND_ALL_KEYS)
+        ctx_depends_on_all(ctx);
+    uint64_t depends = record(engine, ctx, changes_before);
+    stamp(session, ctx, depends);
+    count_call(engine, ctx->state, ctx->failed);
+}
+
+static enum engine_result wait_later(struct session *session, const struct command *command)
+{
+    session->flags &= ~(uint32_t)SESSION_WAITS_WRITE;
+    if (command->flags & COMMAND_WRITE)
+        session->flags |= SESSION_WAITS_WRITE;
+    session->engine->stats.log_waits++;
+    return ENGINE_WAIT;
+}
+
+bool engine_admits(const struct engine *engine, const struct session *session)
+{
+    return !gate_waits(engine, session->flags & SESSION_WAITS_WRITE);
+}
+
+enum engine_result engine_execute(struct engine *engine, struct session *session, int argc,
+                                  const struct slice *argv)
+{
+    struct ctx ctx = {
+        .engine = engine,
+        .session = session,
+        .output = &session->output,
+        .arena = &engine->arena,
+        .keyspace = engine->keyspace,
+        .argc = argc,
+        .argv = argv,
+        .db = session->db,
+        .now_ms = engine->now_ms,
+    };
+    enum gate_verdict verdict = gate_check(&ctx);
+    if (unlikely(verdict == GATE_WAIT))
+        return wait_later(session, ctx.command);
+    if (unlikely(engine->effect_count > 0))
+        engine_commit(engine); /* evictions on the way */
+    session->commands++;
+    session->active_ms = engine->now_ms;
+    if (likely(verdict == GATE_RUN)) {
+        session->last_command = ctx.state;
+        run(engine, &ctx);
+    } else {
+        output_mark(&session->output, 0, false);
+    }
+    arena_reset(&engine->arena);
+    return ENGINE_DONE;
+}
+
+/* ---- replay ---- */
+
+static int apply_failed(struct engine *engine, struct ctx *ctx, struct fault *fault)
+{
+    struct output *output = &engine->replay_session.output;
+    struct iovec part = {(void *)"", 0};
+    output_mark(output, 0, false);
+    output_parts(output, &part, 1);
+    int len = part.iov_len > 200 ? 200 : (int)part.iov_len;
+    while (len > 0 && ((const char *)part.iov_base)[len - 1] < ' ')
+        len--;
+    int code = fault_set(fault, KV_EFORMAT, "", -1, "command '%.*s' of the log failed: %.*s",
+                         (int)ctx->argv[0].len, ctx->argv[0].data, len,
+                         (const char *)part.iov_base);
+    output_sent(output, output_ready(output));
+    return code;
+}
+
+int engine_apply(struct engine *engine, int argc, const struct slice *argv, struct fault *fault)
+{
+    struct session *session = &engine->replay_session;
+    struct ctx ctx = {
+        .engine = engine,
+        .session = session,
+        .output = &session->output,
+        .arena = &engine->arena,
+        .keyspace = engine->keyspace,
+        .argc = argc,
+        .argv = argv,
+        .db = session->db,
+        .now_ms = engine->now_ms,
+        .replay = true,
+    };
+    ctx.state = gate_lookup(engine, argc, argv);
+    if (!ctx.state)
+        return fault_set(fault, KV_EVERSION, "", -1,
+                         "the log holds the command '%.*s', which this version of kv does not "
+                         "know: start a version that does, or the server that wrote it",
+                         argv[0].len > 64 ? 64 : (int)argv[0].len, argv[0].data);
+    ctx.command = ctx.state->command;
+    int arity = ctx.command->arity;
+    if ((arity > 0 && argc != arity) || argc < -arity)
+        return fault_set(fault, KV_EFORMAT, "", -1, "wrong number of arguments for '%s' in the log",
+                         ctx.state->full_name);
+    ctx.command->run(&ctx);
+    engine->loading_commands++;
+    int code = ctx.failed ? apply_failed(engine, &ctx, fault) : 0;
+    output_rewind(&session->output);
+    arena_reset(&engine->arena);
+    return code;
+}
+
+void engine_loading(struct engine *engine, bool loading)
+{
+    engine->loading = loading;
+    if (loading) {
+        engine->loading_started_ms = engine->now_ms;
+        engine->loading_total = engine->loading_done = engine->loading_commands = 0;
+    }
+    engine->replay_session.db = 0;
+    engine_turn_begin(engine);
+}
+
+/* ---- between requests ---- */
+
+void engine_turn_end(struct engine *engine)
+{
+    if (engine->journal->open.len > 0)
+        engine->journal->ops->turn_end(engine->journal, engine->now_ms);
+}
+
+static void serve_blocked(struct engine *engine)
+{
+    if (engine->blocked_count == 0)
+        return;
+    uint64_t durable = atomic_load_explicit(&engine->journal->durable, memory_order_acquire);
+    struct session *next;
+    for (struct session *session = engine->sessions; session; session = next) {
+        next = session->next;
+        if (!(session->flags & SESSION_BLOCKED))
+            continue;
+        if (session->blocked_sequence <= durable)
+            session_unblock(session, false);
+        else if (session->blocked_until_ms && session->blocked_until_ms <= engine->now_ms)
+            session_unblock(session, true);
+    }
+}
+
+void engine_news(struct engine *engine)
+{
+    serve_blocked(engine);
+}
+
+int64_t engine_tick_ms(const struct engine *engine)
+{
+    if (engine->blocked_count > 0)
+        return 10;
+    return engine->settings->hz > 0 ? 1000 / engine->settings->hz : 100;
+}
+
+static void sample_rates(struct engine *engine)
+{
+    struct stats *stats = &engine->stats;
+    if (engine->now_ms - stats->rate_commands.last_ms < 100)
+        return;
+    stats_rate_sample(&stats->rate_commands, stats->commands, engine->now_ms);
+    stats_rate_sample(&stats->rate_in, stats->net_in, engine->now_ms);
+    stats_rate_sample(&stats->rate_out, stats->net_out, engine->now_ms);
+}
+
+void engine_tick(struct engine *engine)
+{
+    serve_blocked(engine);
+    sample_rates(engine);
+    uint64_t budget_us = (uint64_t)engine_tick_ms(engine) * 1000 / 4;
+    expiry_sweep(engine, budget_us);
+    evict_to_fit(engine);
+    engine_commit(engine);
+    size_t used = keyspace_memory(engine->keyspace);
+    if (used > engine->stats.memory_peak)
+        engine->stats.memory_peak = used;
+}
+
+bool engine_shutdown(struct engine *engine, bool save unused, bool no_save, bool force,
+                     char why[static 512])
+{
+    struct journal *journal = engine->journal;
+    if (!no_save && atomic_load(&journal->state) != JOURNAL_OFF) {
+        struct fault fault = {0};
+        if (journal->ops->sync(journal, &fault) != 0 && !force) {
+            fault_line(&fault, why, 512);
+            return false;
+        }
+    }
+    engine->host->stop(engine->host->self, 0);
+    return true;
+}

@@ -1,0 +1,128 @@
+#include "core/gate.h"
+
+#include "core/ctx.h"
+#include "core/evict.h"
+
+struct command_state *gate_lookup(struct engine *engine, int argc, const struct slice *argv)
+{
+    struct command_state *state = registry_find(engine->registry, argv[0].data, argv[0].len);
+    if (!state || state->child_count == 0 || argc < 2)
+        return state;
+    struct command_state *child = registry_find_child(state, argv[1].data, argv[1].len);
+    if (child)
+        return child;
+    return state->command->run ? state : NULL;
+}
+
+/* As Redis words it: the arguments shown end at 128 characters. */
+static void reply_unknown(struct ctx *ctx)
+{
+    struct slice name = ctx->argv[0];
+    struct command_state *container = registry_find(ctx->engine->registry, name.data, name.len);
+    if (container && ctx->argc >= 2) {
+        struct slice sub = ctx->argv[1];
+        char upper[48];
+        size_t len = 0;
+        for (const char *c = container->full_name; *c; c++)
+            upper[len++] = *c >= 'a' && *c <= 'z' ? (char)(*c - 32) : *c;
+        reply_error(ctx, "ERR unknown subcommand '%.*s'. Try %.*s HELP.",
+                    sub.len > 128 ? 128 : (int)sub.len, sub.data, (int)len, upper);
+        return;
+    }
+    struct buf shown = {0};
+    for (int i = 1; i < ctx->argc && shown.len < 128; i++) {
+        size_t room = 128 - shown.len;
+        struct slice arg = ctx->argv[i];
+        buf_printf(&shown, "'%.*s' ", (int)(arg.len < room ? arg.len : room), arg.data);
+    }
+    reply_error(ctx, "ERR unknown command '%.*s', with args beginning with: %.*s",
+                name.len > 128 ? 128 : (int)name.len, name.data, (int)shown.len, shown.data);
+    buf_free(&shown);
+}
+
+static bool paused(const struct engine *engine, bool is_write)
+{
+    if (likely(engine->paused_until_ms == 0) || engine->now_ms >= engine->paused_until_ms)
+        return false;
+    return is_write || !engine->paused_writes_only;
+}
+
+bool gate_waits(const struct engine *engine, bool is_write)
+{
+    if (unlikely(paused(engine, is_write)))
+        return true;
+    return is_write && engine->recording &&
+           journal_backlog(engine->journal) > (uint64_t)engine->settings->log_backlog_bytes;
+}
+
+/* What the log's state forbids; true if it was replied. */
+static bool refused_by_log(struct ctx *ctx)
+{
+    struct engine *engine = ctx->engine;
+    int state = atomic_load_explicit(&engine->journal->state, memory_order_acquire);
+    if (likely(state == JOURNAL_OFF || state == JOURNAL_HEALTHY))
+        return false;
+    if (state == JOURNAL_FULL && ctx->command->flags & COMMAND_DELETES)
+        return false;
+    struct journal_report report;
+    engine->journal->ops->report(engine->journal, &report);
+    reply_error(ctx, "MISCONF Errors writing to the AOF file: %s", report.problem);
+    return true;
+}
+
+static bool refused_by_memory(struct ctx *ctx)
+{
+    struct engine *engine = ctx->engine;
+    if (engine->settings->maxmemory == 0 || evict_to_fit(engine))
+        return false;
+    if (!(ctx->command->flags & COMMAND_DENYOOM))
+        return false;
+    reply_error(ctx, "OOM command not allowed when used memory > 'maxmemory'.");
+    return true;
+}
+
+/* The reasons to refuse a command that is known and complete; true if one was replied. */
+static bool refused(struct ctx *ctx)
+{
+    struct engine *engine = ctx->engine;
+    uint32_t flags = ctx->command->flags;
+    if (unlikely(!(ctx->session->flags & SESSION_AUTHENTICATED)) && !(flags & COMMAND_NO_AUTH)) {
+        reply_error(ctx, "NOAUTH Authentication required.");
+        return true;
+    }
+    if (unlikely(engine->loading)) {
+        if (flags & COMMAND_LOADING)
+            return false;
+        reply_error(ctx, "LOADING Redis is loading the dataset in memory");
+        return true;
+    }
+    if (refused_by_memory(ctx))
+        return true;
+    return flags & COMMAND_WRITE && refused_by_log(ctx);
+}
+
+enum gate_verdict gate_check(struct ctx *ctx)
+{
+    struct engine *engine = ctx->engine;
+    ctx->state = gate_lookup(engine, ctx->argc, ctx->argv);
+    if (unlikely(!ctx->state)) {
+        reply_unknown(ctx);
+        return GATE_REFUSED;
+    }
+    ctx->command = ctx->state->command;
+    int arity = ctx->command->arity;
+    if (unlikely((arity > 0 && ctx->argc != arity) || ctx->argc < -arity)) {
+        reply_wrong_arity(ctx);
+        ctx->state->rejected++;
+        return GATE_REFUSED;
+    }
+    if (unlikely(gate_waits(engine, ctx->command->flags & COMMAND_WRITE)) && !engine->loading &&
+        !(ctx->session->flags & SESSION_INTERNAL))
+        return GATE_WAIT;
+    if (unlikely(refused(ctx))) {
+        ctx->state->rejected++;
+        return GATE_REFUSED;
+    }
+    kv_assert(ctx->command->run);
+    return GATE_RUN;
+}

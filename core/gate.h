@@ -1,0 +1,24 @@
+/* The gate in front of every command: known, complete, allowed, and possible at this moment? */
+#pragma once
+
+#include <stdbool.h>
+
+#include "core/base/slice.h"
+
+struct ctx;
+struct command_state;
+struct engine;
+
+enum gate_verdict {
+    GATE_RUN,     /* ctx->state and ctx->command are set */
+    GATE_REFUSED, /* an error was replied */
+    GATE_WAIT,    /* not at present: nothing was replied or counted */
+};
+
+enum gate_verdict gate_check(struct ctx *ctx);
+
+/* The command of a request, the subcommand of a container; NULL if there is none of that name. */
+struct command_state *gate_lookup(struct engine *engine, int argc, const struct slice *argv);
+
+/* Whether a request that was told to wait would still have to. */
+bool gate_waits(const struct engine *engine, bool is_write);

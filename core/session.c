@@ -1,0 +1,158 @@
+#include "core/session.h"
+
+#include <stdio.h>
+
+#include "core/base/buf.h"
+#include "core/base/mem.h"
+#include "core/ctx.h"
+#include "core/engine.h"
+
+static const char failed_log_text[] =
+    "-MISCONF This change is not confirmed on disk: the log failed while it was written. "
+    "It may or may not survive a restart. Look at INFO persistence and the server's log.\r\n";
+
+void session_open(struct engine *engine, struct session *session)
+{
+    session->id = ++engine->session_next_id;
+    session->engine = engine;
+    session->resp = 2;
+    session->user = "default";
+    session->created_ms = session->active_ms = engine->now_ms;
+    session->previous = NULL;
+    session->next = engine->sessions;
+    if (engine->sessions)
+        engine->sessions->previous = session;
+    engine->sessions = session;
+    engine->session_count++;
+    engine->stats.connections++;
+}
+
+void session_close(struct session *session)
+{
+    struct engine *engine = session->engine;
+    if (session->flags & SESSION_BLOCKED)
+        engine->blocked_count--;
+    if (session->previous)
+        session->previous->next = session->next;
+    else
+        engine->sessions = session->next;
+    if (session->next)
+        session->next->previous = session->previous;
+    engine->session_count--;
+    mem_free(session->name);
+    mem_free(session->library_name);
+    mem_free(session->library_version);
+    output_free(&session->output);
+    session->name = session->library_name = session->library_version = NULL;
+}
+
+struct session *session_by_id(struct engine *engine, uint64_t id)
+{
+    for (struct session *session = engine->sessions; session; session = session->next)
+        if (session->id == id)
+            return session;
+    return NULL;
+}
+
+bool session_settle(struct session *session)
+{
+    struct journal *journal = session->engine->journal;
+    uint64_t confirmed = journal_confirmed(journal);
+    output_release(&session->output, confirmed);
+    int state = atomic_load_explicit(&journal->state, memory_order_acquire);
+    if (state == JOURNAL_FAILED)
+        output_fail(&session->output, confirmed, SLICE(failed_log_text));
+    return output_ready(&session->output) > 0;
+}
+
+void session_block(struct session *session, uint64_t sequence, int64_t until_ms,
+                   void (*unblock)(struct ctx *ctx, bool timed_out))
+{
+    kv_assert(!(session->flags & SESSION_BLOCKED));
+    session->flags |= SESSION_BLOCKED;
+    session->blocked_sequence = sequence;
+    session->blocked_until_ms = until_ms;
+    session->unblock = unblock;
+    session->engine->blocked_count++;
+}
+
+void session_unblock(struct session *session, bool timed_out)
+{
+    struct engine *engine = session->engine;
+    session->flags &= ~(uint32_t)SESSION_BLOCKED;
+    engine->blocked_count--;
+    struct ctx ctx = {
+        .engine = engine,
+        .session = session,
+        .output = &session->output,
+        .arena = &engine->arena,
+        .keyspace = engine->keyspace,
+        .state = session->last_command,
+        .command = session->last_command->command,
+        .db = session->db,
+        .now_ms = engine->now_ms,
+    };
+    session->unblock(&ctx, timed_out);
+    session->unblock = NULL;
+    output_mark(&session->output, 0, false);
+    engine->host->wake_session(engine->host->self, session);
+}
+
+static const char *flag_letters(const struct session *session, char out[static 16])
+{
+    int count = 0;
+    if (session->flags & SESSION_MONITOR)
+        out[count++] = 'O';
+    if (session->flags & SESSION_BLOCKED)
+        out[count++] = 'b';
+    if (session->flags & SESSION_CLOSE_AFTER_REPLY)
+        out[count++] = 'c';
+    if (session->flags & SESSION_CLOSE_NOW)
+        out[count++] = 'A';
+    if (session->flags & SESSION_UNIX_SOCKET)
+        out[count++] = 'U';
+    if (session->flags & SESSION_NO_EVICT)
+        out[count++] = 'e';
+    if (session->flags & SESSION_NO_TOUCH)
+        out[count++] = 'T';
+    if (count == 0)
+        out[count++] = 'N';
+    out[count] = 0;
+    return out;
+}
+
+void session_describe(const struct session *session, int64_t now_ms, struct buf *out)
+{
+    char letters[16];
+    size_t memory = sizeof *session + session->query_bytes + session->query_free +
+                    session->argv_bytes + session->output.chunk_bytes;
+    buf_printf(out, "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=%s db=%d",
+               (unsigned long long)session->id, session->address, session->local_address,
+               session->fd, session->name ? session->name : "",
+               (long long)(now_ms - session->created_ms) / 1000,
+               (long long)(now_ms - session->active_ms) / 1000, flag_letters(session, letters),
+               session->db);
+    buf_printf(out,
+               " sub=0 psub=0 ssub=0 multi=-1 qbuf=%zu qbuf-free=%zu argv-mem=%zu multi-mem=0"
+               " rbs=%zu rbp=0 obl=%zu oll=%d omem=%zu tot-mem=%zu events=%s cmd=%s user=%s"
+               " redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
+               session->query_bytes, session->query_free, session->argv_bytes,
+               session->output.chunk_bytes, output_unsent(&session->output),
+               session->output.first && session->output.first != session->output.last, 
+               session->output.chunk_bytes, memory, output_ready(&session->output) ? "rw" : "r",
+               session->last_command ? session->last_command->full_name : "NULL", session->user,
+               session->resp, session->library_name ? session->library_name : "",
+               session->library_version ? session->library_version : "");
+}
+
+void session_reset(struct session *session)
+{
+    session->db = 0;
+    session->resp = 2;
+    mem_free(session->name);
+    session->name = NULL;
+    session->flags &= ~(uint32_t)(SESSION_REPLY_OFF | SESSION_REPLY_SKIP_NEXT | SESSION_NO_EVICT |
+                                  SESSION_NO_TOUCH | SESSION_MONITOR | SESSION_AUTHENTICATED);
+    if (!session->engine->settings->requirepass || !*session->engine->settings->requirepass)
+        session->flags |= SESSION_AUTHENTICATED;
+}

@@ -1,0 +1,54 @@
+#include "core/stats.h"
+
+#include <string.h>
+
+void stats_rate_sample(struct stats_rate *rate, uint64_t value, int64_t now_ms)
+{
+    int64_t passed = now_ms - rate->last_ms;
+    if (rate->last_ms != 0 && passed > 0) {
+        uint64_t moved = value >= rate->last_value ? value - rate->last_value : 0;
+        rate->samples[rate->next] = moved * 1000 / (uint64_t)passed;
+        rate->next = (rate->next + 1) % STATS_SAMPLES;
+    }
+    rate->last_ms = now_ms;
+    rate->last_value = value;
+}
+
+uint64_t stats_rate_now(const struct stats_rate *rate)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < STATS_SAMPLES; i++)
+        sum += rate->samples[i];
+    return sum / STATS_SAMPLES;
+}
+
+void stats_error(struct stats *stats, const char *text, unsigned long len)
+{
+    stats->errors++;
+    unsigned long end = 0;
+    while (end < len && text[end] != ' ' && end < sizeof stats->by_prefix[0].prefix - 1)
+        end++;
+    for (int i = 0; i < stats->prefixes; i++) {
+        struct stats_error *known = &stats->by_prefix[i];
+        if (strlen(known->prefix) == end && memcmp(known->prefix, text, end) == 0) {
+            known->count++;
+            return;
+        }
+    }
+    if (stats->prefixes == STATS_ERRORS_MAX)
+        return;
+    struct stats_error *new_one = &stats->by_prefix[stats->prefixes++];
+    memcpy(new_one->prefix, text, end);
+    new_one->prefix[end] = 0;
+    new_one->count = 1;
+}
+
+void stats_reset(struct stats *stats)
+{
+    uint64_t peak = stats->memory_peak;
+    struct stats_rate commands = stats->rate_commands, in = stats->rate_in, out = stats->rate_out;
+    *stats = (struct stats){.memory_peak = peak};
+    stats->rate_commands.last_ms = commands.last_ms;
+    stats->rate_in.last_ms = in.last_ms;
+    stats->rate_out.last_ms = out.last_ms;
+}
