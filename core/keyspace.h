@@ -1,6 +1,7 @@
-/* The keyspace: the databases, each a table of entries and a table of those that have a deadline. The one funnel for
- * change: whatever changes an entry goes through keyspace_put, _remove, _set_deadline, or between _before_change and
- * _after_change, so that bytes are accounted, deadlines are indexed, and a running snapshot can take an entry first.
+/* The keyspace: the databases, each a table of entries and a table of those that have a deadline.
+ * The one funnel for change: whatever changes an entry goes through keyspace_put, _remove,
+ * _set_deadline, or between _before_change and _after_change, so that bytes are accounted,
+ * deadlines are indexed, and a running snapshot can take an entry first.
  *
  * Knows nothing of the log, the clock or clients: that is ctx.h.
  */
@@ -26,53 +27,76 @@ struct place {
     int db;
     uint64_t hash;
     struct slice key;
-    struct table_slot *slot; /* NULL if the key is not there */
     struct entry *entry;     /* NULL if the key is not there */
+    struct table_slot *slot; /* the keyspace's own; NULL if not known, though the key is there */
+    bool indexed;            /* the keyspace's own, from before_change to after_change */
+};
+
+/* What the sweep for deadlines keeps with each database: it goes where SWAPDB takes the database,
+ * and is forgotten when the database is flushed. */
+struct keyspace_sweep {
+    uint64_t cursor;        /* of keyspace_scan_deadlines */
+    double average_ttl_ms;  /* 0 if nothing is known */
 };
 
 uint64_t keyspace_hash(const struct keyspace *keyspace, struct slice key);
 void keyspace_prefetch(const struct keyspace *keyspace, int db, uint64_t hash);
 /* `hash` is keyspace_hash of `key`. Says nothing about deadlines. */
-struct place keyspace_find(const struct keyspace *keyspace, int db, struct slice key, uint64_t hash);
+struct place keyspace_find(const struct keyspace *keyspace, int db, struct slice key,
+                           uint64_t hash);
 
-/* Insert, or put over what is there (which is given back, in the background if big). `entry` belongs to the keyspace
- * from here on; place->entry and slot are set to it. Its key must be the place's. */
+/* Insert, or put over what is there (which is given back, in the background if big). `entry`
+ * belongs to the keyspace from here on; place->entry is set to it. Its key must be the place's. */
 void keyspace_put(struct keyspace *keyspace, struct place *place, struct entry *entry);
-/* The string at `place` becomes `value`: in place where the block allows, else a new entry. Inserts as well. */
-void keyspace_put_string(struct keyspace *keyspace, struct place *place, struct slice value, int64_t deadline_ms);
-/* Take it out and give it back; `background` always by the reaper, else only if big. place->entry becomes NULL. */
+/* The string at `place` becomes `value` (which lies elsewhere): in place where the block allows,
+ * else by a new entry. What is not a string is replaced. Inserts as well. The access field stays;
+ * that of an entry which was not there is 0. */
+void keyspace_put_string(struct keyspace *keyspace, struct place *place, struct slice value,
+                         int64_t deadline_ms);
+/* Take it out and give it back; `background` always by the reaper, else only if big. place->entry
+ * becomes NULL. The place's key may be that of the entry: it is not used afterwards. */
 void keyspace_remove(struct keyspace *keyspace, struct place *place, bool background);
 /* Take it out without giving it back: the caller owns it (RENAME, MOVE). */
 struct entry *keyspace_take(struct keyspace *keyspace, struct place *place);
+/* ENTRY_NO_DEADLINE takes the deadline off. */
 void keyspace_set_deadline(struct keyspace *keyspace, struct place *place, int64_t deadline_ms);
 
-/* Around a change in place of place->entry; `entry` may have moved. */
+/* Around a change in place of place->entry; `entry` is where it is now. */
 void keyspace_before_change(struct keyspace *keyspace, struct place *place);
 void keyspace_after_change(struct keyspace *keyspace, struct place *place, struct entry *entry);
 
-/* Empty one database, or all (db -1); returns how many keys there were. In the background if `background` or big. */
+/* Empty one database, or all (db -1); returns how many keys there were. Given back in the
+ * background if `background` or big. */
 uint64_t keyspace_flush(struct keyspace *keyspace, int db, bool background);
+/* Exchange two databases. */
 void keyspace_swap(struct keyspace *keyspace, int a, int b);
 
 int keyspace_databases(const struct keyspace *keyspace);
-uint64_t keyspace_count(const struct keyspace *keyspace, int db);      /* keys */
-uint64_t keyspace_deadlines(const struct keyspace *keyspace, int db);  /* of them with a deadline */
+uint64_t keyspace_count(const struct keyspace *keyspace, int db);     /* keys */
+uint64_t keyspace_deadlines(const struct keyspace *keyspace, int db); /* of them with a deadline */
 uint64_t keyspace_total(const struct keyspace *keyspace);
 /* Bytes of all entries and tables: what maxmemory is compared with. O(1). */
 size_t keyspace_memory(const struct keyspace *keyspace);
-size_t keyspace_overhead(const struct keyspace *keyspace, int db, bool deadlines_only); /* of the tables */
-/* Counts every change: the engine asserts that it moves exactly when effects are recorded. */
+/* Bytes of the table of entries, or of that of deadlines. */
+size_t keyspace_overhead(const struct keyspace *keyspace, int db, bool deadlines_only);
+/* Counts every change (emptying what is empty is none): the engine asserts that it moves exactly
+ * when effects are recorded. */
 uint64_t keyspace_changes(const struct keyspace *keyspace);
 
-/* See table_scan: each entry at least once. */
+struct keyspace_sweep *keyspace_sweep(struct keyspace *keyspace, int db);
+
+/* See table_scan: each entry at least once. The visitor changes nothing. */
 uint64_t keyspace_scan(const struct keyspace *keyspace, int db, uint64_t cursor,
                        void (*visit)(void *env, struct entry *entry), void *env);
 /* All entries of a database in one go. The visitor changes nothing. */
-void keyspace_each(const struct keyspace *keyspace, int db, void (*visit)(void *env, struct entry *entry), void *env);
-/* Any entry, each as likely; NULL if there is none. With `deadlines_only` among those that have one. */
-struct entry *keyspace_random(const struct keyspace *keyspace, int db, bool deadlines_only, struct rng *rng);
-size_t keyspace_sample(const struct keyspace *keyspace, int db, bool deadlines_only, struct rng *rng,
-                       struct entry **out, size_t most);
+void keyspace_each(const struct keyspace *keyspace, int db,
+                   void (*visit)(void *env, struct entry *entry), void *env);
+/* Any entry, each as likely; NULL if there is none. With `deadlines_only` among those with one. */
+struct entry *keyspace_random(const struct keyspace *keyspace, int db, bool deadlines_only,
+                              struct rng *rng);
+/* Up to `most` different entries, not all equally likely; returns how many. */
+size_t keyspace_sample(const struct keyspace *keyspace, int db, bool deadlines_only,
+                       struct rng *rng, struct entry **out, size_t most);
 /* Step through the deadlines of a database: one group of its table from `cursor`. */
 uint64_t keyspace_scan_deadlines(const struct keyspace *keyspace, int db, uint64_t cursor,
                                  void (*visit)(void *env, struct entry *entry), void *env);

@@ -1,6 +1,5 @@
-/* The types of values: one row of operations for each, in a table by enum value_type. A type is a file in core/type
- * that ends in its `type_ops`, and one line in value.c. Snapshots, DUMP and the log's base will call encode/decode
- * through the same rows. */
+/* The types of values: one row of operations for each, in a table by enum value_type. A type is a
+ * file in core/type that ends in its `type_ops`, and one line in value.c. */
 #pragma once
 
 #include <stddef.h>
@@ -9,11 +8,12 @@
 #include "core/type/entry.h"
 
 struct type_ops {
-    const char *name;                                     /* as TYPE answers */
+    const char *name; /* as TYPE answers */
     void (*free)(enum value_encoding encoding, void *value);
     void *(*copy)(enum value_encoding encoding, const void *value);
-    size_t (*memory)(enum value_encoding encoding, const void *value); /* O(1) */
-    size_t (*effort)(enum value_encoding encoding, const void *value); /* allocations to free it */
+    /* Bytes it takes, and allocations there are to free: both O(1). */
+    size_t (*memory)(enum value_encoding encoding, const void *value);
+    size_t (*effort)(enum value_encoding encoding, const void *value);
 };
 
 /* NULL functions for TYPE_STRING, whose bytes are in the entry. */
@@ -24,4 +24,4 @@ const char *encoding_name(enum value_encoding encoding);
 size_t value_effort(const struct entry *entry);
 
 #define VALUE_EFFORT_INLINE 64
-#define VALUE_BYTES_INLINE (1 << 20) /* strings above this are given back in the background, too */
+#define VALUE_BYTES_INLINE (1 << 20) /* strings above this are the reaper's, too */

@@ -1,0 +1,53 @@
+/* The table of types. */
+#include "core/type/value.h"
+
+#include "core/base/attr.h"
+
+/* A type without functions has its value in the entry. A new type is one line here: its
+ * `type_ops` in place of its name alone. */
+static const struct type_ops types[TYPE_COUNT] = {
+    [TYPE_STRING] = {.name = "string"},
+    [TYPE_LIST] = {.name = "list"},
+    [TYPE_SET] = {.name = "set"},
+    [TYPE_ZSET] = {.name = "zset"},
+    [TYPE_HASH] = {.name = "hash"},
+    [TYPE_STREAM] = {.name = "stream"},
+};
+
+static const char *const encodings[ENCODING_COUNT] = {
+    [ENCODING_RAW] = "raw",
+    [ENCODING_EMBSTR] = "embstr",
+    [ENCODING_INT] = "int",
+    [ENCODING_LISTPACK] = "listpack",
+    [ENCODING_INTSET] = "intset",
+    [ENCODING_HASHTABLE] = "hashtable",
+    [ENCODING_SKIPLIST] = "skiplist",
+    [ENCODING_QUICKLIST] = "quicklist",
+    [ENCODING_STREAM] = "stream",
+};
+
+const struct type_ops *type_ops_of(enum value_type type)
+{
+    kv_assert(type < TYPE_COUNT);
+    return &types[type];
+}
+
+const char *type_name(enum value_type type)
+{
+    return type_ops_of(type)->name;
+}
+
+const char *encoding_name(enum value_encoding encoding)
+{
+    kv_assert(encoding < ENCODING_COUNT);
+    return encodings[encoding];
+}
+
+size_t value_effort(const struct entry *entry)
+{
+    const struct type_ops *ops = type_ops_of(entry_type(entry));
+
+    if (ops->effort == NULL)
+        return 1;
+    return 1 + ops->effort(entry_encoding(entry), entry_value(entry));
+}
