@@ -138,6 +138,10 @@ void output_mark(struct output *output, uint64_t sequence, bool push)
     uint64_t end = appended(output);
     if (end == output->marked)
         return;
+    if (output->overrun) {
+        output_rewind(output);
+        return;
+    }
     output->marked = end;
     if (output->mark_count == 0 && sequence == 0)
         output->released = end;

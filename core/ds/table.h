@@ -1,14 +1,13 @@
 /* A hash table of pointers for the keyspace and for big hashes and sets.
  *
- * Linear hashing (Litwin 1980) over groups of varying size. A group is one block: a count, a
- * capacity, a byte of hash tag per item (compared 16 at a time) and a word per item: the pointer
- * with further hash bits in its upper 16 bits and a mark in its lowest bit. Groups are addressed by
- * a directory of segments; when the mean passes 24 items a group, the next group in turn is split
- * into two, when it falls below 10 the last is merged back. So every operation does a bounded
- * amount of work, there is never a second table, the load is the same at every size (9 to 10 bytes
- * an item, the size classes' slack included), and an item moves without being touched: its next
- * hash bits are in its word (the item is hashed again only when those are used up, every 8th
- * doubling).
+ * Linear hashing (Litwin 1980) over groups of varying size. A group is one block: a byte of hash
+ * tag per item (compared 64 at a time) and a word per item: the pointer with further hash bits in
+ * its upper 16 bits and a mark in its lowest bit. Groups are addressed by a directory of segments;
+ * when the mean passes 40 items a group, the next group in turn is split into two, when it falls
+ * below 14 the last is merged back. So every operation does a bounded amount of work, there is
+ * never a second table, the load is the same at every size (9.9 to 10.2 bytes an item, the size
+ * classes' slack included), and an item moves without being touched: its next hash bits are in its
+ * word (the item is hashed again only when those are used up, every 12th doubling).
  *
  * Items are pointers aligned to 8 bytes that fit into 48 bits; the table does not own what they
  * point to.
