@@ -1,11 +1,13 @@
-/* A command: one static function and its row, at the end of the same file in core/cmd. The row says everything about
- * it that anything else needs to know: nobody asks which command is running. */
+/* A command: one static function and its row, at the end of the same file in core/cmd. The row
+ * says everything about it that anything else needs to know: nobody asks which command is
+ * running. */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct ctx;
+struct slice;
 
 enum command_flag {
     COMMAND_WRITE = 1 << 0,          /* may change the keyspace */
@@ -30,18 +32,36 @@ enum command_flag {
     COMMAND_ALLOW_BUSY = 1 << 19,
     /* ours, not shown by COMMAND INFO: */
     COMMAND_DELETES = 1 << 24,       /* only ever frees space: allowed on a full disk */
-    COMMAND_ALL_KEYS = 1 << 25,      /* its reply depends on every key: it waits for the newest change */
-    COMMAND_NO_HOLD = 1 << 26,       /* its reply never waits for the log (INFO, CLIENT, CONFIG ...) */
-    COMMAND_TOUCHES_NOTHING = 1 << 27, /* no LRU update: OBJECT, TYPE, TTL ... look keys up with LOOKUP_PEEK */
+    /* its reply depends on every key: it waits for the newest change */
+    COMMAND_ALL_KEYS = 1 << 25,
+    /* its reply never waits for the log (INFO, CLIENT, CONFIG ...) */
+    COMMAND_NO_HOLD = 1 << 26,
+    /* no LRU update: OBJECT, TYPE, TTL ... look keys up with LOOKUP_PEEK */
+    COMMAND_TOUCHES_NOTHING = 1 << 27,
 };
 
 enum command_category {              /* ACL categories beyond those that follow from flags */
-    CATEGORY_KEYSPACE = 1 << 0, CATEGORY_READ = 1 << 1, CATEGORY_WRITE = 1 << 2, CATEGORY_SET = 1 << 3,
-    CATEGORY_SORTEDSET = 1 << 4, CATEGORY_LIST = 1 << 5, CATEGORY_HASH = 1 << 6, CATEGORY_STRING = 1 << 7,
-    CATEGORY_BITMAP = 1 << 8, CATEGORY_HYPERLOGLOG = 1 << 9, CATEGORY_GEO = 1 << 10, CATEGORY_STREAM = 1 << 11,
-    CATEGORY_PUBSUB = 1 << 12, CATEGORY_ADMIN = 1 << 13, CATEGORY_FAST = 1 << 14, CATEGORY_SLOW = 1 << 15,
-    CATEGORY_BLOCKING = 1 << 16, CATEGORY_DANGEROUS = 1 << 17, CATEGORY_CONNECTION = 1 << 18,
-    CATEGORY_TRANSACTION = 1 << 19, CATEGORY_SCRIPTING = 1 << 20,
+    CATEGORY_KEYSPACE = 1 << 0,
+    CATEGORY_READ = 1 << 1,
+    CATEGORY_WRITE = 1 << 2,
+    CATEGORY_SET = 1 << 3,
+    CATEGORY_SORTEDSET = 1 << 4,
+    CATEGORY_LIST = 1 << 5,
+    CATEGORY_HASH = 1 << 6,
+    CATEGORY_STRING = 1 << 7,
+    CATEGORY_BITMAP = 1 << 8,
+    CATEGORY_HYPERLOGLOG = 1 << 9,
+    CATEGORY_GEO = 1 << 10,
+    CATEGORY_STREAM = 1 << 11,
+    CATEGORY_PUBSUB = 1 << 12,
+    CATEGORY_ADMIN = 1 << 13,
+    CATEGORY_FAST = 1 << 14,
+    CATEGORY_SLOW = 1 << 15,
+    CATEGORY_BLOCKING = 1 << 16,
+    CATEGORY_DANGEROUS = 1 << 17,
+    CATEGORY_CONNECTION = 1 << 18,
+    CATEGORY_TRANSACTION = 1 << 19,
+    CATEGORY_SCRIPTING = 1 << 20,
 };
 
 enum command_record {
@@ -52,8 +72,16 @@ enum command_record {
 
 /* Where keys are in the arguments, as COMMAND INFO's key specifications tell. */
 enum key_flag {
-    KEY_RO = 1 << 0, KEY_RW = 1 << 1, KEY_OW = 1 << 2, KEY_RM = 1 << 3, KEY_ACCESS = 1 << 4, KEY_UPDATE = 1 << 5,
-    KEY_INSERT = 1 << 6, KEY_DELETE = 1 << 7, KEY_NOT_KEY = 1 << 8, KEY_INCOMPLETE = 1 << 9,
+    KEY_RO = 1 << 0,
+    KEY_RW = 1 << 1,
+    KEY_OW = 1 << 2,
+    KEY_RM = 1 << 3,
+    KEY_ACCESS = 1 << 4,
+    KEY_UPDATE = 1 << 5,
+    KEY_INSERT = 1 << 6,
+    KEY_DELETE = 1 << 7,
+    KEY_NOT_KEY = 1 << 8,
+    KEY_INCOMPLETE = 1 << 9,
     KEY_VARIABLE_FLAGS = 1 << 10,
 };
 
@@ -61,9 +89,12 @@ struct key_spec {
     uint16_t flags;      /* enum key_flag; 0: no such spec */
     int8_t first;        /* index of the first key */
     int8_t last, step;   /* range: last relative to first if >= 0, from the end if negative */
-    /* keynum form: if keynum_step != 0, the count of keys is argument `first`, keys begin `keynum_first` behind it */
+    /* keynum form: if keynum_step != 0, the count of keys is argument `first`, keys begin
+     * `keynum_first` behind it */
     int8_t keynum_first, keynum_step;
-    const char *keyword; /* begin after this word, searched from argument `first` on (negative: backwards); NULL: index */
+    /* begin after this word, searched from argument `first` on (negative: backwards); NULL:
+     * index */
+    const char *keyword;
 };
 
 #define COMMAND_KEY_SPECS 3
@@ -76,42 +107,15 @@ struct command {
     uint32_t flags;
     uint32_t categories;
     struct key_spec keys[COMMAND_KEY_SPECS];
-    /* For COMMAND DOCS, which parses `syntax` into its argument tree: see core/cmd/docs.c for the notation. */
+    /* For COMMAND DOCS, which parses `syntax` into its argument tree: see core/cmd/docs.c for the
+     * notation. */
     const char *group, *since, *complexity, *summary, *syntax;
     const char *const *history;  /* pairs "7.0.0", "text"; NULL-terminated; may be NULL */
     const char *const *tips;     /* NULL-terminated; may be NULL */
     const struct command *subcommands; /* ends with a row whose name is NULL; NULL if none */
 };
 
-/* What the registry keeps for each row: its statistics, and whose subcommand it is. */
-struct histogram;
-
-struct command_state {
-    const struct command *command;
-    struct command_state *parent;       /* NULL at the top */
-    struct command_state *children;     /* array, child_count long */
-    int child_count;
-    int id;
-    char full_name[48];                 /* "client|list" */
-    uint64_t calls, usec, rejected, failed;
-    struct histogram *histogram;        /* microseconds; NULL before the first call */
-};
-
-struct registry;
-
-/* `tables` is a NULL-terminated list of arrays of rows, each ended by a row whose name is NULL. */
-struct registry *registry_new(const struct command *const *tables);
-void registry_free(struct registry *registry);
-struct slice;
-/* By name, any case; NULL if unknown. */
-struct command_state *registry_find(struct registry *registry, const char *name, unsigned long len);
-struct command_state *registry_find_child(struct command_state *parent, const char *name, unsigned long len);
-/* The top-level commands in the order of their rows. */
-struct command_state *registry_all(struct registry *registry, int *count);
-/* Call for each command and each subcommand. */
-void registry_each(struct registry *registry, void (*visit)(void *env, struct command_state *state), void *env);
-void registry_reset_stats(struct registry *registry);
-
-/* Positions of the keys in a request, at most `most`; returns how many, or -1 if the arguments do not fit the specs. */
-int command_keys(const struct command *command, int argc, const struct slice *argv, int *positions, int *flags,
-                 int most);
+/* Positions of the keys in a request, at most `most`; returns how many, or -1 if the arguments
+ * do not fit the specs. `flags` may be NULL. */
+int command_keys(const struct command *command, int argc, const struct slice *argv,
+                 int *positions, int *flags, int most);

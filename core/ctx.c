@@ -1,7 +1,8 @@
 /* What a lookup and a change mean, decided once.
  *
- * The gate: engine->gate holds, for hash(db, key), the sequence of the last change. A command's changed cells are
- * collected while it runs, since the sequence is known only when its effects are in the batch; engine_commit sets them.
+ * The gate: engine->gate holds, for hash(db, key), the sequence of the last change. A command's
+ * changed cells are collected while it runs, since the sequence is known only when its effects
+ * are in the batch; engine_commit sets them.
  */
 #include "core/ctx.h"
 
@@ -153,7 +154,8 @@ void ctx_depends_on_all(struct ctx *ctx)
     depend(ctx, ctx->engine->journal->sequence);
 }
 
-/* Effects of several databases carry the SELECT between them; that in front of the first is the engine's. */
+/* Effects of several databases carry the SELECT between them; that in front of the first is the
+ * engine's. */
 static void begin_effect(struct engine *engine, int db)
 {
     if (engine->effect_count == 0) {

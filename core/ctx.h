@@ -1,5 +1,6 @@
-/* The context of one command: all that it may use. A command looks keys up, changes them and replies through it; what
- * the reply depends on, what is recorded, and what a lookup means for expiry, statistics and LRU is decided here, once.
+/* The context of one command: all that it may use. A command looks keys up, changes them and
+ * replies through it; what the reply depends on, what is recorded, and what a lookup means for
+ * expiry, statistics and LRU is decided here, once.
  */
 #pragma once
 
@@ -13,6 +14,7 @@
 #include "core/engine.h"
 #include "core/keyspace.h"
 #include "core/output.h"
+#include "core/registry.h"
 #include "core/reply.h"
 #include "core/type/entry.h"
 
@@ -39,14 +41,15 @@ enum lookup {
     LOOKUP_PEEK,   /* neither (TTL, OBJECT, TYPE) */
 };
 
-/* Find a key of the current database. A key past its deadline is deleted, recorded, and not found. Raises
- * ctx->depends to the key's last change, found or not. */
+/* Find a key of the current database. A key past its deadline is deleted, recorded, and not
+ * found. Raises ctx->depends to the key's last change, found or not. */
 struct place ctx_find(struct ctx *ctx, struct slice key, enum lookup how);
 struct place ctx_find_in(struct ctx *ctx, int db, struct slice key, enum lookup how);
 
-/* The same, and the type checked: false if the wrong type error was replied. place->entry may be NULL. */
-must_check bool ctx_find_type(struct ctx *ctx, struct slice key, enum lookup how, enum value_type type,
-                              struct place *out);
+/* The same, and the type checked: false if the wrong type error was replied. place->entry may be
+ * NULL. */
+must_check bool ctx_find_type(struct ctx *ctx, struct slice key, enum lookup how,
+                              enum value_type type, struct place *out);
 
 /* Changes; each ends with ctx_changed by itself. */
 void ctx_put(struct ctx *ctx, struct place *place, struct entry *entry);
@@ -54,24 +57,27 @@ void ctx_put_string(struct ctx *ctx, struct place *place, struct slice value, in
 void ctx_remove(struct ctx *ctx, struct place *place, bool background);
 struct entry *ctx_take(struct ctx *ctx, struct place *place);
 void ctx_set_deadline(struct ctx *ctx, struct place *place, int64_t deadline_ms);
-/* Around a change in place: begin before the first byte is touched, end with where the entry is now. */
+/* Around a change in place: begin before the first byte is touched, end with where the entry is
+ * now. */
 void ctx_change_begin(struct ctx *ctx, struct place *place);
 void ctx_change_end(struct ctx *ctx, struct place *place, struct entry *entry);
 /* A key has changed: raise its gate cell when the effects are in the batch. */
 void ctx_touched(struct engine *engine, const struct place *place);
-/* FLUSHDB, FLUSHALL (db -1), SWAPDB: raise the floor of the gate. Return what the keyspace's functions do. */
+/* FLUSHDB, FLUSHALL (db -1), SWAPDB: raise the floor of the gate. Return what the keyspace's
+ * functions do. */
 uint64_t ctx_flush(struct ctx *ctx, int db, bool background);
 void ctx_swap(struct ctx *ctx, int a, int b);
 
-/* A keyspace event happened at a key ("set", "del", "expire" ...). Counted for INFO; the one place for whoever wants to
- * hear of events. `event_class` is the letter of notify-keyspace-events. */
+/* A keyspace event happened at a key ("set", "del", "expire" ...). Counted for INFO; the one
+ * place for whoever wants to hear of events. `event_class` is the letter of
+ * notify-keyspace-events. */
 void ctx_event(struct ctx *ctx, char event_class, const char *event, int db, struct slice key);
 
 /* The reply depends on all keys (DBSIZE, SCAN, KEYS ...). */
 void ctx_depends_on_all(struct ctx *ctx);
 
-/* Record an effect (rows with RECORD_EFFECTS; all effects of one request are whole in the log). Numbers are written
- * as text: see CTX_INT. */
+/* Record an effect (rows with RECORD_EFFECTS; all effects of one request are whole in the log).
+ * Numbers are written as text: see CTX_INT. */
 void ctx_effect(struct ctx *ctx, int argc, const struct slice *argv);
 void ctx_effect_in(struct ctx *ctx, int db, int argc, const struct slice *argv);
 /* The digits of a number as a slice in the arena. */

@@ -5,9 +5,9 @@
  *     engine_commit  effects -> the journal's open batch; changed cells get its sequence
  *     stamp          the reply waits for what it depends on
  *
- * Invariants: the keyspace changes exactly when effects are recorded (asserted behind each command); an error reply
- * leaves the keyspace as it was; a reply depends on at least its own effects; effects of one request are whole in one
- * batch, in MULTI ... EXEC if there are several.
+ * Invariants: the keyspace changes exactly when effects are recorded (asserted behind each
+ * command); an error reply leaves the keyspace as it was; a reply depends on at least its own
+ * effects; effects of one request are whole in one batch, in MULTI ... EXEC if there are several.
  */
 #include "core/engine.h"
 

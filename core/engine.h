@@ -1,8 +1,8 @@
 /* The engine: executes requests on the keyspace and records what they did.
  *
- * A request goes: lookup -> gate (arity, auth, loading, memory, state of the log) -> the command's function on a ctx
- * -> effects appended to the journal's open batch -> the reply stamped with the sequence it depends on. Everything
- * here runs on the main thread.
+ * A request goes: lookup -> gate (arity, auth, loading, memory, state of the log) -> the
+ * command's function on a ctx -> effects appended to the journal's open batch -> the reply
+ * stamped with the sequence it depends on. Everything here runs on the main thread.
  */
 #pragma once
 
@@ -25,6 +25,7 @@
 struct fault;
 struct keyspace;
 struct place;
+struct registry;
 struct reaper;
 
 #define GATE_CELLS 65536
@@ -63,7 +64,8 @@ struct engine {
     int effect_db, effect_last_db;    /* databases of the first and the last effect */
     struct buf touched;               /* gate cells (uint32_t) that the command has changed */
     bool touched_all;                 /* FLUSHALL, SWAPDB ... */
-    bool recording;                   /* effects go to the journal: it is on, and nothing is loaded */
+    /* effects go to the journal: it is on, and nothing is loaded */
+    bool recording;
     int batch_db;                     /* database selected in the open batch; -1 none yet */
 
     /* loading */
@@ -94,7 +96,9 @@ void engine_free(struct engine *engine);
 
 enum engine_result {
     ENGINE_DONE,   /* executed or answered with an error; the reply is in the session's output */
-    ENGINE_WAIT,   /* not now (back-pressure, CLIENT PAUSE): keep the request and offer it again after the next news */
+    /* not now (back-pressure, CLIENT PAUSE): keep the request and offer it again after the next
+     * news */
+    ENGINE_WAIT,
 };
 
 /* Execute one request. argv is borrowed for the call. */
@@ -104,20 +108,24 @@ enum engine_result engine_execute(struct engine *engine, struct session *session
 /* After ENGINE_WAIT: may the request be offered again? Ask at each turn. */
 bool engine_admits(const struct engine *engine, const struct session *session);
 
-/* A run of requests from one connection begins: read the clock (between them it is read once a command). */
+/* A run of requests from one connection begins: read the clock (between them it is read once a
+ * command). */
 void engine_run_begin(struct engine *engine);
 
-/* Delete outside of a command's own changes (expiry, sweep, eviction): recorded as DEL. `raise_gate`: a reader waits
- * until it is durable (evictions do, deletions by deadline hold nobody). Outside of a command engine_commit follows. */
+/* Delete outside of a command's own changes (expiry, sweep, eviction): recorded as DEL.
+ * `raise_gate`: a reader waits until it is durable (evictions do, deletions by deadline hold
+ * nobody). Outside of a command engine_commit follows. */
 void engine_delete(struct engine *engine, struct place *place, bool background, bool raise_gate);
-/* Move recorded effects into the open batch. Called by the engine behind each command, and by those who delete outside
- * of one. Returns the sequence after them. */
+/* Move recorded effects into the open batch. Called by the engine behind each command, and by
+ * those who delete outside of one. Returns the sequence after them. */
 uint64_t engine_commit(struct engine *engine);
 /* Whether the log takes deletions at present (it does not while FAILED or loading). */
 bool engine_may_delete(const struct engine *engine);
 
-/* Apply one command of the log: gate, clock and journal off. 0, or KV_EFORMAT / KV_EVERSION with the command named. */
-must_check int engine_apply(struct engine *engine, int argc, const struct slice *argv, struct fault *fault);
+/* Apply one command of the log: gate, clock and journal off. 0, or KV_EFORMAT / KV_EVERSION with
+ * the command named. */
+must_check int engine_apply(struct engine *engine, int argc, const struct slice *argv,
+                            struct fault *fault);
 
 /* Loading begins and ends; figures for LOADING and INFO in between. */
 void engine_loading(struct engine *engine, bool loading);
@@ -128,10 +136,13 @@ void engine_turn_begin(struct engine *engine);
 void engine_turn_end(struct engine *engine);
 /* A mark of the journal has risen, or its state has changed: serve who waits for it. */
 void engine_news(struct engine *engine);
-/* The bounded background work: expiry, blocked deadlines, samples for INFO. About ten times a second (hz). */
+/* The bounded background work: expiry, blocked deadlines, samples for INFO. About ten times a
+ * second (hz). */
 void engine_tick(struct engine *engine);
 /* How long the loop may sleep at most before it calls engine_tick. */
 int64_t engine_tick_ms(const struct engine *engine);
 
-/* SHUTDOWN's part that core knows: sync the log and ask the host to stop. False: refused, `why` says so. */
-bool engine_shutdown(struct engine *engine, bool save, bool no_save, bool force, char why[static 512]);
+/* SHUTDOWN's part that core knows: sync the log and ask the host to stop. False: refused, `why`
+ * says so. */
+bool engine_shutdown(struct engine *engine, bool save, bool no_save, bool force,
+                     char why[static 512]);

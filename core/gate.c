@@ -1,3 +1,5 @@
+/* The order of the checks is that in which Redis answers: unknown, arity, NOAUTH, LOADING, OOM,
+ * MISCONF. */
 #include "core/gate.h"
 
 #include "core/ctx.h"

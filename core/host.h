@@ -1,5 +1,5 @@
-/* The host: what core needs of the world outside, filled in by tools/kv_server.c. Core itself asks no clock, draws no
- * randomness and opens no file. */
+/* The host: what core needs of the world outside, filled in by tools/kv_server.c. Core itself
+ * asks no clock, draws no randomness and opens no file. */
 #pragma once
 
 #include <stdbool.h>
@@ -23,18 +23,23 @@ struct host {
     void (*random_bytes)(void *self, void *out, size_t len);
     /* One line for the operator's log. */
     void (*log)(void *self, enum host_level level, const char *format, ...) printf_like(3, 4);
-    /* Replace a file durably: write aside, sync, rename, sync the directory. For CONFIG REWRITE and ACL SAVE. */
+    /* Replace a file durably: write aside, sync, rename, sync the directory. For CONFIG REWRITE
+     * and ACL SAVE. */
     int (*replace_file)(void *self, const char *path, struct slice content, struct fault *fault);
     /* The whole of a small file (64 MiB at most) into mem_alloc'ed bytes that the caller frees. */
-    int (*read_file)(void *self, const char *path, char **content, size_t *len, struct fault *fault);
-    /* Close the session's connection, at once or when what it was sent has left. Safe inside its own command. */
+    int (*read_file)(void *self, const char *path, char **content, size_t *len,
+                     struct fault *fault);
+    /* Close the session's connection, at once or when what it was sent has left. Safe inside its
+     * own command. */
     void (*close_session)(void *self, struct session *session, bool after_output);
-    /* There is output, or a changed state (unpaused, unblocked), for this session: look at it at the end of the turn. */
+    /* There is output, or a changed state (unpaused, unblocked), for this session: look at it at
+     * the end of the turn. */
     void (*wake_session)(void *self, struct session *session);
-    /* A setting that others live by has changed (name of its row): bind, port, maxclients ... 0, or KV_E... and the
-     * setting is put back. */
+    /* A setting that others live by has changed (name of its row): bind, port, maxclients ... 0,
+     * or KV_E... and the setting is put back. */
     int (*setting_changed)(void *self, const char *name, struct fault *fault);
-    /* Stop the process after this turn; every reply that may leave, leaves. `sync_first` false with NOSAVE FORCE. */
+    /* Stop the process after this turn; every reply that may leave, leaves. `sync_first` false
+     * with NOSAVE FORCE. */
     void (*stop)(void *self, int exit_status);
     /* Processor time, resident pages and the like for INFO. */
     void (*cpu)(void *self, double *user_s, double *sys_s, double *user_main_s, double *sys_main_s);

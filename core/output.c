@@ -1,5 +1,6 @@
-/* The chain is a list of chunks: a small one first, which an idle session keeps, then of 16 KiB, or as large as one
- * value needs. Counts are absolute, so that a mark is two numbers and never moves.
+/* The chain is a list of chunks: a small one first, which an idle session keeps, then of 16 KiB,
+ * or as large as one value needs. Counts are absolute, so that a mark is two numbers and never
+ * moves.
  */
 #include "core/output.h"
 

@@ -1,8 +1,10 @@
-/* The output chain of a session: replies are built straight into it, and each waits for its number.
+/* The output chain of a session: replies are built straight into it, and each waits for its
+ * number.
  *
- * Bytes are appended by the reply functions; output_mark closes what one command appended and stamps it with the
- * sequence it depends on. Marks are released in order as the journal's confirmed number rises; only released bytes
- * may be sent. If the log fails, what is still held is replaced, reply by reply, by an error.
+ * Bytes are appended by the reply functions; output_mark closes what one command appended and
+ * stamps it with the sequence it depends on. Marks are released in order as the journal's
+ * confirmed number rises; only released bytes may be sent. If the log fails, what is still held
+ * is replaced, reply by reply, by an error.
  *
  *   sent <= released <= marked <= appended     absolute counts of bytes since the session began
  */
@@ -24,24 +26,28 @@ struct output {
     struct output_chunk *first, *last;
     char *next, *end;             /* room in the last chunk */
     size_t first_at;              /* bytes of the first chunk that were sent */
-    uint64_t sent, released, marked, appended_before; /* appended = appended_before + next - start of last */
+    /* appended = appended_before + next - start of last */
+    uint64_t sent, released, marked, appended_before;
     struct output_mark *marks;    /* a ring of those not released */
     uint32_t mark_first, mark_count, mark_cap;
     size_t chunk_bytes;           /* memory held */
-    size_t limit;                 /* appending beyond this many unsent bytes sets `overrun` and drops the bytes; 0 none */
+    /* appending beyond this many unsent bytes sets `overrun` and drops the bytes; 0 none */
+    size_t limit;
     bool overrun;
 };
 
 void output_free(struct output *output);
 
-/* Room for `len` bytes in one piece (at most 64 KiB); write there, then output_commit what was written. */
+/* Room for `len` bytes in one piece (at most 64 KiB); write there, then output_commit what was
+ * written. */
 static inline char *output_reserve(struct output *output, size_t len);
 static inline void output_commit(struct output *output, size_t len);
 /* Any length. */
 void output_append(struct output *output, const void *bytes, size_t len);
 
-/* Close what was appended since the last mark: it may leave when `sequence` is confirmed. 0: at once (but never before
- * what stands in front of it). `push`: dropped, not answered by an error, when the log fails. */
+/* Close what was appended since the last mark: it may leave when `sequence` is confirmed. 0: at
+ * once (but never before what stands in front of it). `push`: dropped, not answered by an error,
+ * when the log fails. */
 void output_mark(struct output *output, uint64_t sequence, bool push);
 /* Take back what was appended since the last mark. */
 void output_rewind(struct output *output);
@@ -50,8 +56,8 @@ size_t output_unmarked(const struct output *output);
 
 /* Release all marks up to `confirmed`; true if there is something to send that was not before. */
 bool output_release(struct output *output, uint64_t confirmed);
-/* The log failed: replace every held reply that depends on more than `confirmed` by `error` ("-MISCONF ...\r\n"), and
- * release. */
+/* The log failed: replace every held reply that depends on more than `confirmed` by `error`
+ * ("-MISCONF ...\r\n"), and release. */
 void output_fail(struct output *output, uint64_t confirmed, struct slice error);
 /* The sequence that the last mark still held waits for, 0 if nothing is held. */
 uint64_t output_waits_for(const struct output *output);

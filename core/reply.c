@@ -1,3 +1,4 @@
+/* Short replies are put together in one reserved piece; long ones are appended in pieces. */
 #include "core/reply.h"
 
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* The list of sessions, their blocking and unblocking, and how CLIENT LIST shows them. */
 #include "core/session.h"
 
 #include <stdio.h>
@@ -138,7 +139,7 @@ void session_describe(const struct session *session, int64_t now_ms, struct buf 
                " redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
                session->query_bytes, session->query_free, session->argv_bytes,
                session->output.chunk_bytes, output_unsent(&session->output),
-               session->output.first && session->output.first != session->output.last, 
+               session->output.first && session->output.first != session->output.last,
                session->output.chunk_bytes, memory, output_ready(&session->output) ? "rw" : "r",
                session->last_command ? session->last_command->full_name : "NULL", session->user,
                session->resp, session->library_name ? session->library_name : "",

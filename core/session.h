@@ -1,5 +1,5 @@
-/* A session: what the server knows of one client. Embedded in net's connection; also used without one (replay,
- * scripts, tests). Lives in the engine's list from session_open to session_close. */
+/* A session: what the server knows of one client. Embedded in net's connection; also used without
+ * one (replay, scripts, tests). Lives in the engine's list from session_open to session_close. */
 #pragma once
 
 #include <stdbool.h>
@@ -15,7 +15,8 @@ struct command_state;
 
 enum session_flag {
     SESSION_AUTHENTICATED = 1 << 0,
-    SESSION_CLOSE_AFTER_REPLY = 1 << 1, /* QUIT, protocol errors: read no more, close when output has left */
+    /* QUIT, protocol errors: read no more, close when output has left */
+    SESSION_CLOSE_AFTER_REPLY = 1 << 1,
     SESSION_CLOSE_NOW = 1 << 2,         /* killed: close at the end of the turn */
     SESSION_REPLY_OFF = 1 << 3,
     SESSION_REPLY_SKIP_NEXT = 1 << 4,
@@ -23,7 +24,8 @@ enum session_flag {
     SESSION_NO_TOUCH = 1 << 6,
     SESSION_INTERNAL = 1 << 7,          /* replay and the like: no connection behind it */
     SESSION_UNIX_SOCKET = 1 << 8,
-    SESSION_BLOCKED = 1 << 9,           /* waits in a command (WAITAOF): no further request is executed */
+    /* waits in a command (WAITAOF): no further request is executed */
+    SESSION_BLOCKED = 1 << 9,
     SESSION_MONITOR = 1 << 10,
     SESSION_REPLY_SKIP = 1 << 11,       /* the reply of the command that runs is dropped */
     SESSION_WAITS_WRITE = 1 << 12,      /* ENGINE_WAIT was returned for a write */
@@ -50,25 +52,28 @@ struct session {
     uint64_t blocked_sequence;
     int64_t blocked_until_ms;     /* 0: no deadline */
     void (*unblock)(struct ctx *ctx, bool timed_out); /* writes the reply */
-    int64_t limit_soft_since_ms;  /* client-output-buffer-limit's soft limit is exceeded since; 0 not */
+    /* client-output-buffer-limit's soft limit is exceeded since; 0 not */
+    int64_t limit_soft_since_ms;
     void *connection;             /* net's */
 };
 
-/* Give it an id, put it into the list; `session` is zeroed but for addresses, fd, connection and SESSION_ flags. */
+/* Give it an id, put it into the list; `session` is zeroed but for addresses, fd, connection and
+ * SESSION_ flags. */
 void session_open(struct engine *engine, struct session *session);
 /* Take it out of every list and free what belongs to it. */
 void session_close(struct session *session);
 struct session *session_by_id(struct engine *engine, uint64_t id);
 
-/* Release what may leave, or fail what cannot be confirmed any more; true if there are bytes to send. */
+/* Release what may leave, or fail what cannot be confirmed any more; true if there are bytes to
+ * send. */
 bool session_settle(struct session *session);
 
 /* One line of CLIENT LIST, with its line end. */
 struct buf;
 void session_describe(const struct session *session, int64_t now_ms, struct buf *out);
 
-/* Block the session of the command that runs: `unblock` is called when `sequence` is durable, or at the deadline (0:
- * none), and replies. No request of the session is executed before. */
+/* Block the session of the command that runs: `unblock` is called when `sequence` is durable, or
+ * at the deadline (0: none), and replies. No request of the session is executed before. */
 void session_block(struct session *session, uint64_t sequence, int64_t until_ms,
                    void (*unblock)(struct ctx *ctx, bool timed_out));
 /* End the wait early (CLIENT UNBLOCK): as at the deadline. */

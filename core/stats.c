@@ -1,3 +1,4 @@
+/* Counters and rates; see stats.h. */
 #include "core/stats.h"
 
 #include <string.h>

@@ -1,5 +1,6 @@
-/* Property: whatever is appended, marked, released, failed and sent, in whatever pieces, what leaves is exactly the
- * replies that were released, in order, with an error for each that failed. Method: random steps against a flat model.
+/* Property: whatever is appended, marked, released, failed and sent, in whatever pieces, what
+ * leaves is exactly the replies that were released, in order, with an error for each that failed.
+ * Method: random steps against a flat model.
  */
 #include "tests/support/test.h"
 
@@ -62,7 +63,8 @@ static void model_fail(struct model *model, uint64_t confirmed, struct slice err
 static void random_reply(struct output *output, struct buf *copy)
 {
     static char bytes[70000];
-    size_t len = rng_below(&rng, 10) == 0 ? 1 + rng_below(&rng, sizeof bytes) : 1 + rng_below(&rng, 40);
+    bool large = rng_below(&rng, 10) == 0;
+    size_t len = 1 + rng_below(&rng, large ? sizeof bytes : 40);
     memset(bytes, 'a' + (int)rng_below(&rng, 26), len);
     if (len < 100) {
         memcpy(output_reserve(output, len), bytes, len);

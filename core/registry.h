@@ -1,0 +1,41 @@
+/* The registry: every command by its name, with the statistics of each, built once from the rows.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "core/command.h"
+
+struct histogram;
+
+/* What is kept for each row: its statistics, and whose subcommand it is. */
+struct command_state {
+    const struct command *command;
+    struct command_state *parent;   /* NULL at the top */
+    struct command_state *children; /* array, child_count long */
+    int child_count;
+    int id;
+    char full_name[48];             /* "client|list" */
+    uint64_t calls, usec, rejected, failed;
+    struct histogram *histogram;    /* microseconds; NULL before the first call */
+};
+
+struct registry;
+
+/* `tables` is a NULL-terminated list of arrays of rows, each ended by a row whose name is NULL. */
+struct registry *registry_new(const struct command *const *tables);
+void registry_free(struct registry *registry);
+
+/* By name, any case; NULL if unknown. */
+struct command_state *registry_find(struct registry *registry, const char *name,
+                                    unsigned long len);
+struct command_state *registry_find_child(struct command_state *parent, const char *name,
+                                          unsigned long len);
+
+/* The top-level commands in the order of their rows. */
+struct command_state *registry_all(struct registry *registry, int *count);
+
+/* Call for each command and each subcommand. */
+void registry_each(struct registry *registry,
+                   void (*visit)(void *env, struct command_state *state), void *env);
+void registry_reset_stats(struct registry *registry);
