@@ -187,7 +187,7 @@ tsan: $(TSAN)
 	@$(RUN) tsan
 
 bench: all $(call programs_of,$(VARIANT),$(SOURCES_bench))
-	$(PYTHON) -B tests/bench/bench.py --server $(SERVER) $(if $(PEER),--peer $(PEER))
+	KV_SERVER=$(SERVER) $(if $(PEER),PEER=$(PEER)) $(PYTHON) -B tests/bench/bench.py $(BENCH)
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(SYSCONFDIR)

@@ -1,0 +1,184 @@
+#!/usr/bin/python3
+"""Side by side: kv-server and its peers on the same machine, in turn, under the same load.
+
+    make bench                      all tables, about ten minutes
+    make bench BENCH='load memory'  some of them: load, readers, latency, memory, start
+    PEER=/path/to/valkey-server make bench
+
+Prints tables in Markdown. Figures of one run on a noisy machine mean little: compare the ratios.
+"""
+import os
+import statistics
+import sys
+import threading
+import time
+
+import servers
+from servers import Server, benchmark, fill
+
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
+SCALE = float(os.environ.get("BENCH_SCALE", "1"))
+MODES = {
+    "off": {"kv": ["--persistence", "no"], "peer": ["--appendonly", "no"]},
+    "everysec": {"kv": ["--appendfsync", "everysec"],
+                 "peer": ["--appendonly", "yes", "--appendfsync", "everysec"]},
+    "always": {"kv": ["--appendfsync", "always"],
+               "peer": ["--appendonly", "yes", "--appendfsync", "always"]},
+}
+# what, clients, pipeline, requests
+LOADS = [
+    ("SET", 1, 1, 15000), ("SET", 50, 1, 150000), ("SET", 500, 1, 150000), ("SET", 50, 16, 800000),
+    ("GET", 1, 1, 15000), ("GET", 50, 1, 150000), ("GET", 500, 1, 150000), ("GET", 50, 16, 800000),
+    ("INCR", 50, 16, 800000),
+]
+
+
+def candidates():
+    peers = [os.environ["PEER"]] if os.environ.get("PEER") else []
+    return ["kv"] + [servers.REFERENCE] + peers
+
+
+def start(candidate, mode, **more):
+    kind = "kv" if candidate == "kv" else "peer"
+    return Server(candidate, MODES[mode][kind], **more)
+
+
+def row(*cells):
+    print("| " + " | ".join(str(cell) for cell in cells) + " |", flush=True)
+
+
+def ratio(ours, theirs):
+    return f"{ours / theirs:.2f}" if theirs else "-"
+
+
+def one_load(candidate, mode, what, clients, pipeline, requests):
+    """Throughput, p50, p99 and server CPU per command of one load on a fresh server."""
+    with start(candidate, mode) as server:
+        if what == "GET":
+            benchmark(server.port, "SET", 50, 16, 200000)
+        before = server.cpu_seconds()
+        figures = benchmark(server.port, what, clients, pipeline, int(requests * SCALE))
+        cpu = server.cpu_seconds() - before
+        return (figures["rps"], figures["p50_latency_ms"], figures["p99_latency_ms"],
+                cpu * 1e6 / int(requests * SCALE))
+
+
+def table_load():
+    print("\n### Throughput, latency, processor time\n")
+    row("log", "load", "clients", "pipeline", "kv 1/s", "peer", "peer 1/s", "throughput",
+        "p50", "p99", "kv CPU us", "CPU per command")
+    row(*["---"] * 12)
+    for mode in MODES:
+        for what, clients, pipeline, requests in LOADS:
+            if mode != "off" and what == "INCR":
+                continue
+            if mode == "always" and clients == 1:
+                requests = requests // 3
+            results = {candidate: [] for candidate in candidates()}
+            for _ in range(ROUNDS):
+                for candidate in candidates():
+                    results[candidate].append(
+                        one_load(candidate, mode, what, clients, pipeline, requests))
+            medians = {c: [statistics.median(v) for v in zip(*r)] for c, r in results.items()}
+            ours = medians["kv"]
+            for candidate in candidates()[1:]:
+                peer = medians[candidate]
+                row(mode, what, clients, pipeline, f"{ours[0]:.0f}", os.path.basename(candidate),
+                    f"{peer[0]:.0f}", ratio(ours[0], peer[0]), ratio(ours[1], peer[1]),
+                    ratio(ours[2], peer[2]), f"{ours[3]:.2f}", ratio(ours[3], peer[3]))
+
+
+def readers_beside_writers(candidate, mode):
+    """p99 of 10 readers of their own keys while 50 writers keep the log busy."""
+    with start(candidate, mode) as server:
+        benchmark(server.port, "GETKEYS", 50, 16, 100000)
+        stop = threading.Event()
+
+        def write():
+            while not stop.is_set():
+                benchmark(server.port, "SET", 50, 1, 100000)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        figures = benchmark(server.port, "GETKEYS_READ", 10, 1, int(60000 * SCALE))
+        stop.set()
+        writer.join()
+        return figures["p99_latency_ms"], figures["p50_latency_ms"]
+
+
+def table_readers():
+    print("\n### GET of other keys beside 50 writers: p99 in ms\n")
+    row("server", "log off", "always", "always / off")
+    row(*["---"] * 4)
+    for candidate in candidates():
+        figures = {}
+        for mode in ("off", "always"):
+            figures[mode] = statistics.median(
+                readers_beside_writers(candidate, mode)[0] for _ in range(ROUNDS))
+        row(os.path.basename(candidate), f"{figures['off']:.3f}", f"{figures['always']:.3f}",
+            ratio(figures["always"], figures["off"]))
+
+
+def table_latency():
+    print("\n### One client, appendfsync always: microseconds per SET against one bare fdatasync\n")
+    row("server", "SET (us, median)", "bare fdatasync (us, median)", "difference")
+    row(*["---"] * 4)
+    for candidate in candidates():
+        with start(candidate, "always") as server:
+            bare, ours = servers.paired_latency(server, int(3000 * SCALE))
+        row(os.path.basename(candidate), f"{ours:.0f}", f"{bare:.0f}", f"{ours - bare:+.0f}")
+
+
+SHAPES = [("string, 16 B key + 32 B value", 16, 32), ("string, 16 B key + integer", 16, 0),
+          ("string, 30 B key + 200 B value", 30, 200)]
+
+
+def table_memory():
+    print("\n### Memory per key: bytes allocated (used_memory), and resident\n")
+    row("shape", "keys", "server", "bytes per key", "resident per key")
+    row(*["---"] * 5)
+    for name, key_bytes, value_bytes in SHAPES:
+        for keys in (int(1000000 * SCALE), int(1500000 * SCALE)):
+            for candidate in candidates():
+                with start(candidate, "off") as server:
+                    used, rss = server.memory()
+                    fill(server.port, keys, key_bytes, value_bytes)
+                    used_after, rss_after = server.memory()
+                    row(name, keys, os.path.basename(candidate),
+                        f"{(used_after - used) / keys:.1f}", f"{(rss_after - rss) / keys:.1f}")
+
+
+def table_start():
+    print("\n### Start from the log: until PING is answered\n")
+    row("keys", "server", "log bytes", "seconds", "keys per second")
+    row(*["---"] * 5)
+    for keys in (int(200000 * SCALE), int(1000000 * SCALE), int(4000000 * SCALE)):
+        for candidate in candidates():
+            extra = [] if candidate == "kv" else ["--aof-use-rdb-preamble", "no"]
+            with Server(candidate, MODES["everysec"]["kv" if candidate == "kv" else "peer"] + extra,
+                        keep=True) as server:
+                fill(server.port, keys, 16, 32)
+                directory = server.directory
+            size = servers.directory_bytes(directory)
+            began = time.monotonic()
+            with Server(candidate, MODES["everysec"]["kv" if candidate == "kv" else "peer"] + extra,
+                        directory=directory) as server:
+                seconds = time.monotonic() - began
+                assert server.command("DBSIZE") == keys
+            row(keys, os.path.basename(candidate), size, f"{seconds:.2f}", f"{keys / seconds:.0f}")
+
+
+TABLES = {"load": table_load, "readers": table_readers, "latency": table_latency,
+          "memory": table_memory, "start": table_start}
+
+
+def main():
+    wanted = sys.argv[1:] or list(TABLES)
+    print(f"Machine: {servers.machine()}")
+    print(f"Servers: {', '.join(servers.version(c) for c in candidates())}")
+    for name in wanted:
+        TABLES[name]()
+
+
+if __name__ == "__main__":
+    main()
