@@ -75,7 +75,6 @@ struct engine {
 
     /* eviction and expiry keep their place here */
     struct evict_pool *evict_pool;
-    uint64_t expire_cursor;
     int expire_db;
     char run_id[41];
     struct session replay_session;    /* whose database SELECT changes while the log is applied */
