@@ -1,6 +1,8 @@
-/* Settings: one row an option in settings_rows.c, with its type, bounds and default; read from a file, the command
- * line and CONFIG SET, shown by CONFIG GET, written back by CONFIG REWRITE. Directives of Redis 7.2 and Valkey 8 are all
- * accepted; those that mean nothing here warn once. */
+/* Settings: one row an option in settings_rows.c, with its type, bounds and default; read from a
+ * file, the command line and CONFIG SET, shown by CONFIG GET, written back by CONFIG REWRITE
+ * (settings_rewrite.h). Directives of Redis 7.2 and Valkey 8 are all accepted; those that mean
+ * nothing here warn when they are given another value than their default, and those that would
+ * promise safety or data that this version can't give are refused. */
 #pragma once
 
 #include <stdbool.h>
@@ -31,6 +33,10 @@ struct save_point {
 #define SETTINGS_BIND_MAX 16
 #define SETTINGS_SAVE_MAX 16
 
+#define SETTINGS_KEPT_MAX 256
+#define SETTINGS_INCLUDE_DEPTH 8
+
+/* All strings are mem_alloc'ed; NULL stands for the empty one. */
 struct settings {
     /* network */
     char *bind[SETTINGS_BIND_MAX];
@@ -42,8 +48,8 @@ struct settings {
     struct output_limit output_limits[OUTPUT_CLASSES];
     /* general */
     int64_t databases, hz;
-    bool dynamic_hz, daemonize, always_show_logo, lazyfree_user_del, lazyfree_user_flush, lazyfree_expire,
-        lazyfree_eviction, lazyfree_server_del, latency_tracking;
+    bool dynamic_hz, daemonize, always_show_logo, lazyfree_user_del, lazyfree_user_flush,
+        lazyfree_expire, lazyfree_eviction, lazyfree_server_del, latency_tracking;
     int loglevel; /* enum host_level */
     char *logfile, *pidfile, *dir, *proc_title;
     char *requirepass;
@@ -51,44 +57,63 @@ struct settings {
     char *latency_percentiles; /* "50 99 99.9" */
     int64_t slowlog_slower_than_us, slowlog_max_len;
     /* memory */
-    int64_t maxmemory, maxmemory_samples, maxmemory_eviction_tenacity, lfu_log_factor, lfu_decay_time,
-        maxmemory_clients, active_expire_effort;
+    int64_t maxmemory, maxmemory_samples, maxmemory_eviction_tenacity, lfu_log_factor,
+        lfu_decay_time, maxmemory_clients, active_expire_effort;
     int maxmemory_policy;
     /* durability */
     bool persistence, appendonly, aof_timestamps, aof_load_truncated;
     int appendfsync; /* enum journal_policy */
     char *append_filename, *append_dirname, *db_filename;
     int64_t log_chunk_bytes;      /* log-preallocate: space taken ahead at a time */
-    int64_t log_backlog_bytes;    /* log-backlog-limit: bytes not written beyond which writers wait */
+    int64_t log_backlog_bytes;    /* log-backlog-limit: unwritten bytes, beyond which writers wait */
     struct save_point save[SETTINGS_SAVE_MAX];
     int save_count;
     /* where they came from */
     char *config_file;            /* absolute path, or NULL */
+    /* `include` reads files with this, as host->read_file; NULL: include is refused. Set before
+     * loading. */
+    int (*read_file)(void *self, const char *path, char **content, size_t *len,
+                     struct fault *fault);
+    void *read_file_self;
+    int include_depth;
+    /* by row: the text of an option that has no field of its own; never NULL where there is one */
+    char *kept[SETTINGS_KEPT_MAX];
 };
 
 /* Defaults; settings_free gives back what they own. */
 void settings_init(struct settings *settings);
 void settings_free(struct settings *settings);
 
-/* Read a config file's text. On an error: KV_EFORMAT with file and line in `fault`. `warn` is called with one line for
- * each directive that means nothing here. */
+/* Read a config file's text. On an error: KV_EFORMAT with file and line in `fault`. `warn` is
+ * called with one line for each directive that means nothing here. */
 must_check int settings_load(struct settings *settings, struct slice text, const char *path,
-                             void (*warn)(void *env, const char *line), void *env, struct fault *fault);
+                             void (*warn)(void *env, const char *line), void *env,
+                             struct fault *fault);
 /* One directive with its words, as on the command line after "--". */
 must_check int settings_load_words(struct settings *settings, int count, const struct slice *words,
-                                   void (*warn)(void *env, const char *line), void *env, struct fault *fault);
+                                   void (*warn)(void *env, const char *line), void *env,
+                                   struct fault *fault);
 
-/* CONFIG SET: all pairs or none. On failure *failed is the index of the bad pair's name and `why` its reason, in Redis'
- * words. `changed(env, name)` is called for each row whose value became another; if it returns nonzero, all are put
- * back (and changed is called again for those it had been called for). */
+/* What no single row can tell, once everything is loaded: KV_EREFUSED if the options together would
+ * lose data that their user expects to keep. */
+must_check int settings_check(const struct settings *settings, struct fault *fault);
+/* True if changes are recorded in a log: `persistence` and `appendonly` are both on. */
+bool settings_durable(const struct settings *settings);
+
+/* CONFIG SET: all pairs or none. On failure *failed is the index of the bad pair's name and `why`
+ * its reason, in Redis' words; KV_EFORMAT stands for a name that is unknown, KV_EREFUSED for
+ * anything else. `changed(env, name)` is called for each row whose value became another; if it
+ * returns nonzero, all are put back (and changed is called again for those it had been called for).
+ * */
 must_check int settings_set(struct settings *settings, int pairs, const struct slice *names_values,
-                            int (*changed)(void *env, const char *name, struct fault *fault), void *env,
-                            int *failed, char why[static 512]);
+                            int (*changed)(void *env, const char *name, struct fault *fault),
+                            void *env, int *failed, char why[static 512]);
 
-/* CONFIG GET: call for each option whose name matches any of the patterns, once each. Values of secrets are shown. */
+/* One line if setting this option to another value than its default has no effect; "" if it has, or
+ * is unknown. */
+void settings_warning(const char *name, char line[static 160]);
+
+/* CONFIG GET: call for each option whose name matches any of the patterns, once each. Values of
+ * secrets are shown. */
 void settings_get(const struct settings *settings, int patterns, const struct slice *pattern,
                   void (*found)(void *env, const char *name, struct slice value), void *env);
-
-/* CONFIG REWRITE: the file's text with the present values: comments, order and unknown lines kept, changed values
- * replaced in place, values that differ from the default and are not in the file appended. */
-void settings_rewrite(const struct settings *settings, struct slice old_text, struct buf *out);
