@@ -1,0 +1,15 @@
+/* The arrays of rows, one for each file of commands. They are declared here and nowhere else:
+ * nobody but the list below uses them by name. */
+#include "core/cmd/commands.h"
+
+#include <stddef.h>
+
+#include "core/cmd/rows.h"
+
+const struct command *const command_tables[] = {
+    commands_string,        commands_string_range,
+    commands_string_number, commands_string_lcs,
+    commands_generic,       commands_expire,
+    commands_scan,          commands_object,
+    commands_wait,          NULL,
+};

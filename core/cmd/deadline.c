@@ -1,0 +1,44 @@
+/* Deadlines as clients give them, made wall-clock milliseconds without overflow. */
+#include "core/cmd/deadline.h"
+
+#include "core/ctx.h"
+
+static bool deadline_make(struct ctx *ctx, int64_t number, enum deadline_unit unit,
+                          enum deadline_from from, int64_t *deadline_ms)
+{
+    if (unit == DEADLINE_SECONDS && __builtin_mul_overflow(number, 1000, &number)) {
+        reply_invalid_expire(ctx);
+        return false;
+    }
+    if (from == DEADLINE_FROM_NOW && __builtin_add_overflow(number, ctx->now_ms, &number)) {
+        reply_invalid_expire(ctx);
+        return false;
+    }
+    /* That number is taken: it means none. Both are long over. */
+    if (number == ENTRY_NO_DEADLINE)
+        number++;
+    *deadline_ms = number;
+    return true;
+}
+
+bool deadline_positive(struct ctx *ctx, struct slice arg, enum deadline_unit unit,
+                       enum deadline_from from, int64_t *deadline_ms)
+{
+    int64_t number;
+
+    if (!arg_i64(ctx, arg, &number))
+        return false;
+    if (number <= 0) {
+        reply_invalid_expire(ctx);
+        return false;
+    }
+    return deadline_make(ctx, number, unit, from, deadline_ms);
+}
+
+bool deadline_any(struct ctx *ctx, struct slice arg, enum deadline_unit unit,
+                  enum deadline_from from, int64_t *deadline_ms)
+{
+    int64_t number;
+
+    return arg_i64(ctx, arg, &number) && deadline_make(ctx, number, unit, from, deadline_ms);
+}

@@ -1,0 +1,28 @@
+/* What the files of commands share to write their rows: the arrays' declarations, and short forms
+ * for where the keys are. */
+#pragma once
+
+#include "core/command.h"
+
+extern const struct command commands_string[];
+extern const struct command commands_string_range[];
+extern const struct command commands_string_number[];
+extern const struct command commands_string_lcs[];
+extern const struct command commands_generic[];
+extern const struct command commands_expire[];
+extern const struct command commands_scan[];
+extern const struct command commands_object[];
+extern const struct command commands_wait[];
+
+#define KEYS_RANGE(key_flags, from, to, by)                                                        \
+    {.flags = (key_flags), .first = from, .last = to, .step = by}
+/* One key, argument 1. */
+#define KEYS_ONE(key_flags) {KEYS_RANGE(key_flags, 1, 0, 1)}
+/* All arguments are keys. */
+#define KEYS_EACH(key_flags) {KEYS_RANGE(key_flags, 1, -1, 1)}
+/* Keys and values in turn. */
+#define KEYS_PAIRS(key_flags) {KEYS_RANGE(key_flags, 1, -1, 2)}
+/* Two keys that are used differently. */
+#define KEYS_TWO(flags_1, flags_2) {KEYS_RANGE(flags_1, 1, 0, 1), KEYS_RANGE(flags_2, 2, 0, 1)}
+/* One key behind a subcommand's name. */
+#define KEYS_SECOND(key_flags) {KEYS_RANGE(key_flags, 2, 0, 1)}

@@ -1,0 +1,103 @@
+/* WAITAOF: wait until this connection's writes are on stable storage. What it answers is what a
+ * finished sync confirmed.
+ *
+ * Under `always` the reply is held back until then like any other that depends on a write. Under
+ * the other policies the session is blocked until the durable mark passes its last write, or its
+ * time is over. There are no replicas yet: who asks for some waits for his whole timeout. */
+#include <stdatomic.h>
+
+#include "core/base/num.h"
+#include "core/cmd/rows.h"
+#include "core/ctx.h"
+
+/* False without a log: there is no stable storage then. */
+static bool wait_is_durable(const struct session *session)
+{
+    const struct journal *journal = session->engine->journal;
+
+    return atomic_load(&journal->state) != JOURNAL_OFF &&
+           atomic_load(&journal->durable) >= session->write_sequence;
+}
+
+static void wait_reply(struct ctx *ctx, bool durable)
+{
+    reply_array(ctx, 2);
+    reply_int(ctx, durable);
+    reply_int(ctx, 0);
+}
+
+static void wait_unblock(struct ctx *ctx, bool timed_out unused)
+{
+    wait_reply(ctx, wait_is_durable(ctx->session));
+}
+
+static bool wait_read_timeout(struct ctx *ctx, struct slice arg, int64_t *until_ms)
+{
+    int64_t timeout_ms;
+
+    if (!num_parse_i64(arg, &timeout_ms)) {
+        reply_error(ctx, "ERR timeout is not an integer or out of range");
+        return false;
+    }
+    if (timeout_ms < 0) {
+        reply_error(ctx, "ERR timeout is negative");
+        return false;
+    }
+    *until_ms = 0;
+    if (timeout_ms > 0 && __builtin_add_overflow(timeout_ms, ctx->now_ms, until_ms)) {
+        reply_error(ctx, "ERR timeout is out of range");
+        return false;
+    }
+    return true;
+}
+
+static void waitaof_run(struct ctx *ctx)
+{
+    struct session *session = ctx->session;
+    struct journal *journal = ctx->engine->journal;
+    int64_t local, replicas, until_ms;
+    bool off = atomic_load(&journal->state) == JOURNAL_OFF;
+
+    if (!arg_i64_in(ctx, ctx->argv[1], 0, 1, &local) ||
+        !arg_i64_in(ctx, ctx->argv[2], 0, INT64_MAX, &replicas) ||
+        !wait_read_timeout(ctx, ctx->argv[3], &until_ms))
+        return;
+    if (local > 0 && off) {
+        reply_error(ctx,
+                    "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
+        return;
+    }
+    if (replicas == 0 && local > 0 && atomic_load(&journal->policy) == JOURNAL_ALWAYS) {
+        if (ctx->depends < session->write_sequence)
+            ctx->depends = session->write_sequence;
+        wait_reply(ctx, true);
+        return;
+    }
+    if ((session->flags & SESSION_INTERNAL) ||
+        (replicas == 0 && (local == 0 || wait_is_durable(session)))) {
+        wait_reply(ctx, wait_is_durable(session));
+        return;
+    }
+    session_block(session, replicas > 0 ? UINT64_MAX : session->write_sequence, until_ms,
+                  wait_unblock);
+}
+
+static const char *const wait_tips[] = {"request_policy:all_shards", "response_policy:agg_min",
+                                        NULL};
+
+const struct command commands_wait[] = {
+    {.name = "waitaof",
+     .run = waitaof_run,
+     .arity = 4,
+     .record = RECORD_NOTHING,
+     .flags = COMMAND_NOSCRIPT | COMMAND_BLOCKING,
+     .categories = CATEGORY_CONNECTION,
+     .group = "generic",
+     .since = "7.2.0",
+     .complexity = "O(1)",
+     .summary =
+         "Waits until the writes of this connection are on stable storage, here and on replicas.",
+     .syntax = "numlocal:integer numreplicas:integer timeout:integer",
+     .tips = wait_tips},
+    {.name = NULL},
+};
