@@ -41,7 +41,8 @@ uint64_t histogram_at(const struct histogram *histogram, double percent)
 {
     if (histogram->count == 0)
         return 0;
-    double wanted = percent / 100 * (double)histogram->count;
+    /* A little less, as 0.1 percent of 20,000 must not become 20.000000000000004. */
+    double wanted = percent / 100 * (double)histogram->count * (1 - 1e-12);
     uint64_t seen = 0;
 
     for (unsigned cell = 0; cell < HISTOGRAM_CELLS - 1; cell++) {

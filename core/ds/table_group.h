@@ -58,8 +58,7 @@ struct group_class {
 };
 extern const struct group_class group_classes[GROUP_CLASSES];
 
-/* The least class for `count` items. */
-unsigned group_class_for(size_t count);
+unsigned group_class_for(size_t count); /* the least that holds them */
 size_t group_bytes(uint64_t entry);
 /* A group with no items yet; `least` is the room it must have if it is huge. */
 uint64_t group_new(size_t *bytes, unsigned class, size_t least, unsigned base);
