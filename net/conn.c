@@ -1,0 +1,486 @@
+/* Connections: their life, their output, and the end of a turn.
+ *
+ * A turn reads and executes; nothing is sent while it does. When it ends, three steps follow in this
+ * order (net.c):
+ *
+ *   conns_news     the log has confirmed something, or failed: everybody who holds output is looked
+ *                  at again; blocked clients are served by the engine
+ *   conns_resume   requests that could not be executed before are offered again
+ *     (the engine hands the open batch to the log here, so that the disk works while we send)
+ *   conns_settle   for each connection that was touched: release, send with one writev, close
+ *
+ * So the replies of a whole turn leave together, and a reply that a sync has just confirmed leaves
+ * in the turn that the sync woke.
+ *
+ * Lists. `all` has every connection. `touched` has those to be looked at when the turn ends: who
+ * executed something, got output, or has a socket that takes bytes again. `held` has those whose
+ * output waits for the log: only they are visited when its marks rise, so a thousand idle clients
+ * cost nothing. `waiting` has those with requests that were read and must wait.
+ *
+ * Invariants
+ *  1. A connection is freed in conns_settle only (and in conns_free): everywhere else a pointer to
+ *     it stays good. Closing means to set a flag and to touch it.
+ *  2. Reading is on exactly when its bytes would be used: not after the end, not when closing, and
+ *     with requests waiting only up to CONN_PARKED_BYTES.
+ *  3. The write watcher is on only while the socket is full.
+ *  4. A client that has sent its last byte gets the replies to all it sent, then it is closed; not
+ *     so if it is blocked in a command, which nobody can serve any more in time. */
+#include "net/conn.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/base/mem.h"
+#include "core/engine.h"
+#include "core/settings.h"
+#include "core/stats.h"
+#include "net/input.h"
+
+#define CONN_PARTS 16                    /* of one writev */
+#define CONN_SEND_BYTES (1024 * 1024)    /* of a connection a turn */
+#define CONN_VISITS_MIN 32               /* by one tick of the clock */
+#define CONN_LAST_WORDS_MS (60 * 1000)   /* for a client to take its last reply */
+#define CONN_IDLE_MS 2000                /* then its buffers are given back */
+
+static const char REFUSED_FULL[] = "-ERR max number of clients reached\r\n";
+static const char REFUSED_PROTECTED[] =
+    "-DENIED Redis is running in protected mode because protected mode is enabled and no password "
+    "is set for the default user. In this mode connections are only accepted from the loopback "
+    "interface. If you want to connect from external computers to Redis you may adopt one of the "
+    "following solutions: 1) Just disable protected mode sending the command 'CONFIG SET "
+    "protected-mode no' from the loopback interface by connecting to Redis from the same host the "
+    "server is running, however MAKE SURE Redis is not publicly accessible from internet if you do "
+    "so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable "
+    "the protected mode by editing the Redis configuration file, and setting the protected mode "
+    "option to 'no', and then restarting the server. 3) If you started the server manually just "
+    "for testing, restart it with the '--protected-mode no' option. 4) Setup a an authentication "
+    "password for the default user. NOTE: You only need to do one of the above things in order for "
+    "the server to start accepting connections from the outside.\r\n";
+
+/* ---- lists: rings with a head that is no connection ---- */
+
+static void link_init(struct conn_link *head)
+{
+    head->previous = head->next = head;
+}
+
+static void link_put(struct conn_link *head, struct conn_link *link)
+{
+    link->previous = head->previous;
+    link->next = head;
+    head->previous->next = link;
+    head->previous = link;
+}
+
+static void link_take(struct conn_link *link)
+{
+    link->previous->next = link->next;
+    link->next->previous = link->previous;
+    link->previous = link->next = NULL;
+}
+
+#define CONN_OF(link, member) \
+    ((struct conn *)(void *)((char *)(link) - offsetof(struct conn, member)))
+
+/* ---- flags and lists ---- */
+
+static bool is_closing(const struct conn *conn)
+{
+    return (conn->session.flags & (SESSION_CLOSE_NOW | SESSION_CLOSE_AFTER_REPLY)) != 0;
+}
+
+void conn_touch(struct conn *conn)
+{
+    if (conn->state & CONN_TOUCHED)
+        return;
+    conn->state |= CONN_TOUCHED;
+    conn->touched_next = conn->conns->touched_first;
+    conn->conns->touched_first = conn;
+}
+
+void conn_close(struct conn *conn, bool after_output)
+{
+    conn->session.flags |= after_output ? SESSION_CLOSE_AFTER_REPLY : SESSION_CLOSE_NOW;
+    conn_touch(conn);
+}
+
+bool conn_may_execute(const struct conn *conn)
+{
+    return (conn->session.flags &
+            (SESSION_CLOSE_NOW | SESSION_CLOSE_AFTER_REPLY | SESSION_BLOCKED)) == 0 &&
+           (conn->state & (CONN_PARKED | CONN_MORE)) == 0;
+}
+
+void conn_wait(struct conn *conn, enum conn_state why)
+{
+    if ((conn->state & (CONN_PARKED | CONN_MORE)) == 0)
+        link_put(&conn->conns->waiting, &conn->waiting);
+    conn->state |= why;
+}
+
+static void end_waiting(struct conn *conn)
+{
+    if (conn->state & (CONN_PARKED | CONN_MORE))
+        link_take(&conn->waiting);
+    conn->state &= ~(uint32_t)(CONN_PARKED | CONN_MORE);
+}
+
+void conn_say(struct conn *conn, bool warning, const char *text)
+{
+    struct conns *conns = conn->conns;
+    struct buf line = {0};
+    buf_printf(&line, "%s: ", text);
+    session_describe(&conn->session, conns->options.engine->now_ms, &line);
+    while (line.len > 0 && (line.data[line.len - 1] == '\n' || line.data[line.len - 1] == '\r'))
+        line.len--;
+    buf_append_char(&line, '\0');
+    conns->options.say(conns->options.env, warning, line.data);
+    buf_free(&line);
+}
+
+/* Set what the loop shall tell us of this socket (invariants 2 and 3). */
+static void set_interest(struct conn *conn)
+{
+    int events = conn->state & CONN_FULL ? LOOP_WRITE : 0;
+    bool waits = !conn_may_execute(conn);
+    if (!is_closing(conn) && !(conn->state & CONN_EOF) &&
+        (!waits || conn->input.len < CONN_PARKED_BYTES))
+        events |= LOOP_READ;
+    loop_io_want(conn->conns->options.loop, &conn->io, events);
+}
+
+/* ---- opening and closing ---- */
+
+static void on_ready(struct loop_io *io, int events)
+{
+    struct conn *conn = CONN_OF(io, io);
+    if (events & LOOP_WRITE) {
+        conn->state &= ~(uint32_t)CONN_FULL;
+        conn_touch(conn);
+    }
+    if ((events & LOOP_READ) && !is_closing(conn))
+        input_ready(conn);
+}
+
+static size_t output_limit_of(const struct settings *settings)
+{
+    return (size_t)settings->output_limits[OUTPUT_NORMAL].hard_bytes;
+}
+
+static void refuse(struct conns *conns, int fd, const char *text)
+{
+    ssize_t sent = send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)sent; /* who is not let in may miss why */
+    close(fd);
+    conns->options.engine->stats.connections_rejected++;
+}
+
+static bool is_protected(const struct settings *settings, const struct conn_facts *facts)
+{
+    bool password = settings->requirepass && settings->requirepass[0];
+    return settings->protected_mode && !password && !facts->local;
+}
+
+void conns_accept(struct conns *conns, const struct conn_facts *facts)
+{
+    struct settings *settings = conns->options.settings;
+    if ((int64_t)conns->count >= settings->maxclients) {
+        refuse(conns, facts->fd, REFUSED_FULL);
+        return;
+    }
+    if (is_protected(settings, facts)) {
+        refuse(conns, facts->fd, REFUSED_PROTECTED);
+        return;
+    }
+    struct conn *conn = mem_alloc_zero(sizeof(*conn));
+    struct session *session = &conn->session;
+    conn->conns = conns;
+    conn->local = facts->local;
+    session->fd = facts->fd;
+    session->connection = conn;
+    if (facts->unix_socket)
+        session->flags |= SESSION_UNIX_SOCKET;
+    memcpy(session->address, facts->address, sizeof(session->address));
+    memcpy(session->local_address, facts->local_address, sizeof(session->local_address));
+    session_open(conns->options.engine, session);
+    session->output.limit = output_limit_of(settings);
+    resp_init(&conn->parser);
+    link_put(&conns->all, &conn->all);
+    conns->count++;
+    conns->options.engine->stats.connections++;
+    loop_io_open(conns->options.loop, &conn->io, facts->fd, on_ready);
+    loop_io_want(conns->options.loop, &conn->io, LOOP_READ);
+}
+
+/* Only when it is on no list of touched connections. */
+static void conn_free(struct conn *conn)
+{
+    struct conns *conns = conn->conns;
+    loop_io_close(conns->options.loop, &conn->io);
+    close(conn->session.fd);
+    end_waiting(conn);
+    if (conn->state & CONN_HELD)
+        link_take(&conn->held);
+    link_take(&conn->all);
+    conns->count--;
+    session_close(&conn->session);
+    resp_free(&conn->parser);
+    buf_free(&conn->input);
+    mem_free(conn);
+}
+
+void conns_init(struct conns *conns, const struct conns_options *options)
+{
+    *conns = (struct conns){.options = *options};
+    conns->shared = mem_alloc(CONN_TAIL_BYTES + CONN_READ_BYTES);
+    link_init(&conns->all);
+    link_init(&conns->held);
+    link_init(&conns->waiting);
+}
+
+void conns_free(struct conns *conns)
+{
+    while (conns->all.next != &conns->all)
+        conn_free(CONN_OF(conns->all.next, all));
+    conns->touched_first = NULL;
+    arena_free(&conns->arena);
+    mem_free(conns->shared);
+}
+
+/* ---- output ---- */
+
+/* Send what is released. False if the connection is broken. */
+static bool flush(struct conn *conn)
+{
+    struct session *session = &conn->session;
+    struct output *output = &session->output;
+    size_t budget = CONN_SEND_BYTES;
+    while (output_ready(output) > 0) {
+        if (budget == 0) {
+            conn->state |= CONN_FULL; /* the loop comes back to it when the others had their turn */
+            return true;
+        }
+        struct iovec parts[CONN_PARTS];
+        int count = output_parts(output, parts, CONN_PARTS);
+        size_t offered = 0;
+        for (int i = 0; i < count; i++)
+            offered += parts[i].iov_len;
+        ssize_t sent = count == 1 ? write(session->fd, parts[0].iov_base, parts[0].iov_len)
+                                  : writev(session->fd, parts, count);
+        if (sent < 0) {
+            if (errno == EINTR)
+                continue;
+            if (errno != EAGAIN)
+                return false;
+            conn->state |= CONN_FULL;
+            return true;
+        }
+        output_sent(output, (size_t)sent);
+        session->bytes_out += (uint64_t)sent;
+        session->engine->stats.net_out += (uint64_t)sent;
+        session->active_ms = session->engine->now_ms;
+        if ((size_t)sent < offered) {
+            conn->state |= CONN_FULL;
+            return true;
+        }
+        budget -= (size_t)sent < budget ? (size_t)sent : budget;
+    }
+    return true;
+}
+
+/* True if it has too much output for too long. */
+static bool is_over_limit(struct conn *conn)
+{
+    struct session *session = &conn->session;
+    const struct output_limit *limit =
+        &conn->conns->options.settings->output_limits[OUTPUT_NORMAL];
+    if (unlikely(session->output.overrun))
+        return true;
+    if (likely(limit->soft_bytes == 0 ||
+               output_unsent(&session->output) <= (size_t)limit->soft_bytes)) {
+        session->limit_soft_since_ms = 0;
+        return false;
+    }
+    int64_t now_ms = session->engine->now_ms;
+    if (session->limit_soft_since_ms == 0)
+        session->limit_soft_since_ms = now_ms;
+    return now_ms - session->limit_soft_since_ms >= limit->soft_seconds * 1000;
+}
+
+static bool has_ended(struct conn *conn)
+{
+    struct session *session = &conn->session;
+    if (session->flags & SESSION_CLOSE_NOW)
+        return true;
+    bool sends_no_more = (session->flags & SESSION_CLOSE_AFTER_REPLY) != 0;
+    if (conn->state & CONN_EOF) {
+        if (session->flags & SESSION_BLOCKED)
+            return true;
+        sends_no_more |= (conn->state & (CONN_PARKED | CONN_MORE)) == 0;
+    }
+    return sends_no_more && output_unsent(&session->output) == 0;
+}
+
+static void set_held(struct conn *conn)
+{
+    bool holds = output_waits_for(&conn->session.output) != 0;
+    if (holds == ((conn->state & CONN_HELD) != 0))
+        return;
+    conn->state ^= CONN_HELD;
+    if (holds)
+        link_put(&conn->conns->held, &conn->held);
+    else
+        link_take(&conn->held);
+}
+
+/* Release, send, close. */
+static void settle(struct conn *conn)
+{
+    struct session *session = &conn->session;
+    if (!(session->flags & SESSION_CLOSE_NOW)) {
+        session_settle(session);
+        if (!(conn->state & CONN_FULL) && !flush(conn))
+            session->flags |= SESSION_CLOSE_NOW;
+        if (unlikely(is_over_limit(conn))) {
+            session->engine->stats.output_limit_closed++;
+            conn_say(conn, true, "Client closed for overcoming of output buffer limits");
+            session->flags |= SESSION_CLOSE_NOW;
+        }
+    }
+    if (unlikely(has_ended(conn))) {
+        conn_free(conn);
+        return;
+    }
+    if (unlikely(is_closing(conn) && conn->closing_since_ms == 0))
+        conn->closing_since_ms = session->engine->now_ms;
+    set_held(conn);
+    if (unlikely(conn->input.len > 0 && conn_may_execute(conn)) &&
+        conn->parser.want_args < 0 && conn->parser.scanned == 0) {
+        conn_wait(conn, CONN_MORE); /* it was blocked until now */
+    }
+    set_interest(conn);
+}
+
+/* ---- the end of a turn ---- */
+
+void conns_news(struct conns *conns)
+{
+    engine_news(conns->options.engine);
+    for (struct conn_link *link = conns->held.next; link != &conns->held; link = link->next)
+        conn_touch(CONN_OF(link, held));
+    conns->retry = true;
+}
+
+void conns_resume(struct conns *conns)
+{
+    struct engine *engine = conns->options.engine;
+    bool retry = conns->retry;
+    conns->retry = false;
+    /* Who has to wait again is put behind `last`. */
+    struct conn_link *last = conns->waiting.previous;
+    struct conn_link *link = conns->waiting.next;
+    for (bool end = link == &conns->waiting; !end;) {
+        struct conn *conn = CONN_OF(link, waiting);
+        end = link == last;
+        link = link->next;
+        bool ready = (conn->state & CONN_PARKED) ? retry && engine_admits(engine, &conn->session)
+                                                 : !(conn->session.flags & SESSION_BLOCKED);
+        if (!ready && !is_closing(conn))
+            continue;
+        end_waiting(conn);
+        conn_touch(conn);
+        if (!is_closing(conn))
+            input_resume(conn);
+    }
+}
+
+void conns_settle(struct conns *conns)
+{
+    /* What settling touches (it should not) waits for the next turn. */
+    struct conn *conn = conns->touched_first;
+    conns->touched_first = NULL;
+    while (conn) {
+        struct conn *next = conn->touched_next;
+        conn->state &= ~(uint32_t)CONN_TOUCHED;
+        settle(conn);
+        conn = next;
+    }
+    bool more = conns->touched_first != NULL;
+    for (struct conn_link *link = conns->waiting.next; link != &conns->waiting && !more;
+         link = link->next)
+        more = (CONN_OF(link, waiting)->state & CONN_MORE) != 0;
+    if (more)
+        loop_again(conns->options.loop);
+}
+
+/* ---- the clock ---- */
+
+static void visit(struct conn *conn, int64_t now_ms)
+{
+    struct session *session = &conn->session;
+    int64_t timeout_s = conn->conns->options.settings->timeout_s;
+    bool waits = (session->flags & (SESSION_BLOCKED | SESSION_MONITOR)) != 0 ||
+                 (conn->state & CONN_PARKED) != 0;
+    if (timeout_s > 0 && !waits && now_ms - session->active_ms > timeout_s * 1000) {
+        conn_say(conn, false, "Closing idle client");
+        conn_close(conn, false);
+        return;
+    }
+    if (conn->closing_since_ms > 0 && now_ms - conn->closing_since_ms > CONN_LAST_WORDS_MS)
+        conn_close(conn, false);
+    if (session->limit_soft_since_ms > 0)
+        conn_touch(conn); /* the time of the soft limit may be over */
+    if (now_ms - session->active_ms > CONN_IDLE_MS) {
+        input_trim(conn);
+        if (output_unsent(&session->output) == 0 && session->output.first)
+            output_free(&session->output);
+    }
+}
+
+void conns_tick(struct conns *conns)
+{
+    conns->retry = true;
+    int64_t now_ms = conns->options.engine->now_ms;
+    size_t visits = conns->count / 10 + 1;
+    if (visits < CONN_VISITS_MIN)
+        visits = conns->count < CONN_VISITS_MIN ? conns->count : CONN_VISITS_MIN;
+    for (size_t i = 0; i < visits; i++) {
+        struct conn_link *link = conns->all.next;
+        link_take(link);
+        link_put(&conns->all, link); /* the next tick begins with the one behind it */
+        visit(CONN_OF(link, all), now_ms);
+    }
+}
+
+void conns_apply_limits(struct conns *conns)
+{
+    for (struct conn_link *link = conns->all.next; link != &conns->all; link = link->next)
+        CONN_OF(link, all)->session.output.limit = output_limit_of(conns->options.settings);
+}
+
+static int64_t clock_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void conns_linger(struct conns *conns, int64_t ms)
+{
+    int64_t until = clock_ms() + ms;
+    for (struct conn_link *link = conns->all.next; link != &conns->all; link = link->next) {
+        struct conn *conn = CONN_OF(link, all);
+        session_settle(&conn->session);
+        while (flush(conn) && output_ready(&conn->session.output) > 0) {
+            conn->state &= ~(uint32_t)CONN_FULL;
+            int64_t left = until - clock_ms();
+            struct pollfd wait = {.fd = conn->session.fd, .events = POLLOUT};
+            if (left <= 0 || poll(&wait, 1, (int)left) <= 0)
+                break;
+        }
+    }
+}

@@ -1,0 +1,108 @@
+/* Connections: each a session with a socket. Bytes that arrive become requests (net/input.c), what
+ * the session's output has released is sent at the end of the turn; limits on memory, time and
+ * number are kept here. Essay and invariants stand in conn.c. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/arena.h"
+#include "core/base/attr.h"
+#include "core/base/buf.h"
+#include "core/resp.h"
+#include "core/session.h"
+#include "net/loop.h"
+
+struct engine;
+struct settings;
+
+#define CONN_READ_BYTES (64 * 1024) /* read at a time */
+#define CONN_TAIL_BYTES 4096        /* an unfinished request up to this lies in the shared buffer */
+#define CONN_PARKED_BYTES (64 * 1024) /* read ahead at most while no request may be executed */
+
+enum conn_state {
+    CONN_TOUCHED = 1 << 0, /* looked at when the turn ends */
+    CONN_PARKED = 1 << 1,  /* has a request that the engine did not admit */
+    CONN_MORE = 1 << 2,    /* has input left over from its share of a turn */
+    CONN_EOF = 1 << 3,     /* the client sends no more: close when it has got its replies */
+    CONN_HELD = 1 << 4,    /* has output that waits for the log */
+    CONN_FULL = 1 << 5,    /* the socket takes no more for now */
+};
+
+struct conn_link {
+    struct conn_link *previous, *next;
+};
+
+struct conn {
+    struct session session; /* first: net finds its conn by it */
+    struct conns *conns;
+    struct loop_io io;
+    uint32_t state; /* enum conn_state */
+    bool local;     /* loopback or Unix socket */
+    struct resp_parser parser;
+    struct buf input;            /* what the shared buffer can't keep: unfinished or waiting requests */
+    struct conn *touched_next;
+    struct conn_link all;        /* every connection, in the order the clock visits them */
+    struct conn_link held;       /* with CONN_HELD */
+    struct conn_link waiting;    /* with CONN_PARKED or CONN_MORE */
+    int64_t closing_since_ms;    /* 0: not closing */
+};
+
+struct conns_options {
+    struct loop *loop;
+    struct engine *engine;
+    struct settings *settings;
+    void (*say)(void *env, bool warning, const char *line);
+    void *env;
+};
+
+struct conns {
+    struct conns_options options;
+    char *shared; /* CONN_TAIL_BYTES + CONN_READ_BYTES: what is read lands here first */
+    struct arena arena; /* words of inline requests */
+    struct conn_link all, held, waiting;
+    struct conn *touched_first;
+    size_t count;
+    bool retry;         /* parked requests are worth another try */
+    uint64_t confirmed; /* the journal's, when held output was last looked at */
+};
+
+void conns_init(struct conns *conns, const struct conns_options *options);
+/* Closes all of them, whatever they hold. */
+void conns_free(struct conns *conns);
+
+struct conn_facts {
+    int fd; /* becomes the connection's */
+    bool local, unix_socket;
+    char address[64], local_address[64];
+};
+
+/* A new client: refused with an error and closed if it is one too many, or not let in by
+ * protected-mode. */
+void conns_accept(struct conns *conns, const struct conn_facts *facts);
+
+/* The parts of a turn, in this order. News: the journal's marks or state have changed. */
+void conns_news(struct conns *conns);
+/* Offer parked requests again, go on with leftover input; before the engine's turn ends. */
+void conns_resume(struct conns *conns);
+/* Send what may leave, close what is to be closed; after the engine's turn has ended. */
+void conns_settle(struct conns *conns);
+/* About ten times a second: idle connections, soft limits, memory of idle ones. */
+void conns_tick(struct conns *conns);
+
+/* Send what is released until all has left or `ms` are over; waits. */
+void conns_linger(struct conns *conns, int64_t ms);
+/* Limits on output have been set anew. */
+void conns_apply_limits(struct conns *conns);
+
+/* Look at it when the turn ends. */
+void conn_touch(struct conn *conn);
+/* Close it at the end of the turn: at once, or when what it was sent has left. */
+void conn_close(struct conn *conn, bool after_output);
+/* Requests may be executed for it now. */
+bool conn_may_execute(const struct conn *conn);
+/* Put it on the list of conns_resume. */
+void conn_wait(struct conn *conn, enum conn_state why);
+/* A line for the operator about this client: `text`, its CLIENT LIST line. */
+void conn_say(struct conn *conn, bool warning, const char *text);
