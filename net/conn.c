@@ -207,11 +207,11 @@ void conns_accept(struct conns *conns, const struct conn_facts *facts)
     memcpy(session->address, facts->address, sizeof(session->address));
     memcpy(session->local_address, facts->local_address, sizeof(session->local_address));
     session_open(conns->options.engine, session);
+    session_reset(session);
     session->output.limit = output_limit_of(settings);
     resp_init(&conn->parser);
     link_put(&conns->all, &conn->all);
     conns->count++;
-    conns->options.engine->stats.connections++;
     loop_io_open(conns->options.loop, &conn->io, facts->fd, on_ready);
     loop_io_want(conns->options.loop, &conn->io, LOOP_READ);
 }
@@ -358,10 +358,8 @@ static void settle(struct conn *conn)
     if (unlikely(is_closing(conn) && conn->closing_since_ms == 0))
         conn->closing_since_ms = session->engine->now_ms;
     set_held(conn);
-    if (unlikely(conn->input.len > 0 && conn_may_execute(conn)) &&
-        conn->parser.want_args < 0 && conn->parser.scanned == 0) {
+    if (unlikely(conn->state & CONN_AHEAD) && conn_may_execute(conn))
         conn_wait(conn, CONN_MORE); /* it was blocked until now */
-    }
     set_interest(conn);
 }
 
@@ -436,8 +434,11 @@ static void visit(struct conn *conn, int64_t now_ms)
         conn_touch(conn); /* the time of the soft limit may be over */
     if (now_ms - session->active_ms > CONN_IDLE_MS) {
         input_trim(conn);
-        if (output_unsent(&session->output) == 0 && session->output.first)
+        if (output_unsent(&session->output) == 0 && session->output.first) {
+            size_t limit = session->output.limit;
             output_free(&session->output);
+            session->output.limit = limit;
+        }
     }
 }
 

@@ -28,6 +28,7 @@ enum conn_state {
     CONN_EOF = 1 << 3,     /* the client sends no more: close when it has got its replies */
     CONN_HELD = 1 << 4,    /* has output that waits for the log */
     CONN_FULL = 1 << 5,    /* the socket takes no more for now */
+    CONN_AHEAD = 1 << 6,   /* its input holds bytes that were read while it could not execute */
 };
 
 struct conn_link {

@@ -76,9 +76,12 @@ static size_t execute(struct conn *conn, const char *bytes, size_t len)
     struct resp_parser *parser = &conn->parser;
     struct resp_limits limits = {.bulk_bytes_max = conn->conns->options.settings->bulk_bytes_max};
     size_t done = 0;
+    conn->state &= ~(uint32_t)CONN_AHEAD;
     for (int requests = 0; done < len; requests++) {
-        if (unlikely(!conn_may_execute(conn)))
+        if (unlikely(!conn_may_execute(conn))) {
+            conn->state |= CONN_AHEAD;
             break;
+        }
         if (unlikely(requests == INPUT_REQUESTS)) {
             conn_wait(conn, CONN_MORE);
             break;
@@ -192,6 +195,7 @@ void input_ready(struct conn *conn)
         /* Read ahead a little: the end of the connection shows only behind what was sent. */
         char *room = buf_reserve(input, INPUT_ROOM_MIN);
         input->len += read_socket(conn, room, INPUT_ROOM_MIN);
+        conn->state |= CONN_AHEAD;
         conn_touch(conn);
         return;
     }
