@@ -1,0 +1,411 @@
+/* kv-server: the composition root. It alone knows all parts: it reads the options, makes them, wires
+ * each to the ports of the others, and runs the loop.
+ *
+ *   settings -> host -> engine -> net -> listeners -> store (recovery) -> run -> store closed
+ *
+ * Listeners are open before the log is read, so that clients are told LOADING instead of being
+ * refused; the loop gets a turn from recovery's progress. Whatever fails is printed as one line that
+ * says what to do, and ends in exit status 1 before the first client was served. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/buf.h"
+#include "core/base/fault.h"
+#include "core/base/mem.h"
+#include "core/cmd/commands.h"
+#include "core/engine.h"
+#include "core/journal.h"
+#include "core/settings.h"
+#include "net/net.h"
+#include "persistence/file.h"
+#include "persistence/store.h"
+#include "tools/kv_server_host.h"
+#include "tools/kv_server_options.h"
+
+#define SERVER_PROGRESS_MS 2000 /* between lines about loading */
+
+/* Read by jemalloc at its start: pages that are free are given back by a thread of its own, never
+ * within a command. */
+extern const char *malloc_conf;
+const char *malloc_conf = "background_thread:true,dirty_decay_ms:5000,muzzy_decay_ms:0";
+
+struct server {
+    struct settings settings;
+    struct server_host host;
+    struct journal journal;
+    struct engine *engine;
+    struct net *net;
+    struct store *store;
+    int64_t progress_said_ms;
+    bool asked_to_stop; /* once in vain */
+    struct buf warnings; /* of the options, lines; said when the log is open */
+};
+
+static void say(void *env, bool warning, const char *line)
+{
+    struct server *server = env;
+    server->host.port.log(&server->host, warning ? HOST_WARNING : HOST_NOTICE, "%s", line);
+}
+
+/* What net says of single clients is chatter unless it warns. */
+static void say_of_client(void *env, bool warning, const char *line)
+{
+    struct server *server = env;
+    server->host.port.log(&server->host, warning ? HOST_WARNING : HOST_VERBOSE, "%s", line);
+}
+
+static void keep_warning(void *env, const char *line)
+{
+    struct server *server = env;
+    buf_append_text(&server->warnings, line);
+    buf_append_char(&server->warnings, '\0');
+}
+
+/* Say what made the start impossible; returns the exit status. */
+static int refuse(struct server *server, const char *doing, const struct fault *fault)
+{
+    char line[2048];
+    say(server, true, doing);
+    say(server, true, fault_line(fault, line, sizeof(line)));
+    return 1;
+}
+
+/* ---- signals ---- */
+
+static void on_stop_signal(void *env, int signal_number)
+{
+    struct server *server = env;
+    char why[512] = "";
+    say(server, true,
+        signal_number == SIGINT ? "Received SIGINT scheduling shutdown..."
+                                : "Received SIGTERM scheduling shutdown...");
+    bool force = server->asked_to_stop;
+    server->asked_to_stop = true;
+    if (engine_shutdown(server->engine, false, false, force, why))
+        return;
+    char line[1024];
+    snprintf(line, sizeof(line),
+             "Not stopping: the log can't be synced, and what is in memory only would be lost: %s. "
+             "Send the signal again to stop all the same.",
+             why);
+    say(server, true, line);
+}
+
+static void on_hangup(void *env, unused int signal_number)
+{
+    struct server *server = env;
+    struct fault fault = {0};
+    char line[2048];
+    if (server_host_open_log(&server->host, &fault) != 0)
+        say(server, true, fault_line(&fault, line, sizeof(line)));
+    else
+        say(server, false, "Log file reopened");
+}
+
+/* ---- loading ---- */
+
+static void remove_pidfile(struct server *server)
+{
+    const char *pidfile = server->settings.pidfile;
+    if (pidfile && pidfile[0])
+        unlink(pidfile);
+}
+
+static int apply(void *env, int argc, const struct slice *argv, struct fault *fault)
+{
+    struct server *server = env;
+    return engine_apply(server->engine, argc, argv, fault);
+}
+
+static void on_progress(void *env, const struct recovery_progress *progress)
+{
+    struct server *server = env;
+    struct engine *engine = server->engine;
+    engine->loading_total = progress->bytes_total;
+    engine->loading_done = progress->bytes_done;
+    net_poll(server->net);
+    if (server->host.stopped) {
+        say(server, true, "Stopped while loading; the files are as they were");
+        remove_pidfile(server);
+        exit(server->host.exit_status);
+    }
+    if (server->progress_said_ms == 0)
+        server->progress_said_ms = engine->now_ms;
+    if (engine->now_ms - server->progress_said_ms < SERVER_PROGRESS_MS)
+        return;
+    server->progress_said_ms = engine->now_ms;
+    char line[160];
+    double percent = progress->bytes_total > 0 ? 100.0 * (double)progress->bytes_done /
+                                                     (double)progress->bytes_total
+                                               : 100.0;
+    snprintf(line, sizeof(line), "Loading the log: %.1f%%, %llu commands", percent,
+             (unsigned long long)progress->commands);
+    say(server, false, line);
+}
+
+static void random_bytes(void *env, void *out, size_t len)
+{
+    struct server *server = env;
+    server->host.port.random_bytes(&server->host, out, len);
+}
+
+/* On the log's thread. */
+static void on_news(void *env)
+{
+    struct server *server = env;
+    net_wake(server->net);
+}
+
+static void say_loaded(struct server *server, const struct recovery_result *result, int64_t took_ms)
+{
+    char line[1024];
+    snprintf(line, sizeof(line), "DB loaded from the log: %llu commands, %.3f seconds",
+             (unsigned long long)result->commands, (double)took_ms / 1000.0);
+    say(server, false, line);
+    if (result->imported)
+        say(server, false, "What a stock server wrote was taken over");
+    if (result->torn_bytes > 0) {
+        snprintf(line, sizeof(line),
+                 "The log had a torn tail of %llu bytes that were never acknowledged: cut, kept "
+                 "in %.512s",
+                 (unsigned long long)result->torn_bytes, result->torn_copy);
+        say(server, true, line);
+    }
+}
+
+static int open_store(struct server *server, struct fault *fault)
+{
+    struct settings *settings = &server->settings;
+    struct store_options options = {
+        .recovery = {
+            .disk = disk_real(),
+            .dir = ".",
+            .append_dirname = settings->append_dirname,
+            .append_filename = settings->append_filename,
+            .db_filename = settings->db_filename,
+            .env = server,
+            .apply = apply,
+            .progress = on_progress,
+            .say = say,
+            .random_bytes = random_bytes,
+        },
+        .policy = (enum journal_policy)settings->appendfsync,
+        .chunk_bytes = (uint64_t)settings->log_chunk_bytes,
+        .time_stamps = settings->aof_timestamps,
+        .news = on_news,
+        .news_env = server,
+    };
+    struct recovery_result result = {0};
+    int64_t started_ms = server->engine->now_ms;
+    engine_loading(server->engine, true);
+    int code = store_open(&options, &server->journal, &server->store, &result, fault);
+    engine_loading(server->engine, false);
+    if (code == 0) {
+        snprintf(server->engine->kvid, sizeof(server->engine->kvid), "%s", result.start.kvid);
+        say_loaded(server, &result, server->engine->now_ms - started_ms);
+    }
+    manifest_free(&result.start.manifest);
+    return code;
+}
+
+/* ---- start ---- */
+
+static void say_version(void)
+{
+    printf("kv-server v=%s (speaks the protocol of Redis 7.2.4) malloc=%s bits=64\n", KV_VERSION,
+           mem_allocator_name());
+}
+
+/* Before there is a thread, a file or a socket. */
+static int go_to_background(struct fault *fault)
+{
+    pid_t child = fork();
+    if (child < 0)
+        return fault_errno(fault, "", -1, "fork");
+    if (child > 0)
+        _exit(0);
+    setsid();
+    if (!freopen("/dev/null", "r", stdin) || !freopen("/dev/null", "w", stdout) ||
+        !freopen("/dev/null", "w", stderr))
+        return fault_errno(fault, "/dev/null", -1, "open");
+    return 0;
+}
+
+static int enter_dir(const struct settings *settings, struct fault *fault)
+{
+    if (!settings->dir || !settings->dir[0] || chdir(settings->dir) == 0)
+        return 0;
+    if (errno == ENOENT)
+        return fault_set(fault, KV_EIO, settings->dir, -1,
+                         "the data directory does not exist: create it with  mkdir -p %s",
+                         settings->dir);
+    return fault_errno(fault, settings->dir, -1, "enter the data directory");
+}
+
+static int write_pidfile(const struct settings *settings, struct fault *fault)
+{
+    if (!settings->pidfile || !settings->pidfile[0])
+        return 0;
+    FILE *file = fopen(settings->pidfile, "w");
+    if (!file)
+        return fault_errno(fault, settings->pidfile, -1, "write the pid file");
+    fprintf(file, "%d\n", (int)getpid());
+    fclose(file);
+    return 0;
+}
+
+static void fit_clients(struct server *server)
+{
+    struct settings *settings = &server->settings;
+    int64_t possible = net_clients_possible(settings->maxclients);
+    if (possible >= settings->maxclients)
+        return;
+    server->host.port.log(&server->host, HOST_WARNING,
+                          "maxclients lowered from %lld to %lld: the process may not open more "
+                          "files; raise it with  ulimit -n",
+                          (long long)settings->maxclients, (long long)possible);
+    settings->maxclients = possible;
+}
+
+static void say_listener(void *env, const char *text)
+{
+    struct server *server = env;
+    server->host.port.log(&server->host, HOST_NOTICE, "Ready to accept connections %s", text);
+}
+
+static void say_hello(struct server *server)
+{
+    struct server_host *host = &server->host;
+    const char *file = server->settings.config_file;
+    host->port.log(host, HOST_NOTICE, "kv %s is starting, 64 bit, PID: %d, config file: %s",
+                   KV_VERSION, (int)getpid(), file ? file : "none, all defaults");
+    host->port.log(host, HOST_NOTICE, "PID: %d", (int)getpid());
+    for (size_t at = 0; at < server->warnings.len; at += strlen(server->warnings.data + at) + 1)
+        say(server, true, server->warnings.data + at);
+    buf_free(&server->warnings);
+    host->port.log(host, HOST_NOTICE, "Server initialized");
+    if (!settings_durable(&server->settings))
+        say(server, true,
+            "In-memory mode: nothing is written to disk, and all data is lost when the server "
+            "stops. For a durable store start it without --persistence no and --appendonly no.");
+}
+
+/* All but the log. */
+static int make_parts(struct server *server, struct fault *fault)
+{
+    struct engine_options engine_options = {
+        .settings = &server->settings,
+        .host = &server->host.port,
+        .journal = &server->journal,
+        .commands = command_tables,
+    };
+    server->engine = engine_new(&engine_options);
+    server->engine->executable = "/proc/self/exe";
+    struct net_options net_options = {
+        .settings = &server->settings,
+        .engine = server->engine,
+        .say = say_of_client,
+        .env = server,
+    };
+    server->net = net_new(&net_options);
+    if (!server->net)
+        return fault_errno(fault, "", -1, "make the event loop");
+    server->host.net = server->net;
+    net_on_signal(server->net, SIGTERM, on_stop_signal, server);
+    net_on_signal(server->net, SIGINT, on_stop_signal, server);
+    net_on_signal(server->net, SIGHUP, on_hangup, server);
+    return net_listen(server->net, fault);
+}
+
+static void free_parts(struct server *server)
+{
+    net_free(server->net);
+    server->host.net = NULL;
+#ifdef KV_DEBUG
+    engine_free(server->engine); /* else the end of the process is faster */
+    settings_free(&server->settings);
+#endif
+}
+
+static int run(struct server *server)
+{
+    struct fault fault = {0};
+    if (make_parts(server, &fault) != 0) {
+        int status = refuse(server, "Could not listen:", &fault);
+        free_parts(server);
+        return status;
+    }
+    if (settings_durable(&server->settings) && open_store(server, &fault) != 0) {
+        int status = refuse(server, "Could not open the data:", &fault);
+        free_parts(server);
+        return status;
+    }
+    net_each_listener(server->net, say_listener, server);
+    net_run(server->net);
+    int status = server->host.exit_status;
+    if (server->store && store_close(server->store, &fault) != 0)
+        status = refuse(server, "The log was not closed well:", &fault);
+    say(server, true, "kv is now ready to exit, bye bye...");
+    free_parts(server);
+    return status;
+}
+
+static int start(struct server *server)
+{
+    struct fault fault = {0};
+    struct settings *settings = &server->settings;
+    if (settings->daemonize && go_to_background(&fault) != 0)
+        return refuse(server, "Could not go to the background:", &fault);
+    if (server_host_open_log(&server->host, &fault) != 0)
+        return refuse(server, "Could not open the log file:", &fault);
+    if (enter_dir(settings, &fault) != 0)
+        return refuse(server, "Could not start:", &fault);
+    if (write_pidfile(settings, &fault) != 0)
+        return refuse(server, "Could not start:", &fault);
+    say_hello(server);
+    fit_clients(server);
+    int status = run(server);
+    remove_pidfile(server);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct server server = {0};
+    struct fault fault = {0};
+    enum server_action action;
+    char line[2048];
+    settings_init(&server.settings);
+    journal_off(&server.journal);
+    server_host_init(&server.host, &server.settings, &server.journal);
+    server.settings.read_file = server.host.port.read_file;
+    server.settings.read_file_self = &server.host;
+    int code = server_options_read(argc, argv, &server.settings, &action, keep_warning, &server,
+                                   &fault);
+    if (code == 0 && action == SERVER_RUN)
+        code = settings_check(&server.settings, &fault);
+    if (code != 0) {
+        fprintf(stderr, "*** FATAL CONFIG FILE ERROR (kv %s) ***\n%s\n", KV_VERSION,
+                fault_line(&fault, line, sizeof(line)));
+        return 1;
+    }
+    switch (action) {
+    case SERVER_SAY_VERSION:
+        say_version();
+        return 0;
+    case SERVER_SAY_HELP:
+        fputs(server_options_help, stdout);
+        return 0;
+    case SERVER_CHECK_CONFIG:
+        puts("The configuration is good.");
+        return 0;
+    case SERVER_RUN:
+        break;
+    }
+    return start(&server);
+}

@@ -1,0 +1,187 @@
+/* The host port. A line of the log is one write to a file opened for appending, so that lines of
+ * several threads never mix, and looks as Redis' do: `1234:M 20 Nov 2025 13:46:00.123 * text`. */
+#include "tools/kv_server_host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/base/buf.h"
+#include "core/base/fault.h"
+#include "core/journal.h"
+#include "core/settings.h"
+#include "net/net.h"
+#include "persistence/file.h"
+
+#define HOST_LINE_BYTES 4096
+#define HOST_FILE_BYTES_MAX (64 * 1024 * 1024)
+#define HOST_LINGER_MS 500 /* for the last replies */
+
+static int64_t wall_us(unused void *self)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static uint64_t monotonic_ns(unused void *self)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void random_bytes(unused void *self, void *out, size_t len)
+{
+    char *at = out;
+    while (len > 0) {
+        ssize_t got = getrandom(at, len, 0);
+        kv_assert(got > 0 || errno == EINTR);
+        if (got > 0) {
+            at += got;
+            len -= (size_t)got;
+        }
+    }
+}
+
+static printf_like(3, 4) void log_line(void *self, enum host_level level, const char *format, ...)
+{
+    static const char marks[] = ".-*#";
+    const struct server_host *host = self;
+    if ((int)level < host->settings->loglevel)
+        return;
+    char line[HOST_LINE_BYTES];
+    int64_t now_us = wall_us(NULL);
+    time_t seconds = (time_t)(now_us / 1000000);
+    struct tm local;
+    localtime_r(&seconds, &local);
+    size_t len = (size_t)snprintf(line, sizeof(line), "%d:M ", (int)getpid());
+    len += strftime(line + len, sizeof(line) - len, "%d %b %Y %H:%M:%S.", &local);
+    len += (size_t)snprintf(line + len, sizeof(line) - len, "%03d %c ",
+                            (int)(now_us / 1000 % 1000), marks[level]);
+    va_list arguments;
+    va_start(arguments, format);
+    int more = vsnprintf(line + len, sizeof(line) - len, format, arguments);
+    va_end(arguments);
+    len += more > 0 ? (size_t)more : 0;
+    if (len > sizeof(line) - 2)
+        len = sizeof(line) - 2;
+    line[len++] = '\n';
+    ssize_t written = write(host->log_fd, line, len);
+    (void)written; /* where should one say that the log can't be written */
+}
+
+int server_host_open_log(struct server_host *host, struct fault *fault)
+{
+    const char *path = host->settings->logfile;
+    int fd = STDOUT_FILENO;
+    if (path && path[0]) {
+        fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+        if (fd < 0)
+            return fault_errno(fault, path, -1, "open the log file");
+    }
+    int old = host->log_fd;
+    host->log_fd = fd;
+    if (old != STDOUT_FILENO && old != fd)
+        close(old);
+    return 0;
+}
+
+static int replace_file(unused void *self, const char *path, struct slice content,
+                        struct fault *fault)
+{
+    bool renamed;
+    return file_replace(disk_real(), path, content, &renamed, fault);
+}
+
+static int read_file(unused void *self, const char *path, char **content, size_t *len,
+                     struct fault *fault)
+{
+    struct buf text = {0};
+    int code = file_read_all(disk_real(), path, HOST_FILE_BYTES_MAX, &text, fault);
+    if (code != 0) {
+        buf_free(&text);
+        return code;
+    }
+    *content = text.data;
+    *len = text.len;
+    return 0;
+}
+
+static void close_session(void *self, struct session *session, bool after_output)
+{
+    struct server_host *host = self;
+    net_close_session(host->net, session, after_output);
+}
+
+static void wake_session(void *self, struct session *session)
+{
+    struct server_host *host = self;
+    net_wake_session(host->net, session);
+}
+
+static int setting_changed(void *self, const char *name, struct fault *fault)
+{
+    struct server_host *host = self;
+    if (strcmp(name, "logfile") == 0)
+        return server_host_open_log(host, fault);
+    if (strcmp(name, "appendfsync") == 0 && host->journal->ops)
+        host->journal->ops->set_policy(host->journal,
+                                       (enum journal_policy)host->settings->appendfsync);
+    return host->net ? net_setting_changed(host->net, name, fault) : 0;
+}
+
+static void stop(void *self, int exit_status)
+{
+    struct server_host *host = self;
+    host->stopped = true;
+    host->exit_status = exit_status;
+    if (host->net)
+        net_stop(host->net, HOST_LINGER_MS);
+}
+
+static double seconds_of(struct timeval time)
+{
+    return (double)time.tv_sec + (double)time.tv_usec / 1e6;
+}
+
+static void cpu(unused void *self, double *user_s, double *sys_s, double *user_main_s,
+                double *sys_main_s)
+{
+    struct rusage all, own;
+    getrusage(RUSAGE_SELF, &all);
+    getrusage(RUSAGE_THREAD, &own);
+    *user_s = seconds_of(all.ru_utime);
+    *sys_s = seconds_of(all.ru_stime);
+    *user_main_s = seconds_of(own.ru_utime);
+    *sys_main_s = seconds_of(own.ru_stime);
+}
+
+void server_host_init(struct server_host *host, struct settings *settings, struct journal *journal)
+{
+    *host = (struct server_host){
+        .settings = settings,
+        .journal = journal,
+        .log_fd = STDOUT_FILENO,
+        .port = {
+            .self = host,
+            .wall_us = wall_us,
+            .monotonic_ns = monotonic_ns,
+            .random_bytes = random_bytes,
+            .log = log_line,
+            .replace_file = replace_file,
+            .read_file = read_file,
+            .close_session = close_session,
+            .wake_session = wake_session,
+            .setting_changed = setting_changed,
+            .stop = stop,
+            .cpu = cpu,
+        },
+    };
+}
