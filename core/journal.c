@@ -1,0 +1,63 @@
+/* The journal that is off, and what the marks of any journal mean for replies. */
+#include "core/journal.h"
+
+#include <string.h>
+
+static void off_turn_end(struct journal *journal unused, int64_t now_ms unused)
+{
+}
+
+static void off_set_policy(struct journal *journal, enum journal_policy policy)
+{
+    atomic_store(&journal->policy, policy);
+}
+
+static void off_report(struct journal *journal unused, struct journal_report *out)
+{
+    memset(out, 0, sizeof *out);
+}
+
+static int off_sync(struct journal *journal unused, struct fault *fault unused)
+{
+    return 0;
+}
+
+static void off_retry(struct journal *journal unused)
+{
+}
+
+static const struct journal_ops off_ops = {
+    .turn_end = off_turn_end,
+    .set_policy = off_set_policy,
+    .report = off_report,
+    .sync = off_sync,
+    .retry = off_retry,
+};
+
+void journal_off(struct journal *journal)
+{
+    journal->ops = &off_ops;
+    journal->store = NULL;
+    journal->open = (struct buf){0};
+    journal->sequence = 0;
+    atomic_store(&journal->written, 0);
+    atomic_store(&journal->durable, 0);
+    atomic_store(&journal->pending_bytes, 0);
+    atomic_store(&journal->policy, JOURNAL_ALWAYS);
+    atomic_store(&journal->state, JOURNAL_OFF);
+}
+
+uint64_t journal_confirmed(const struct journal *journal)
+{
+    if (atomic_load_explicit(&journal->state, memory_order_relaxed) == JOURNAL_OFF)
+        return UINT64_MAX;
+    if (atomic_load_explicit(&journal->policy, memory_order_relaxed) == JOURNAL_ALWAYS)
+        return atomic_load_explicit(&journal->durable, memory_order_acquire);
+    return atomic_load_explicit(&journal->written, memory_order_acquire);
+}
+
+uint64_t journal_backlog(const struct journal *journal)
+{
+    return atomic_load_explicit(&journal->pending_bytes, memory_order_relaxed) +
+           journal->open.len;
+}
