@@ -312,10 +312,15 @@ hot void keyspace_put_string(struct keyspace *keyspace, struct place *place, str
     }
     bytes = entry_memory(old);
     indexed = has_deadline(old);
-    if (entry_overwrite_string(old, value, deadline_ms)) {
+    switch (entry_overwrite_string(old, value, deadline_ms)) {
+    case ENTRY_SAME_SHAPE:
+        return;
+    case ENTRY_OTHER_SHAPE:
         account(keyspace, database, bytes, entry_memory(old));
         index_deadline(keyspace, database, place->hash, old, indexed, old);
         return;
+    case ENTRY_UNTOUCHED:
+        break;
     }
     entry = entry_new_string(place->key, value, deadline_ms);
     entry_set_access(entry, entry_access(old));

@@ -116,9 +116,12 @@ static size_t bytes_of(const struct entry *entry)
 /* The size of the block. */
 static size_t block_of(const struct entry *entry)
 {
-    if (entry->flags & ENTRY_ROOMY)
+    if (unlikely(entry->flags & ENTRY_ROOMY))
         return mem_usable(entry);
-    return mem_class(bytes_of(entry));
+    if (unlikely(entry->flags & ENTRY_WIDE))
+        return mem_class(bytes_of(entry));
+    return mem_class(sizeof(*entry) + words_in(entry->flags) * sizeof(uint64_t) + entry->key_len +
+                     entry->value_len);
 }
 
 /* Write the header's lengths and flags; `block` is the size of the entry's block. The deadline,
@@ -405,25 +408,33 @@ static bool overwrite_shape(struct entry *entry, size_t value_len, bool slot, in
     return true;
 }
 
-bool entry_overwrite_string(struct entry *entry, struct slice value, int64_t deadline_ms)
+enum entry_overwriting entry_overwrite_string(struct entry *entry, struct slice value,
+                                              int64_t deadline_ms)
 {
     int64_t number;
+    bool slot, same;
 
     if (entry->type != TYPE_STRING)
-        return false;
-    if (is_int(value, &number)) {
-        if (!overwrite_shape(entry, 0, true, deadline_ms))
-            return false;
+        return ENTRY_UNTOUCHED;
+    slot = is_int(value, &number);
+    if (slot)
+        value.len = 0;
+    /* A value as long as the last one needs no look at the block. */
+    same = slot == (bool)(entry->flags & ENTRY_SLOT) && value.len == value_len_of(entry) &&
+        (deadline_ms != ENTRY_NO_DEADLINE) == (bool)(entry->flags & ENTRY_DEADLINE);
+    if (!same && !overwrite_shape(entry, value.len, slot, deadline_ms))
+        return ENTRY_UNTOUCHED;
+    if (entry->flags & ENTRY_DEADLINE)
+        entry->words[0] = (uint64_t)deadline_ms;
+    if (slot) {
         entry->encoding = ENCODING_INT;
         *slot_of(entry) = (uint64_t)number;
-        return true;
+    } else {
+        entry->encoding = encoding_of_bytes(value.len) & 15u;
+        if (value.len != 0)
+            memcpy(key_of(entry) + key_len_of(entry), value.data, value.len);
     }
-    if (!overwrite_shape(entry, value.len, false, deadline_ms))
-        return false;
-    entry->encoding = encoding_of_bytes(value.len) & 15u;
-    if (value.len != 0)
-        memcpy(key_of(entry) + key_len_of(entry), value.data, value.len);
-    return true;
+    return same ? ENTRY_SAME_SHAPE : ENTRY_OTHER_SHAPE;
 }
 
 bool entry_overwrite_int(struct entry *entry, int64_t value)

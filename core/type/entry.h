@@ -82,9 +82,14 @@ struct entry *entry_set_deadline(struct entry *entry, int64_t deadline_ms);
  * encoding becomes raw. Growing step by step costs linear time in all. */
 struct entry *entry_resize(struct entry *entry, size_t len);
 /* Overwrite the value (and deadline) of a string entry if the block has the room and would not
- * waste more than half: true. Otherwise nothing is changed: false, as for any other type. `value`
- * lies elsewhere. */
-bool entry_overwrite_string(struct entry *entry, struct slice value, int64_t deadline_ms);
+ * waste more than half. `value` lies elsewhere. */
+enum entry_overwriting {
+    ENTRY_UNTOUCHED,   /* it does not suit, or is no string: nothing was changed */
+    ENTRY_SAME_SHAPE,  /* done; entry_memory, and whether there is a deadline, are as before */
+    ENTRY_OTHER_SHAPE, /* done */
+};
+enum entry_overwriting entry_overwrite_string(struct entry *entry, struct slice value,
+                                              int64_t deadline_ms);
 bool entry_overwrite_int(struct entry *entry, int64_t value);
 /* Replace the value of another type (a conversion of encodings). */
 void entry_set_value(struct entry *entry, enum value_encoding encoding, void *value);
