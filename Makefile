@@ -137,11 +137,12 @@ PROGRAMS := $(call programs_of,$(VARIANT),$(SOURCES_programs))
 UNIT := $(call programs_of,$(UNIT_VARIANT),$(SOURCES_unit))
 CRASH := $(call programs_of,$(UNIT_VARIANT),$(SOURCES_crash))
 FUZZ := $(if $(filter yes,$(HAVE_FUZZ)),$(call programs_of,fuzz,$(SOURCES_fuzz)))
+THREADED := tests/unit/persistence/% tests/unit/net/% tests/unit/core/base/reaper_test.c
 # With a sanitizer: the unit tests and the quick part of the wire tests; threads meet in the log and
 # in the loop.
 ASAN := $(call programs_of,asan,$(SOURCES_unit) $(SOURCES_programs))
 TSAN := $(call programs_of,tsan,\
-    $(filter tests/unit/persistence/% tests/unit/net/%,$(SOURCES_unit)) $(SOURCES_programs))
+    $(filter $(THREADED),$(SOURCES_unit)) $(SOURCES_programs))
 # The style test reads the objects too: it looks for variables.
 TIDY := $(foreach name,cmd persistence net core,build/debug/lib$(name).a)
 SERVER := $(DIR_$(VARIANT))/kv-server

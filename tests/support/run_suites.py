@@ -32,6 +32,7 @@ import xml.etree.ElementTree
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = "build"
 SANITIZED = ("asan", "ubsan", "tsan")
+THREADED = tuple("build/tsan/unit/" + part for part in ("persistence/", "net/", "core/base/reaper"))
 PROGRAM_SECONDS = 900
 PYTEST_SECONDS = 1500
 MARKERS = (
@@ -295,7 +296,7 @@ def run_suite(name, variant, jobs):
         run_pytest(tally, "asan-wire", files, "asan", "not slow")
     elif name == "tsan":
         programs = [path for path in c_tests("unit", "tsan")
-                    if path.startswith(("build/tsan/unit/persistence/", "build/tsan/unit/net/"))]
+                    if path.startswith(THREADED)]
         files = python_tests("wire")
         expected = len(programs)
         run_c_programs(tally, programs, jobs)
