@@ -1,7 +1,7 @@
 /* Connections: their life, their output, and the end of a turn.
  *
- * A turn reads and executes; nothing is sent while it does. When it ends, three steps follow in this
- * order (net.c):
+ * A turn reads and executes; nothing is sent while it does. When it ends, three steps follow in
+ * this order (net.c):
  *
  *   conns_news     the log has confirmed something, or failed: everybody who holds output is looked
  *                  at again; blocked clients are served by the engine
@@ -9,8 +9,8 @@
  *     (the engine hands the open batch to the log here, so that the disk works while we send)
  *   conns_settle   for each connection that was touched: release, send with one writev, close
  *
- * So the replies of a whole turn leave together, and a reply that a sync has just confirmed leaves
- * in the turn that the sync woke.
+ * So the replies of a whole turn leave together, and a reply that a sync has just confirmed
+ * leaves in the turn that the sync woke.
  *
  * Lists. `all` has every connection. `touched` has those to be looked at when the turn ends: who
  * executed something, got output, or has a socket that takes bytes again. `held` has those whose
@@ -18,13 +18,17 @@
  * cost nothing. `waiting` has those with requests that were read and must wait.
  *
  * Invariants
- *  1. A connection is freed in conns_settle only (and in conns_free): everywhere else a pointer to
- *     it stays good. Closing means to set a flag and to touch it.
- *  2. Reading is on exactly when its bytes would be used: not after the end, not when closing, and
- *     with requests waiting only up to CONN_PARKED_BYTES.
+ *
+ *  1. A connection is freed in conns_settle only (and in conns_free): everywhere else a pointer
+ *     to it stays good. Closing means to set a flag and to touch it.
+ *
+ *  2. Reading is on exactly when its bytes would be used: not after the end, not when closing,
+ *     and with requests waiting only up to CONN_PARKED_BYTES.
+ *
  *  3. The write watcher is on only while the socket is full.
- *  4. A client that has sent its last byte gets the replies to all it sent, then it is closed; not
- *     so if it is blocked in a command, which nobody can serve any more in time. */
+ *
+ *  4. A client that has sent its last byte gets the replies to all it sent, then it is closed;
+ *     not so if it is blocked in a command, which nobody can serve any more in time. */
 #include "net/conn.h"
 
 #include <errno.h>

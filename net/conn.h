@@ -42,7 +42,8 @@ struct conn {
     uint32_t state; /* enum conn_state */
     bool local;     /* loopback or Unix socket */
     struct resp_parser parser;
-    struct buf input;            /* what the shared buffer can't keep: unfinished or waiting requests */
+    /* what the shared buffer can't keep: unfinished or waiting requests */
+    struct buf input;
     struct conn *touched_next;
     struct conn_link all;        /* every connection, in the order the clock visits them */
     struct conn_link held;       /* with CONN_HELD */

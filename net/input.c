@@ -49,7 +49,8 @@ static void protocol_error(struct conn *conn, const char *error)
     conn_close(conn, true);
 }
 
-/* A browser that is made to send a form to us speaks like this; nothing behind it may be executed. */
+/* A browser that is made to send a form to us speaks like this; nothing behind it may be
+ * executed. */
 static bool is_foreign_protocol(const struct slice *argv)
 {
     if (likely(argv[0].len != 4 && argv[0].len != 5))

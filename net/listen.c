@@ -306,7 +306,8 @@ static int open_unix(struct opening *opening, const char *path, struct fault *fa
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     char text[160];
     if (strlen(path) >= sizeof(address.sun_path))
-        return fault_set(fault, KV_ELIMIT, path, -1, "the path of a Unix socket has at most %zu bytes",
+        return fault_set(fault, KV_ELIMIT, path, -1,
+                         "the path of a Unix socket has at most %zu bytes",
                          sizeof(address.sun_path) - 1);
     snprintf(text, sizeof(text), "unix %s", path);
     if (reuse(opening, text))

@@ -1,10 +1,11 @@
 /* The event loop on libev's epoll backend.
  *
- * A prepare watcher is the end of a turn: libev calls it when all handlers have run, just before it
- * waits. A check watcher of the highest priority is the beginning. loop_wake is an async watcher:
- * libev writes to its eventfd only when the loop is really waiting, so that waking a busy loop costs
- * one atomic store. What was woken for is asked with loop_woken() in turn_end, not handled in a
- * callback of its own: everything that a turn brought is looked at once, in one order. */
+ * A prepare watcher is the end of a turn: libev calls it when all handlers have run, just before
+ * it waits. A check watcher of the highest priority is the beginning. loop_wake is an async
+ * watcher: libev writes to its eventfd only when the loop is really waiting, so that waking a
+ * busy loop costs one atomic store. What was woken for is asked with loop_woken() in turn_end,
+ * not handled in a callback of its own: everything that a turn brought is looked at once, in one
+ * order. */
 #include "net/loop.h"
 
 #include <ev.h>

@@ -1,5 +1,5 @@
-/* The network: listeners, connections and the event loop. Moves bytes: reads requests, offers them to the engine, and
- * sends what the session's output has released, one writev a turn. */
+/* The network: listeners, connections and the event loop. Moves bytes: reads requests, offers
+ * them to the engine, and sends what the session's output has released, one writev a turn. */
 #pragma once
 
 #include <stdbool.h>
@@ -24,9 +24,9 @@ struct net_options {
 struct net *net_new(const struct net_options *options);
 void net_free(struct net *net);
 
-/* Open the listeners of the settings (TCP on each bind address, the Unix socket). All or none: on failure those that
- * were open before stay. Called again when bind, port or unixsocket has been changed. An address with a leading '-' may
- * fail. */
+/* Open the listeners of the settings (TCP on each bind address, the Unix socket). All or none: on
+ * failure those that were open before stay. Called again when bind, port or unixsocket has been
+ * changed. An address with a leading '-' may fail. */
 must_check int net_listen(struct net *net, struct fault *fault);
 /* For each open listener, in order: "tcp 127.0.0.1:6379". */
 void net_each_listener(struct net *net, void (*visit)(void *env, const char *text), void *env);
@@ -35,19 +35,22 @@ void net_each_listener(struct net *net, void (*visit)(void *env, const char *tex
 void net_run(struct net *net);
 /* One turn without waiting: answers LOADING and PING while a log is replayed. */
 void net_poll(struct net *net);
-/* Leave net_run after this turn: listeners are closed, what is released is sent as far as the sockets take it (at
- * most `linger_ms`). */
+/* Leave net_run after this turn: listeners are closed, what is released is sent as far as the
+ * sockets take it (at most `linger_ms`). */
 void net_stop(struct net *net, int64_t linger_ms);
 
-/* From any thread: the journal has news. Wakes the loop, which calls engine_news and releases replies. */
+/* From any thread: the journal has news. Wakes the loop, which calls engine_news and releases
+ * replies. */
 void net_wake(struct net *net);
 /* Call `handler` on the loop when the signal arrives. */
-void net_on_signal(struct net *net, int signal_number, void (*handler)(void *env, int signal_number), void *env);
+void net_on_signal(struct net *net, int signal_number,
+                   void (*handler)(void *env, int signal_number), void *env);
 
 /* The host port's part. */
 void net_close_session(struct net *net, struct session *session, bool after_output);
 void net_wake_session(struct net *net, struct session *session);
-/* maxclients or another limit has changed. Returns KV_ELIMIT if the process may not open that many files. */
+/* maxclients or another limit has changed. Returns KV_ELIMIT if the process may not open that
+ * many files. */
 must_check int net_setting_changed(struct net *net, const char *name, struct fault *fault);
 /* Files the process may open, less what the store needs: maxclients is lowered to it at start. */
 int64_t net_clients_possible(int64_t wanted);

@@ -1,11 +1,11 @@
-/* kv-server: the composition root. It alone knows all parts: it reads the options, makes them, wires
- * each to the ports of the others, and runs the loop.
+/* kv-server: the composition root. It alone knows all parts: it reads the options, makes them,
+ * wires each to the ports of the others, and runs the loop.
  *
  *   settings -> host -> engine -> net -> listeners -> store (recovery) -> run -> store closed
  *
  * Listeners are open before the log is read, so that clients are told LOADING instead of being
- * refused; the loop gets a turn from recovery's progress. Whatever fails is printed as one line that
- * says what to do, and ends in exit status 1 before the first client was served. */
+ * refused; the loop gets a turn from recovery's progress. Whatever fails is printed as one line
+ * that says what to do, and ends in exit status 1 before the first client was served. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
