@@ -262,26 +262,22 @@ static bool pool_fill(struct engine *engine, struct evict_pool *pool)
     return any;
 }
 
-/* The best candidate that is still what it was, taken out of the pool. */
+/* Take the best candidate out of the pool. False if it is gone, or in use again. */
 static bool pool_take(struct engine *engine, struct evict_pool *pool, struct place *victim)
 {
-    while (pool->count > 0) {
-        struct candidate *best = &pool->best[--pool->count];
-        struct slice key = buf_slice(&best->key);
-        bool good;
+    struct candidate *best = &pool->best[--pool->count];
+    struct slice key = buf_slice(&best->key);
+    bool good;
 
-        *victim = keyspace_find(engine->keyspace, best->db, key,
-                                keyspace_hash(engine->keyspace, key));
-        good = victim->entry != NULL &&
-            (!volatile_only(pool->policy) || entry_deadline(victim->entry) != ENTRY_NO_DEADLINE) &&
-            score_of(engine, pool->policy, victim->entry) >= best->score;
-        if (good)
-            victim->key = entry_key(victim->entry);
-        candidate_forget(best);
-        if (good)
-            return true;
-    }
-    return false;
+    *victim =
+        keyspace_find(engine->keyspace, best->db, key, keyspace_hash(engine->keyspace, key));
+    good = victim->entry != NULL &&
+        (!volatile_only(pool->policy) || entry_deadline(victim->entry) != ENTRY_NO_DEADLINE) &&
+        score_of(engine, pool->policy, victim->entry) >= best->score;
+    if (good)
+        victim->key = entry_key(victim->entry);
+    candidate_forget(best);
+    return good;
 }
 
 /* --- Victims ---------------------------------------------------------------------------------- */
@@ -320,8 +316,9 @@ static bool next_victim(struct engine *engine, struct place *victim)
     if (policy == EVICT_ALLKEYS_RANDOM || policy == EVICT_VOLATILE_RANDOM)
         return random_victim(engine, volatile_only(policy), victim);
     pool = pool_of(engine);
-    /* One round of samples for each victim: the pool only ever gets better. It comes to nothing
-     * while all that is in it has been used or deleted; what is drawn now has not. */
+    /* One round of samples for each victim: the pool only ever gets better. A candidate that is
+     * passed over has kept others out, so another round comes before the next is looked at. There
+     * are 16 of that kind at most: what is drawn now is what it is. */
     do {
         if (!pool_fill(engine, pool))
             return false;
