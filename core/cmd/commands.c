@@ -7,6 +7,8 @@
 #include "core/cmd/rows.h"
 
 const struct command *const command_tables[] = {
+    commands_connection,    commands_client,
+    commands_server,
     commands_string,        commands_string_range,
     commands_string_number, commands_string_lcs,
     commands_generic,       commands_expire,

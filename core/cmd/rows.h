@@ -4,6 +4,9 @@
 
 #include "core/command.h"
 
+extern const struct command commands_connection[];
+extern const struct command commands_client[];
+extern const struct command commands_server[];
 extern const struct command commands_string[];
 extern const struct command commands_string_range[];
 extern const struct command commands_string_number[];
