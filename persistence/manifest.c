@@ -321,21 +321,32 @@ static void put_name(struct buf *out, struct slice name)
     arena_free(&arena);
 }
 
+static void put_file(struct buf *out, const struct manifest_file *file)
+{
+    buf_append_text(out, "file ");
+    put_name(out, slice_of(file->name));
+    buf_printf(out, " seq %llu type %c", (unsigned long long)file->seq, (char)file->type);
+}
+
+void manifest_format_stock(const struct manifest *manifest, struct buf *out)
+{
+    for (int i = 0; i < manifest->count; i++) {
+        put_file(out, &manifest->files[i]);
+        buf_append_char(out, '\n');
+    }
+}
+
 void manifest_format(const struct manifest *manifest, struct buf *out)
 {
     size_t begin = out->len;
-    struct buf mark = {0};
-    buf_append_slice(&mark, stem(manifest));
-    buf_append_text(&mark, MARK_SUFFIX);
-    buf_append_text(out, "file ");
-    put_name(out, buf_slice(&mark));
-    buf_append_text(out, " seq 1 type h\n");
-    buf_free(&mark);
+    struct manifest_file mark = {.seq = 1, .type = MANIFEST_HISTORY};
+    struct slice name = stem(manifest);
+    snprintf(mark.name, sizeof(mark.name), "%.*s" MARK_SUFFIX, (int)name.len, name.data);
+    put_file(out, &mark);
+    buf_append_char(out, '\n');
     for (int i = 0; i < manifest->count; i++) {
         const struct manifest_file *file = &manifest->files[i];
-        buf_append_text(out, "file ");
-        put_name(out, slice_of(file->name));
-        buf_printf(out, " seq %llu type %c", (unsigned long long)file->seq, (char)file->type);
+        put_file(out, file);
         if (file->kvid[0])
             buf_printf(out, " kvid %s kvseq %llu", file->kvid, (unsigned long long)file->kvseq);
         if (file->raw)

@@ -56,6 +56,9 @@ must_check int manifest_parse(struct slice text, const char *path, struct manife
 /* Our form: history line first, then all files, then the seal. */
 void manifest_format(const struct manifest *manifest, struct buf *out);
 
+/* The form of a stock server: no mark, no seal, no keys of ours. */
+void manifest_format_stock(const struct manifest *manifest, struct buf *out);
+
 /* Read the manifest file: KV_EIO if it can't be read. */
 must_check int manifest_load(const struct disk *disk, const char *path, struct manifest *out,
                              struct fault *fault);

@@ -1,5 +1,6 @@
-/* Recovery: from the files of a data directory to an applied stream of commands and a place where the log goes on.
- * The journey and the verdicts (CLEAN, TORN, CORRUPT) stand in recovery.c and verdict.c. */
+/* Recovery: from the files of a data directory to an applied stream of commands and a place
+ * where the log goes on. The journey and the verdicts (CLEAN, TORN, CORRUPT) stand in recovery.c
+ * and verdict.c. */
 #pragma once
 
 #include <stdbool.h>
@@ -18,14 +19,16 @@ struct recovery_progress {
 
 struct recovery_options {
     const struct disk *disk;
-    const char *dir;               /* the data directory; appendonlydir lies in it */
-    const char *append_dirname;    /* "appendonlydir" */
-    const char *append_filename;   /* "appendonly.aof" */
-    const char *db_filename;       /* "dump.rdb" or so: a dump beside no log is refused until snapshots are read */
+    const char *dir;             /* the data directory; appendonlydir lies in it */
+    const char *append_dirname;  /* "appendonlydir" */
+    const char *append_filename; /* "appendonly.aof" */
+    /* "dump.rdb" or so: a dump beside no log is refused until snapshots are read */
+    const char *db_filename;
     void *env;
     /* Apply one command of the log. 0, or KV_E... with `fault` saying which command and why. */
     int (*apply)(void *env, int argc, const struct slice *argv, struct fault *fault);
-    /* Now and then (every few thousand commands, or 2 MiB): for LOADING replies and progress lines. */
+    /* Now and then (every few thousand commands, or 2 MiB): for LOADING replies and progress
+     * lines. */
     void (*progress)(void *env, const struct recovery_progress *progress);
     /* One line for the operator. */
     void (*say)(void *env, bool warning, const char *line);
@@ -33,14 +36,16 @@ struct recovery_options {
 };
 
 struct recovery_result {
-    struct log_start start;        /* for log_open; the caller frees start.manifest */
+    struct log_start start; /* for log_open; the caller frees start.manifest */
     uint64_t batches, commands;
-    uint64_t torn_bytes;           /* cut from the tail, kept aside */
-    char torn_copy[512];           /* where */
-    bool imported;                 /* taken over from a stock server */
+    uint64_t torn_bytes; /* cut from the tail, kept aside */
+    char torn_copy[512]; /* where */
+    bool imported;       /* taken over from a stock server */
 };
 
-/* Run it. The data directory is locked by the caller. Creates appendonlydir if there is nothing at all. On failure
- * (KV_ECORRUPT, KV_EREFUSED, KV_EVERSION, KV_EIO ...) nothing but a torn tail's copy has been written, and `fault`
- * names file, offset, batch and the command that mends it. May be repeated after a crash at any point. */
-must_check int recovery_run(const struct recovery_options *options, struct recovery_result *out, struct fault *fault);
+/* Run it. The data directory is locked by the caller. Creates appendonlydir if there is nothing
+ * at all. On failure (KV_ECORRUPT, KV_EREFUSED, KV_EVERSION, KV_EIO ...) nothing but a torn
+ * tail's copy has been written, and `fault` names file, offset, batch and the command that mends
+ * it. May be repeated after a crash at any point. */
+must_check int recovery_run(const struct recovery_options *options, struct recovery_result *out,
+                            struct fault *fault);

@@ -1,0 +1,82 @@
+/* Logs of stock servers.
+ *
+ *   what is found                      what it becomes
+ *   dir/appendonly.aof                 the base, appendonlydir/appendonly.aof
+ *   a stock server's manifest          the same files, each with `kvraw` over the bytes that
+ *   have no
+ *                                      trailers, and the kvid that the data has from now on
+ *
+ * Nothing is written into those files. They stay as they are until a new base replaces them. / */
+#include "persistence/import.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/fault.h"
+#include "persistence/file.h"
+#include "persistence/walk.h"
+
+void import_single(struct manifest *out, const char *append_filename)
+{
+    *out = (struct manifest){0};
+    manifest_add(out, MANIFEST_BASE, append_filename, 1);
+}
+
+static int call_failed(struct fault *fault, int status, const char *path, const char *doing)
+{
+    errno = -status;
+    return fault_errno(fault, path, -1, doing);
+}
+
+/* The manifest as a stock server writes it in this case; whoever starts next goes on from it. */
+static int store_stock_manifest(const struct walk *walk, const char *append_filename,
+                                struct fault *fault)
+{
+    char path[512];
+    struct buf text = {0};
+    bool renamed;
+    snprintf(path, sizeof(path), "%s/%s.manifest", walk->directory, append_filename);
+    int there = walk->disk->exists(walk->disk->self, path);
+    if (there != 0)
+        return there < 0 ? call_failed(fault, there, path, "stat") : 0;
+    struct manifest single;
+    import_single(&single, append_filename);
+    manifest_format_stock(&single, &text);
+    int status = file_replace(walk->disk, path, buf_slice(&text), &renamed, fault);
+    manifest_free(&single);
+    buf_free(&text);
+    return status;
+}
+
+int import_move(const struct walk *walk, const char *append_filename, struct fault *fault)
+{
+    const struct disk *disk = walk->disk;
+    char to[512];
+    if (walk->count == 0 || !walk->files[0].moving)
+        return 0;
+    int status = store_stock_manifest(walk, append_filename, fault);
+    if (status < 0)
+        return status;
+    snprintf(to, sizeof(to), "%s/%s", walk->directory, append_filename);
+    status = disk->rename(disk->self, walk->files[0].path, to);
+    if (status < 0)
+        return call_failed(fault, status, walk->files[0].path, "rename");
+    status = disk->fsync_directory(disk->self, walk->directory);
+    if (status == 0)
+        status = disk->fsync_directory(disk->self, walk->parent);
+    return status < 0 ? call_failed(fault, status, walk->directory, "sync of the directory") : 0;
+}
+
+void import_mark(const struct walk *walk, struct manifest *manifest)
+{
+    for (int i = 0; i < walk->count; i++) {
+        const struct walk_file *file = &walk->files[i];
+        struct manifest_file *entry = &manifest->files[file->entry];
+        memcpy(entry->kvid, walk->kvid, sizeof(entry->kvid));
+        entry->kvseq = file->seq_from;
+        entry->raw = file->raw;
+        entry->raw_from = file->raw_from;
+        entry->raw_to = file->raw_to;
+    }
+}

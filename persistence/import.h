@@ -1,0 +1,22 @@
+/* Logs of stock servers: what recovery does with them beyond reading. */
+#pragma once
+
+#include "core/base/attr.h"
+#include "persistence/manifest.h"
+
+struct disk;
+struct fault;
+struct walk;
+
+/* A manifest that names the single file of an old stock server (dir/appendonly.aof) as its base. */
+void import_single(struct manifest *out, const char *append_filename);
+
+/* Bring that file into the log's directory, as a stock server of version 7 does: a manifest that
+ * names it first, then the file. A crash in between leaves what import and stock servers go on
+ * from. Nothing to do for files that are in their place. */
+must_check int import_move(const struct walk *walk, const char *append_filename,
+                           struct fault *fault);
+
+/* Write into `manifest` what the walk found about bytes without trailers, and whose files they are
+ * from now on. */
+void import_mark(const struct walk *walk, struct manifest *manifest);

@@ -1,0 +1,628 @@
+/* Recovery: what a data directory holds becomes an applied stream of commands.
+ *
+ *   1. choose      manifest; else a single-file log; else nothing at all. Files that prove that
+ *   there
+ *                  was data, but don't say what belongs to it: refuse.
+ *   2. settle      sync manifest, files and directories, then drop their pages from the cache:
+ *   after
+ *                  a failed sync, clean pages can lie, and what is served must be on the medium.
+ *   3. read        walk the files (walk.c): each batch is judged, then applied.
+ *   4. cut         a torn tail is copied aside, synced, and cut off, synced.
+ *   5. hand over   where the stream stands, and the manifest with which the log goes on. The log
+ *   makes
+ *                  a new file and switches the manifest; only then is anything served.
+ *
+ * Each step may be repeated after a crash in the middle: 2 and 3 change nothing; 4 at worst
+ * leaves a copy of a tail that is cut, again, later; the files made by a step 5 that was cut
+ * short hold no batch, are named nowhere and are removed by the next recovery. Verdicts:
+ *
+ *   CLEAN     go on
+ *   TORN      what was never acknowledged is cut; how much, and where the copy is, is said
+ *   CORRUPT   refused, with file, offset, batch, keys and the command that mends it
+ * / */
+#include "persistence/recovery.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/fault.h"
+#include "core/base/mem.h"
+#include "core/base/num.h"
+#include "persistence/file.h"
+#include "persistence/import.h"
+#include "persistence/manifest.h"
+#include "persistence/reader.h"
+#include "persistence/walk.h"
+
+#define PATH_MAX_BYTES 512
+#define PROGRESS_BYTES (2 * 1024 * 1024)
+#define PROGRESS_COMMANDS 4096
+#define TORN_COPIES_MAX 100000
+
+struct recovery {
+    const struct recovery_options *options;
+    const struct disk *disk;
+    struct recovery_result *out;
+    struct fault *fault;
+    char directory[PATH_MAX_BYTES], manifest_path[PATH_MAX_BYTES];
+    struct manifest manifest;
+    struct walk walk;
+    struct recovery_progress progress;
+    uint64_t progress_bytes, progress_commands; /* at the last call */
+    uint64_t base_bytes;                        /* of the files before the one that is read */
+};
+
+static void say(struct recovery *recovery, bool warning, const char *format, ...) printf_like(3, 4);
+
+static void say(struct recovery *recovery, bool warning, const char *format, ...)
+{
+    char line[1200];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof(line), format, args);
+    va_end(args);
+    if (recovery->options->say)
+        recovery->options->say(recovery->options->env, warning, line);
+}
+
+static int call_failed(struct fault *fault, int64_t status, const char *path, const char *doing)
+{
+    errno = (int)-status;
+    return fault_errno(fault, path, -1, doing);
+}
+
+static int path_in(struct recovery *recovery, char out[static PATH_MAX_BYTES],
+                   const char *directory, const char *name)
+{
+    int len = snprintf(out, PATH_MAX_BYTES, "%s/%s", directory, name);
+    if (len < 0 || len >= PATH_MAX_BYTES - 64)
+        return fault_set(recovery->fault, KV_ELIMIT, directory, -1, "the path is too long");
+    return 0;
+}
+
+/* 1 if dir/name exists. */
+static int exists(struct recovery *recovery, const char *path)
+{
+    int there = recovery->disk->exists(recovery->disk->self, path);
+    return there < 0 ? call_failed(recovery->fault, there, path, "stat") : there;
+}
+
+/* --- 1. Choose
+ * ---------------------------------------------------------------------------------- */
+
+/* What stands in the log's directory. */
+struct inventory {
+    struct recovery *recovery;
+    uint64_t number_max;
+    char data[MANIFEST_NAME_MAX + 1]; /* a file that holds data, or might */
+    struct buf orphans;               /* names, each with its end byte: no batch, named nowhere */
+    int status;
+};
+
+/* The number in "<append_filename>.<number>.", or 0. */
+static uint64_t number_in_name(const char *name, const char *append_filename)
+{
+    size_t stem = strlen(append_filename);
+    uint64_t number = 0;
+    if (strncmp(name, append_filename, stem) != 0 || name[stem] != '.')
+        return 0;
+    const char *digits = name + stem + 1, *end = strchr(digits, '.');
+    if (!end || !num_parse_u64((struct slice){digits, (size_t)(end - digits)}, &number) ||
+        number > INT64_MAX)
+        return 0;
+    return number;
+}
+
+/* A file that was made and never written to: empty, or a header, or as much of one as a crash left;
+ * zero bytes behind it do not count. 1, 0 or KV_EIO. */
+static int holds_nothing(struct recovery *recovery, const char *path)
+{
+    struct reader reader;
+    uint64_t content;
+    struct slice begin;
+    int status = reader_open(&reader, recovery->disk, path, recovery->fault);
+    if (status < 0)
+        return status;
+    status = reader_content_end(&reader, 0, &content, recovery->fault);
+    if (status == 0)
+        status =
+            reader_view(&reader, 0, (size_t)(content < 8 ? content : 8), &begin, recovery->fault);
+    if (status == 0) {
+        bool header_begins = memcmp(begin.data, "#KVF:v1:", begin.len) == 0;
+        uint64_t header = reader.has_header ? reader.at : FORMAT_HEADER_MAX;
+        status = header_begins && content <= header;
+    }
+    reader_close(&reader);
+    return status;
+}
+
+static bool is_named(const struct manifest *manifest, const char *name)
+{
+    for (int i = 0; i < manifest->count; i++)
+        if (strcmp(manifest->files[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static bool ends_with(const char *name, const char *end)
+{
+    size_t len = strlen(name), end_len = strlen(end);
+    return len >= end_len && strcmp(name + len - end_len, end) == 0;
+}
+
+static void take_name(void *env, const char *name)
+{
+    struct inventory *inventory = env;
+    struct recovery *recovery = inventory->recovery;
+    const char *stem = recovery->options->append_filename;
+    char path[PATH_MAX_BYTES];
+    uint64_t number = number_in_name(name, stem);
+    if (number > inventory->number_max)
+        inventory->number_max = number;
+    if (inventory->status < 0 || strncmp(name, stem, strlen(stem)) != 0 ||
+        strlen(name) > MANIFEST_NAME_MAX || is_named(&recovery->manifest, name) ||
+        strstr(name, ".torn.") || strstr(name, ".damaged.") || ends_with(name, ".tmp") ||
+        ends_with(name, ".manifest"))
+        return;
+    inventory->status = path_in(recovery, path, recovery->directory, name);
+    if (inventory->status < 0)
+        return;
+    int nothing = holds_nothing(recovery, path);
+    if (nothing < 0)
+        inventory->status = nothing;
+    else if (nothing == 0)
+        snprintf(inventory->data, sizeof(inventory->data), "%s", name);
+    else if (number > 0 && ends_with(name, ".incr.aof"))
+        buf_append(&inventory->orphans, name, strlen(name) + 1);
+}
+
+static int take_inventory(struct recovery *recovery, struct inventory *inventory)
+{
+    *inventory = (struct inventory){.recovery = recovery};
+    int status =
+        recovery->disk->list(recovery->disk->self, recovery->directory, take_name, inventory);
+    if (status < 0)
+        return call_failed(recovery->fault, status, recovery->directory, "list");
+    for (int i = 0; i < recovery->manifest.count; i++)
+        if (recovery->manifest.files[i].seq > inventory->number_max)
+            inventory->number_max = recovery->manifest.files[i].seq;
+    return inventory->status;
+}
+
+/* No manifest: nothing here may hold data. */
+static int refuse_data(struct recovery *recovery)
+{
+    struct inventory inventory;
+    int status = take_inventory(recovery, &inventory);
+    buf_free(&inventory.orphans);
+    if (status == 0 && inventory.data[0])
+        status = fault_set(recovery->fault, KV_EREFUSED, recovery->manifest_path, -1,
+                           "the manifest is missing, but there is %s/%s: this was a log, and "
+                           "without its manifest nobody knows which files make it up. Nothing was "
+                           "changed. Restore the manifest, or see what the files hold with: "
+                           "kv-check-aof %s ; to begin empty, move %s away",
+                           recovery->directory, inventory.data, recovery->directory,
+                           recovery->directory);
+    return status;
+}
+
+/* kv.durable without a log. */
+static int refuse_durable(struct recovery *recovery)
+{
+    if (recovery->walk.slot.batch == 0)
+        return 0;
+    return fault_set(recovery->fault, KV_EREFUSED, recovery->manifest_path, -1,
+                     "the manifest and the log are missing, but kv.durable names batch %llu as "
+                     "durable: there was data. Nothing was changed. Restore the files, or move %s "
+                     "away to begin empty",
+                     (unsigned long long)recovery->walk.slot.batch, recovery->directory);
+}
+
+static int make_directory(struct recovery *recovery)
+{
+    const struct disk *disk = recovery->disk;
+    int status = disk->mkdir(disk->self, recovery->directory, 0755);
+    if (status < 0 && status != -EEXIST)
+        return call_failed(recovery->fault, status, recovery->directory, "create the directory");
+    status = disk->fsync_directory(disk->self, recovery->options->dir);
+    if (status < 0)
+        return call_failed(recovery->fault, status, recovery->options->dir,
+                           "sync of the directory");
+    return 0;
+}
+
+static int note_dump(struct recovery *recovery, bool has_log)
+{
+    const struct recovery_options *options = recovery->options;
+    char path[PATH_MAX_BYTES];
+    if (!options->db_filename || !options->db_filename[0])
+        return 0;
+    int status = path_in(recovery, path, options->dir, options->db_filename);
+    if (status == 0)
+        status = exists(recovery, path);
+    if (status <= 0)
+        return status;
+    if (!has_log)
+        return fault_set(recovery->fault, KV_EREFUSED, path, -1,
+                         "there is a snapshot and no log. This version of kv does not read "
+                         "snapshots, and it does not begin empty where there is data. Nothing was "
+                         "changed. Load it into a stock server with appendonly yes and "
+                         "aof-use-rdb-preamble no, and start kv on that server's appendonlydir; or "
+                         "move the snapshot away to begin empty");
+    say(recovery, false, "the log is loaded; the snapshot %s beside it is left as it is", path);
+    return 0;
+}
+
+/* Fill in recovery->manifest. */
+static int choose(struct recovery *recovery)
+{
+    const struct recovery_options *options = recovery->options;
+    char single[PATH_MAX_BYTES];
+    int has_manifest = exists(recovery, recovery->manifest_path);
+    int status = path_in(recovery, single, options->dir, options->append_filename);
+    int has_single = status == 0 ? exists(recovery, single) : status;
+    if (has_manifest < 0 || has_single < 0)
+        return has_manifest < 0 ? has_manifest : has_single;
+    if (has_manifest) {
+        status = manifest_load(recovery->disk, recovery->manifest_path, &recovery->manifest,
+                               recovery->fault);
+        if (status == 0 && has_single && !is_named(&recovery->manifest, options->append_filename))
+            say(recovery, true, "%s is not part of the log, which is %s: it is left as it is",
+                single, recovery->manifest_path);
+        return status == 0 ? note_dump(recovery, true) : status;
+    }
+    status = refuse_data(recovery);
+    if (status == 0)
+        status = refuse_durable(recovery);
+    if (status == 0)
+        status = note_dump(recovery, has_single);
+    if (status == 0 && has_single) {
+        say(recovery, false, "importing the log of a stock server, %s", single);
+        import_single(&recovery->manifest, options->append_filename);
+    }
+    return status;
+}
+
+/* --- 2. Settle
+ * ---------------------------------------------------------------------------------- */
+
+static int settle_file(struct recovery *recovery, const char *path)
+{
+    const struct disk *disk = recovery->disk;
+    int fd = disk->open(disk->self, path, O_RDONLY, 0);
+    if (fd < 0)
+        return fd == -ENOENT ? 0 : call_failed(recovery->fault, fd, path, "open");
+    int status = disk->fsync(disk->self, fd);
+    if (status < 0)
+        status = call_failed(recovery->fault, status, path, "sync");
+    else
+        disk->drop_cache(disk->self, fd); /* where that can't be done, the cache is all there is */
+    disk->close(disk->self, fd);
+    return status;
+}
+
+static int settle_log(struct recovery *recovery)
+{
+    int status = 0;
+    for (int i = 0; status == 0 && i < recovery->walk.count; i++) {
+        status = settle_file(recovery, recovery->walk.files[i].path);
+        recovery->progress.bytes_total += recovery->walk.files[i].size;
+    }
+    return status;
+}
+
+/* Sync what says which files there are, and load kv.durable. */
+static int settle_directory(struct recovery *recovery)
+{
+    const struct disk *disk = recovery->disk;
+    char path[PATH_MAX_BYTES];
+    int found, status = make_directory(recovery);
+    if (status == 0)
+        status = settle_file(recovery, recovery->manifest_path);
+    if (status < 0)
+        return status;
+    status = disk->fsync_directory(disk->self, recovery->directory);
+    if (status < 0)
+        return call_failed(recovery->fault, status, recovery->directory, "sync of the directory");
+    status = path_in(recovery, path, recovery->directory, "kv.durable");
+    if (status == 0)
+        status = settle_file(recovery, path);
+    if (status == 0)
+        status = durable_load(recovery->disk, path, &recovery->walk.slot, &found, recovery->fault);
+    if (status == 0 && found == 1)
+        say(recovery, true, "%s: one of its two slots is bad; the next write mends it", path);
+    int there = status == 0 && found == 0 ? exists(recovery, path) : status;
+    if (there > 0)
+        say(recovery, true, "%s holds no good slot: the last batches of the log can't be proven",
+            path);
+    return there < 0 ? there : 0;
+}
+
+/* --- 3. Read
+ * ------------------------------------------------------------------------------------ */
+
+static void report_progress(struct recovery *recovery, uint64_t offset, bool now)
+{
+    struct recovery_progress *progress = &recovery->progress;
+    progress->bytes_done = recovery->base_bytes + offset;
+    if (!now && progress->bytes_done - recovery->progress_bytes < PROGRESS_BYTES &&
+        progress->commands - recovery->progress_commands < PROGRESS_COMMANDS)
+        return;
+    recovery->progress_bytes = progress->bytes_done;
+    recovery->progress_commands = progress->commands;
+    if (recovery->options->progress)
+        recovery->options->progress(recovery->options->env, progress);
+}
+
+static int apply_command(void *env, uint64_t offset, int argc, const struct slice *argv,
+                         struct fault *fault)
+{
+    struct recovery *recovery = env;
+    int status = recovery->options->apply(recovery->options->env, argc, argv, fault);
+    recovery->progress.commands++;
+    report_progress(recovery, offset, false);
+    if (status < 0 && fault && fault->offset < 0)
+        fault->offset = (int64_t)offset;
+    return status;
+}
+
+static int apply_batch(void *env, int file, struct reader *reader, const struct reader_batch *batch,
+                       struct fault *fault)
+{
+    struct recovery *recovery = env;
+    int status =
+        reader_each(reader, batch->from, batch->to, UINT64_MAX, apply_command, recovery, fault);
+    if (status < 0 && fault && !fault->path[0])
+        snprintf(fault->path, sizeof(fault->path), "%s", recovery->walk.files[file].path);
+    return status;
+}
+
+static int read_files(struct recovery *recovery)
+{
+    int status = 0;
+    if (recovery->fault)
+        *recovery->fault = (struct fault){.offset = -1};
+    for (int i = 0; status == 0 && i < recovery->walk.count; i++) {
+        status = walk_file(&recovery->walk, i, recovery->fault);
+        recovery->base_bytes += recovery->walk.files[i].size;
+        report_progress(recovery, 0, true);
+    }
+    return status == 0 ? walk_end(&recovery->walk, recovery->fault) : status;
+}
+
+/* --- 4. Cut
+ * ------------------------------------------------------------------------------------- */
+
+/* A name for the copy that is not taken: <name>.torn.<n>. */
+static int name_copy(struct recovery *recovery, const struct walk_file *file)
+{
+    struct recovery_result *out = recovery->out;
+    const char *name = recovery->manifest.files[file->entry].name;
+    for (int n = 1; n < TORN_COPIES_MAX; n++) {
+        int len = snprintf(out->torn_copy, sizeof(out->torn_copy), "%s/%s.torn.%d",
+                           recovery->directory, name, n);
+        if (len < 0 || (size_t)len >= sizeof(out->torn_copy))
+            break;
+        int there = exists(recovery, out->torn_copy);
+        if (there <= 0)
+            return there;
+    }
+    return fault_set(recovery->fault, KV_ELIMIT, file->path, -1,
+                     "there is no free name for a copy of the torn tail");
+}
+
+/* Copy what is to be cut, but for the zero bytes at its end. */
+static int keep_copy(struct recovery *recovery, int fd, const struct walk_file *file,
+                     uint64_t content)
+{
+    const struct disk *disk = recovery->disk;
+    int status = name_copy(recovery, file);
+    if (status < 0)
+        return status;
+    status = file_copy_range(disk, fd, file->path, (off_t)file->good_to,
+                             (off_t)(content - file->good_to), recovery->out->torn_copy,
+                             recovery->fault);
+    if (status < 0)
+        return status;
+    status = disk->fsync_directory(disk->self, recovery->directory);
+    if (status < 0)
+        return call_failed(recovery->fault, status, recovery->directory, "sync of the directory");
+    return 0;
+}
+
+static int content_end(struct recovery *recovery, const struct walk_file *file, uint64_t *out)
+{
+    struct reader reader;
+    int status = reader_open(&reader, recovery->disk, file->path, recovery->fault);
+    if (status < 0)
+        return status;
+    status = reader_content_end(&reader, file->good_to, out, recovery->fault);
+    reader_close(&reader);
+    return status;
+}
+
+static int cut_tail(struct recovery *recovery, const struct walk_file *file)
+{
+    const struct disk *disk = recovery->disk;
+    struct recovery_result *out = recovery->out;
+    uint64_t content;
+    int status = content_end(recovery, file, &content);
+    if (status < 0)
+        return status;
+    int fd = disk->open(disk->self, file->path, O_RDWR, 0);
+    if (fd < 0)
+        return call_failed(recovery->fault, fd, file->path, "open");
+    if (content > file->good_to)
+        status = keep_copy(recovery, fd, file, content);
+    if (status == 0) {
+        status = disk->truncate(disk->self, fd, (off_t)file->good_to);
+        if (status < 0)
+            status = call_failed(recovery->fault, status, file->path, "truncate");
+    }
+    if (status == 0) {
+        status = disk->fsync(disk->self, fd);
+        if (status < 0)
+            status = call_failed(recovery->fault, status, file->path, "sync");
+    }
+    disk->close(disk->self, fd);
+    if (status < 0)
+        return status;
+    out->torn_bytes = file->size - file->good_to;
+    say(recovery, true,
+        "%s: the tail was torn by a crash (%s). Cut %llu bytes at offset %llu that were never "
+        "acknowledged%s%s",
+        file->path, file->why, (unsigned long long)out->torn_bytes,
+        (unsigned long long)file->good_to, out->torn_copy[0] ? "; a copy is in " : "",
+        out->torn_copy);
+    return 0;
+}
+
+static int cut_tails(struct recovery *recovery)
+{
+    int status = 0;
+    for (int i = 0; status == 0 && i < recovery->walk.count; i++)
+        if (recovery->walk.files[i].verdict == VERDICT_TORN)
+            status = cut_tail(recovery, &recovery->walk.files[i]);
+    return status;
+}
+
+/* --- 5. Hand over
+ * ------------------------------------------------------------------------------- */
+
+static void remove_file(struct recovery *recovery, const char *name)
+{
+    char path[PATH_MAX_BYTES];
+    if (path_in(recovery, path, recovery->directory, name) == 0)
+        recovery->disk->unlink(recovery->disk->self, path); /* if it stays, the next one tries */
+}
+
+static void drop_entry(struct manifest *manifest, int at)
+{
+    manifest->count--;
+    memmove(manifest->files + at, manifest->files + at + 1,
+            (size_t)(manifest->count - at) * sizeof(*manifest->files));
+}
+
+/* Files that hold nothing, and those that a finished compaction left to be removed. */
+static void remove_leftovers(struct recovery *recovery, const struct inventory *inventory)
+{
+    const char *orphan = inventory->orphans.data;
+    const char *end = orphan + inventory->orphans.len;
+    for (; orphan < end; orphan += strlen(orphan) + 1)
+        remove_file(recovery, orphan);
+    struct manifest *manifest = &recovery->manifest;
+    for (int i = manifest->count - 1; i >= 0; i--) {
+        if (manifest->files[i].type != MANIFEST_HISTORY)
+            continue;
+        remove_file(recovery, manifest->files[i].name);
+        drop_entry(manifest, i);
+    }
+    if (inventory->data[0])
+        say(recovery, true, "%s/%s is not named in the manifest: it is left as it is",
+            recovery->directory, inventory->data);
+}
+
+/* A last file without a batch is replaced, not joined. */
+static void drop_empty(struct recovery *recovery)
+{
+    struct walk *walk = &recovery->walk;
+    while (walk->count > 0) {
+        const struct walk_file *file = &walk->files[walk->count - 1];
+        if (!file->has_header || file->batches > 0 || file->raw)
+            return;
+        drop_entry(&recovery->manifest, file->entry);
+        walk->count--;
+    }
+}
+
+static void make_kvid(struct recovery *recovery)
+{
+    unsigned char bytes[16];
+    char *kvid = recovery->walk.kvid;
+    recovery->options->random_bytes(recovery->options->env, bytes, sizeof(bytes));
+    for (int i = 0; i < 16; i++)
+        snprintf(kvid + 2 * i, 3, "%02x", bytes[i]);
+}
+
+static int hand_over(struct recovery *recovery)
+{
+    struct inventory inventory;
+    struct walk *walk = &recovery->walk;
+    struct recovery_result *out = recovery->out;
+    int status = import_move(walk, recovery->options->append_filename, recovery->fault);
+    if (status == 0)
+        status = take_inventory(recovery, &inventory);
+    if (status < 0)
+        return status;
+    out->imported = walk->count > 0 && !recovery->manifest.sealed;
+    if (!walk->kvid[0])
+        make_kvid(recovery);
+    for (int i = 0; i < walk->count; i++) {
+        out->batches += walk->files[i].batches;
+        out->commands += walk->files[i].commands;
+        if (walk->files[i].raw && out->imported)
+            say(recovery, true,
+                "%s: %llu bytes from offset %llu were written by a stock server. They are taken "
+                "over, but no checksum protects them until the log is rewritten",
+                walk->files[i].path,
+                (unsigned long long)(walk->files[i].raw_to - walk->files[i].raw_from),
+                (unsigned long long)walk->files[i].raw_from);
+    }
+    drop_empty(recovery);
+    import_mark(walk, &recovery->manifest);
+    remove_leftovers(recovery, &inventory);
+    buf_free(&inventory.orphans);
+    struct log_start *start = &out->start;
+    memcpy(start->kvid, walk->kvid, sizeof(start->kvid));
+    start->seq = walk->seq;
+    start->batch = walk->batch;
+    start->crc = walk->crc;
+    start->next_file = inventory.number_max + 1;
+    start->durable_turn = walk->slot.turn;
+    start->manifest = recovery->manifest;
+    recovery->manifest = (struct manifest){0};
+    return 0;
+}
+
+static int run(struct recovery *recovery)
+{
+    int status = settle_directory(recovery);
+    if (status == 0)
+        status = choose(recovery);
+    if (status == 0)
+        status = walk_open(&recovery->walk, recovery->fault);
+    if (status == 0)
+        status = settle_log(recovery);
+    if (status == 0)
+        status = read_files(recovery);
+    if (status == 0)
+        status = cut_tails(recovery);
+    return status == 0 ? hand_over(recovery) : status;
+}
+
+int recovery_run(const struct recovery_options *options, struct recovery_result *out,
+                 struct fault *fault)
+{
+    struct recovery recovery = {
+        .options = options, .disk = options->disk, .out = out, .fault = fault};
+    char name[MANIFEST_NAME_MAX + 1];
+    *out = (struct recovery_result){0};
+    snprintf(name, sizeof(name), "%s.manifest", options->append_filename);
+    int status = path_in(&recovery, recovery.directory, options->dir, options->append_dirname);
+    if (status == 0)
+        status = path_in(&recovery, recovery.manifest_path, recovery.directory, name);
+    recovery.walk = (struct walk){.disk = options->disk,
+                                  .directory = recovery.directory,
+                                  .parent = options->dir,
+                                  .manifest = &recovery.manifest,
+                                  .env = &recovery,
+                                  .good = apply_batch};
+    if (status == 0)
+        status = run(&recovery);
+    walk_close(&recovery.walk);
+    manifest_free(&recovery.manifest);
+    return status;
+}

@@ -1,0 +1,69 @@
+/* The walk over a log: all files that a manifest names, in order, by the rules that bind them to
+ * one another. It reads and judges, and changes nothing. Essay in walk.c. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/attr.h"
+#include "persistence/durable.h"
+#include "persistence/format.h"
+#include "persistence/manifest.h"
+#include "persistence/verdict.h"
+
+struct disk;
+struct fault;
+struct reader;
+struct reader_batch;
+
+/* One file, and after walk_file() what was found in it. */
+struct walk_file {
+    int entry; /* its line in the manifest */
+    char path[512];
+    bool moving; /* still beside the directory: a single-file log of a stock server */
+    bool last;
+    uint64_t size;
+    bool has_header;
+    struct format_header header;
+    uint64_t seq_from, seq_to, batch_from, batch_to; /* numbers of its first and last batch */
+    uint64_t batches, commands;
+    uint64_t good_to; /* all before is good */
+    bool raw;         /* raw_from .. raw_to has no trailers: written by a stock server */
+    uint64_t raw_from, raw_to;
+    enum verdict verdict;
+    char why[160]; /* TORN: what is wrong behind good_to */
+};
+
+struct walk {
+    const struct disk *disk;
+    const char *directory; /* appendonlydir */
+    const char *parent;    /* dir */
+    const struct manifest *manifest;
+    struct durable slot; /* of kv.durable; kvid "" if there is none */
+    void *env;
+    /* Called for each batch (or raw command) that was found good; `file` is an index. A result
+     * other than 0 ends the walk. NULL: only judge. */
+    int (*good)(void *env, int file, struct reader *reader, const struct reader_batch *batch,
+                struct fault *fault);
+    /* filled in by walk_open */
+    struct walk_file *files;
+    int count;
+    char kvid[33]; /* "" if no file has one */
+    /* where the stream stands */
+    bool chained; /* a file with a header was walked: batch and crc say something */
+    uint64_t batch, seq;
+    uint32_t crc;
+};
+
+/* Find and open every file once and read its header. The first seven members are set by the caller.
+ * KV_ECORRUPT: a file is missing, is not what the manifest says, or belongs to other data.
+ * KV_EREFUSED: a snapshot that can't be read. walk_close in any case. */
+must_check int walk_open(struct walk *walk, struct fault *fault);
+
+/* Walk one file; in order. 0: verdict CLEAN or TORN. KV_ECORRUPT with file, offset, batch, keys. */
+must_check int walk_file(struct walk *walk, int file, struct fault *fault);
+
+/* After the last file: is there anything that kv.durable proves, but no file holds? */
+must_check int walk_end(const struct walk *walk, struct fault *fault);
+
+void walk_close(struct walk *walk);
