@@ -254,6 +254,9 @@ static bool pool_fill(struct engine *engine, struct evict_pool *pool)
         size_t count = keyspace_sample(engine->keyspace, db, deadlines_only, &engine->rng, samples,
                                        (size_t)wanted);
 
+        /* None of them is likely to be in the cache: wait for all at the same time. */
+        for (size_t i = 0; i < count; i++)
+            __builtin_prefetch(samples[i]);
         for (size_t i = 0; i < count; i++)
             pool_offer(pool, score_of(engine, pool->policy, samples[i]), db,
                        entry_key(samples[i]));
