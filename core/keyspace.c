@@ -263,6 +263,13 @@ static void about_to_change(struct keyspace *keyspace, const struct place *place
     keyspace->changes++;
 }
 
+/* A caller may have hidden what is there: it is put over all the same. */
+static void uncover(struct place *place)
+{
+    if (place->entry == NULL && place->slot != NULL)
+        place->entry = table_item(place->slot);
+}
+
 static void put_new(struct keyspace *keyspace, struct database *database, struct place *place,
                     struct entry *entry)
 {
@@ -290,6 +297,7 @@ void keyspace_put(struct keyspace *keyspace, struct place *place, struct entry *
 {
     struct database *database = database_of(keyspace, place->db);
 
+    uncover(place);
     about_to_change(keyspace, place);
     if (place->entry == NULL)
         put_new(keyspace, database, place, entry);
@@ -301,10 +309,12 @@ hot void keyspace_put_string(struct keyspace *keyspace, struct place *place, str
                              int64_t deadline_ms)
 {
     struct database *database = database_of(keyspace, place->db);
-    struct entry *old = place->entry, *entry;
+    struct entry *old, *entry;
     size_t bytes;
     bool indexed;
 
+    uncover(place);
+    old = place->entry;
     about_to_change(keyspace, place);
     if (old == NULL) {
         put_new(keyspace, database, place, entry_new_string(place->key, value, deadline_ms));

@@ -22,7 +22,8 @@ struct table_slot;
 struct keyspace *keyspace_new(int databases, uint64_t seed, struct reaper *reaper);
 void keyspace_free(struct keyspace *keyspace);
 
-/* Where a key is, or would be. Good until the next change of the same database. */
+/* Where a key is, or would be. Good until the next change of the same database. Who finds an entry
+ * past its deadline and may not delete it sets `entry` to NULL: a put replaces it even so. */
 struct place {
     int db;
     uint64_t hash;

@@ -323,6 +323,25 @@ static void the_access_field_outlives_overwriting(void **state)
     keyspace_flush(world->keyspace, 1, false);
 }
 
+/* A key past its deadline that could not be deleted is not there for the caller. */
+static void what_is_hidden_is_put_over(void **state)
+{
+    struct world *world = *state;
+    struct place place = find(world, 1, SLICE("key"));
+
+    keyspace_put_string(world->keyspace, &place, SLICE("value"), 5);
+    place = find(world, 1, SLICE("key"));
+    place.entry = NULL;
+    keyspace_put_string(world->keyspace, &place, SLICE("other"), ENTRY_NO_DEADLINE);
+    place = find(world, 1, SLICE("key"));
+    place.entry = NULL;
+    keyspace_put(world->keyspace, &place, entry_new_int(SLICE("key"), 5, 7));
+    assert_int_equal(keyspace_count(world->keyspace, 1), 1);
+    assert_int_equal(keyspace_deadlines(world->keyspace, 1), 1);
+    keyspace_check(world->keyspace);
+    keyspace_flush(world->keyspace, 1, false);
+}
+
 static void samples_and_random_keys_are_of_the_kind_asked_for(void **state)
 {
     struct world *world = *state;
@@ -381,6 +400,7 @@ int main(void)
         cmocka_unit_test(emptying_what_is_empty_is_no_change),
         cmocka_unit_test(big_things_are_given_back_in_the_background),
         cmocka_unit_test(the_access_field_outlives_overwriting),
+        cmocka_unit_test(what_is_hidden_is_put_over),
         cmocka_unit_test(samples_and_random_keys_are_of_the_kind_asked_for),
     };
     return cmocka_run_group_tests(tests, world_new, world_free);
