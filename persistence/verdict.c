@@ -204,7 +204,7 @@ static int holds(struct search *search, const struct candidate *candidate, uint3
         *seed = reader->seed;
         return range_crc(search, *seed, begin, digits) == crc;
     }
-    uint32_t before;
+    uint32_t before = 0;
     int status = stored_crc(search, begin, &before);
     if (status < 0)
         return status;
