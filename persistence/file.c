@@ -28,6 +28,7 @@
 
 #define PATH_BYTES_MAX 4096
 #define COPY_BLOCK_BYTES (64 * 1024)
+#define WRITE_BYTES_MAX ((size_t)1 << 30) /* Linux takes at most 2 GiB less a page at once */
 
 static int result(int returned)
 {
@@ -268,6 +269,44 @@ int file_write_at(const struct disk *disk, int fd, const char *path, const void 
     if ((size_t)written < len)
         return short_write(disk, fault, path, offset, len, (size_t)written);
     return 0;
+}
+
+static int append_once(const struct disk *disk, int fd, const char *path,
+                       const struct iovec *parts, int count, size_t len, int64_t offset,
+                       struct fault *fault)
+{
+    ssize_t written = disk->writev(disk->self, fd, parts, count);
+
+    if (written < 0)
+        return call_failed(fault, written, path, offset, "write");
+    if ((size_t)written < len)
+        return short_write(disk, fault, path, offset, len, (size_t)written);
+    return 0;
+}
+
+int file_append(const struct disk *disk, int fd, const char *path, const struct iovec *parts,
+                int count, int64_t offset, struct fault *fault)
+{
+    size_t total = 0;
+    int status = 0;
+
+    for (int i = 0; i < count; i++)
+        total += parts[i].iov_len;
+    if (total <= WRITE_BYTES_MAX)
+        return append_once(disk, fd, path, parts, count, total, offset, fault);
+    for (int i = 0; i < count; i++) {
+        char *from = parts[i].iov_base;
+
+        for (size_t done = 0; status == 0 && done < parts[i].iov_len;) {
+            size_t left = parts[i].iov_len - done;
+            struct iovec piece = {from + done, left < WRITE_BYTES_MAX ? left : WRITE_BYTES_MAX};
+
+            status = append_once(disk, fd, path, &piece, 1, piece.iov_len, offset, fault);
+            done += piece.iov_len;
+            offset += (int64_t)piece.iov_len;
+        }
+    }
+    return status;
 }
 
 int file_read_all(const struct disk *disk, const char *path, size_t max, struct buf *out,

@@ -70,6 +70,12 @@ must_check int file_replace(const struct disk *disk, const char *path, struct sl
 must_check int file_write_at(const struct disk *disk, int fd, const char *path, const void *bytes,
                              size_t len, off_t offset, struct fault *fault);
 
+/* All of `parts` at the end of writing, which is `offset`, with one call (more, above 1 GiB). A
+ * short write is a failure, as above. */
+must_check int file_append(const struct disk *disk, int fd, const char *path,
+                           const struct iovec *parts, int count, int64_t offset,
+                           struct fault *fault);
+
 /* Copy `len` bytes from `offset` of an open file into a new file (O_EXCL) and sync it. */
 must_check int file_copy_range(const struct disk *disk, int fd, const char *path, off_t offset,
                                off_t len, const char *to, struct fault *fault);

@@ -1,0 +1,170 @@
+/* Syncs, the marks they raise, and the thread that syncs by the clock.
+ *
+ * Two threads may sync the file: the log thread under `always` (after every batch), when a sync is
+ * asked for, and when too much is kept; the sync thread under `everysec` and `no`. Linux reports a
+ * failed write-back to one caller of fsync(2) only, so the other one must not believe its own
+ * success: syncs are made one at a time under sync_lock, and one that fails poisons the file before
+ * the lock is given back. A success counts only if the file is not poisoned by then.
+ *
+ * kv.durable is written by the sync thread alone, when nothing was synced for a second; its error
+ * is no error of the log: the file is then left alone, and one proof is missing.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "core/base/mem.h"
+#include "persistence/file.h"
+#include "persistence/log_private.h"
+
+void log_confirm(struct log *log, const struct log_point *point)
+{
+    struct log_batch *batch, *gone = NULL;
+
+    pthread_mutex_lock(&log->lock);
+    kv_assert(point->batch >= log->durable.batch);
+    kv_assert(point->seq >= log->durable.seq);
+    log->durable = *point;
+    log->synced_ms = bell_now_ms();
+    while (log->kept_first && log->kept_first->number <= point->batch) {
+        batch = log->kept_first;
+        log->kept_first = batch->next;
+        log->kept_bytes -= batch->bytes.len;
+        if (!log->spare.data && batch->bytes.cap <= LOG_SPARE_BYTES_MAX) {
+            buf_clear(&batch->bytes);
+            buf_swap(&log->spare, &batch->bytes);
+        }
+        batch->next = gone;
+        gone = batch;
+    }
+    if (!log->kept_first)
+        log->kept_last = NULL;
+    pthread_mutex_unlock(&log->lock);
+    atomic_store_explicit(&log->journal->durable, point->seq, memory_order_release);
+    while (gone) {
+        batch = gone;
+        gone = batch->next;
+        buf_free(&batch->bytes);
+        mem_free(batch);
+    }
+}
+
+/* With sync_lock: sync the file up to `point`. */
+static int sync_file(struct log *log, struct fault *fault)
+{
+    const struct disk *disk = log->options.disk;
+    uint64_t begin = bell_now_us(), us;
+    int status = disk->fdatasync(disk->self, log->file.fd);
+
+    us = bell_now_us() - begin;
+    pthread_mutex_lock(&log->lock);
+    log->syncs++;
+    log->sync_errors += status < 0;
+    log->last_sync_us = us;
+    if (us > log->max_sync_us)
+        log->max_sync_us = us;
+    pthread_mutex_unlock(&log->lock);
+    if (status < 0) {
+        errno = -status;
+        status = fault_errno(fault, log->file.path, -1, "fdatasync");
+        log_poison(log, fault);
+        return status;
+    }
+    if (atomic_load(&log->poisoned))
+        return fault_set(fault, KV_EIO, log->file.path, -1, "a write failed");
+    return 0;
+}
+
+int log_sync_written(struct log *log, struct fault *fault)
+{
+    struct log_point target;
+    bool needed;
+    int status = 0;
+
+    pthread_mutex_lock(&log->sync_lock);
+    pthread_mutex_lock(&log->lock);
+    target = log->written;
+    needed = target.batch > log->durable.batch;
+    pthread_mutex_unlock(&log->lock);
+    if (atomic_load(&log->poisoned))
+        status = fault_set(fault, KV_EIO, log->file.path, -1, "a write or sync failed");
+    else if (needed)
+        status = sync_file(log, fault);
+    if (status == 0 && needed)
+        log_confirm(log, &target);
+    pthread_mutex_unlock(&log->sync_lock);
+    return status;
+}
+
+void log_slot_write(struct log *log)
+{
+    struct durable slot = log->slot;
+    struct fault fault;
+    bool due;
+
+    pthread_mutex_lock(&log->lock);
+    due = log->durable.batch > slot.batch && log->durable.offset && !log->slot_broken;
+    slot.batch = log->durable.batch;
+    slot.seq = log->durable.seq;
+    slot.offset = log->durable.offset;
+    memcpy(slot.file, log->file_name, sizeof slot.file);
+    pthread_mutex_unlock(&log->lock);
+    if (!due)
+        return;
+    if (durable_store(log->options.disk, log->directory, log->durable_path, &slot, &fault) == 0)
+        log->slot = slot;
+    else
+        log->slot_broken = true;
+}
+
+/* How old a written batch may get before its sync; 0: the log thread syncs it. */
+static uint64_t interval_ms(const struct log *log)
+{
+    int policy = atomic_load(&log->journal->policy);
+
+    if (policy == JOURNAL_ALWAYS)
+        return 0;
+    return policy == JOURNAL_EVERYSEC ? LOG_EVERYSEC_MS : LOG_NO_MS;
+}
+
+/* When the next sync and the next slot are due (UINT64_MAX: not); with `idle` noted for the log
+ * thread if neither is. */
+static void next_due(struct log *log, uint64_t *sync_ms, uint64_t *slot_ms)
+{
+    uint64_t interval = interval_ms(log);
+    bool poisoned = atomic_load(&log->poisoned);
+
+    *sync_ms = *slot_ms = UINT64_MAX;
+    pthread_mutex_lock(&log->lock);
+    if (interval && log->written.batch > log->durable.batch && !poisoned)
+        *sync_ms = log->kept_first->taken_ms + interval;
+    if (log->durable.batch > log->slot.batch && !log->slot_broken)
+        *slot_ms = log->synced_ms + LOG_QUIET_MS;
+    log->timer_idle = *sync_ms == UINT64_MAX && *slot_ms == UINT64_MAX;
+    pthread_mutex_unlock(&log->lock);
+}
+
+void *log_timer_main(void *arg)
+{
+    struct log *log = arg;
+    struct fault fault;
+
+    for (;;) {
+        uint32_t seen = bell_seen(&log->due);
+        uint64_t now = bell_now_ms(), sync_ms, slot_ms, next;
+
+        if (atomic_load(&log->stop))
+            return NULL;
+        next_due(log, &sync_ms, &slot_ms);
+        next = sync_ms < slot_ms ? sync_ms : slot_ms;
+        if (next > now) {
+            bell_wait(&log->due, seen, next == UINT64_MAX ? -1 : (int64_t)(next - now), 0);
+        } else if (sync_ms <= now) {
+            if (log_sync_written(log, &fault) == 0)
+                log_tell(log);
+            else
+                bell_ring(&log->work);
+        } else {
+            log_slot_write(log);
+        }
+    }
+}
