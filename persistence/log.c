@@ -52,7 +52,9 @@
 
 #include "core/base/mem.h"
 #include "persistence/file.h"
+#include "persistence/log_heal.h"
 #include "persistence/log_private.h"
+#include "persistence/log_sync.h"
 
 #define SPIN_US 20
 
@@ -207,6 +209,7 @@ static struct log_batch *take_mail(struct log *log)
     batch->unix_second = log->mail_ms / 1000;
     batch->number = log->file.end.batch + 1;
     batch->taken_ms = bell_now_ms();
+    log->pending_bytes = batch->bytes.len;
     pthread_mutex_lock(&log->lock);
     buf_swap(&log->mail, &log->spare);
     if (log->kept_last)
@@ -217,6 +220,14 @@ static struct log_batch *take_mail(struct log *log)
     log->kept_bytes += batch->bytes.len;
     pthread_mutex_unlock(&log->lock);
     return batch;
+}
+
+/* The batch at hand is written: it is no more of the backlog. */
+static void clear_pending(struct log *log)
+{
+    atomic_fetch_sub_explicit(&log->journal->pending_bytes, log->pending_bytes,
+                              memory_order_relaxed);
+    log->pending_bytes = 0;
 }
 
 /* The batch is in the kernel's hands. */
@@ -230,6 +241,7 @@ static void note_written(struct log *log, const struct log_batch *batch)
     wake = log->timer_idle;
     log->timer_idle = false;
     pthread_mutex_unlock(&log->lock);
+    clear_pending(log);
     atomic_store_explicit(&log->journal->written, batch->seq, memory_order_release);
     if (wake)
         bell_ring(&log->due);
@@ -325,13 +337,12 @@ static bool settle(struct log *log, const struct log_batch *batch)
 static bool commit_mail(struct log *log)
 {
     struct log_batch *batch = take_mail(log);
-    uint64_t bytes = batch->bytes.len;
 
     log_check(log);
     if (!settle(log, batch))
         return false;
     log_check(log);
-    atomic_fetch_sub_explicit(&log->journal->pending_bytes, bytes, memory_order_relaxed);
+    clear_pending(log);
     atomic_store_explicit(&log->busy, false, memory_order_release);
     log_tell(log);
     return true;

@@ -3,9 +3,9 @@
  *
  * Space: `reserved` is the offset up to which blocks are ours (fallocate with KEEP_SIZE, so that
  * the size stays that of the bytes). Two chunks ahead of the end are kept; when less than one is
- * left, one and more is asked for. What is left when the second can't be had is the reserve from which
- * deletions are still logged. On file systems without fallocate the free space that the system
- * reports takes the place of blocks.
+ * left, one and more is asked for. What is left when the second can't be had is the reserve from
+ * which deletions are still logged. On file systems without fallocate the free space that the
+ * system reports takes the place of blocks.
  */
 #include "persistence/log_file.h"
 

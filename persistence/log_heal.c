@@ -18,11 +18,14 @@
  * same, and only a later one that is complete to its end makes the log healthy. Its manifest names
  * another file; then the leftovers are deleted.
  */
+#include "persistence/log_heal.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "persistence/file.h"
 #include "persistence/log_private.h"
+#include "persistence/log_sync.h"
 
 #define CAUSE_BYTES 256
 #define LINE_BYTES 384

@@ -1,4 +1,5 @@
-/* What log.c, log_file.c, log_sync.c and log_heal.c share; the essay stands in log.c. */
+/* The log's inside, for log.c, log_file.c, log_sync.c and log_heal.c only; the essay stands in
+ * log.c. */
 #pragma once
 
 #include <pthread.h>
@@ -47,6 +48,7 @@ struct log {
     _Atomic uint64_t attempts; /* to get going again that failed */
 
     /* The log thread's alone. */
+    uint64_t pending_bytes; /* of the batch at hand, until it is written */
     struct manifest manifest;
     uint64_t next_number;
     uint64_t space_asked_ms; /* when room was last asked for, in state FULL */
@@ -78,36 +80,3 @@ struct log {
     struct durable slot;
     bool slot_broken;       /* a sync of kv.durable failed: it is not written again */
 };
-
-/* --- log_sync.c */
-
-/* Sync what is written, and raise durable. On failure the file is poisoned. */
-must_check int log_sync_written(struct log *log, struct fault *fault);
-
-/* All batches up to `point` are durable: raise the mark, let their buffers go. */
-void log_confirm(struct log *log, const struct log_point *point);
-
-void *log_timer_main(void *log); /* the sync thread */
-
-/* Write kv.durable if it does not name the last durable batch. */
-void log_slot_write(struct log *log);
-
-/* --- log_heal.c */
-
-/* The current file is not to be used any more, because of `fault`. */
-void log_poison(struct log *log, const struct fault *fault);
-
-/* Write all kept batches into a new file and go on there. */
-must_check int log_heal(struct log *log, struct fault *fault);
-
-/* Enter a state and say why (`problem` NULL: no problem). */
-void log_enter(struct log *log, enum journal_state state, const char *problem);
-
-/* HEALTHY or FULL, by whether there is space ahead; called when neither write nor sync fails. */
-void log_enter_by_space(struct log *log);
-
-/* FAILED: compose the problem from what poisoned the file and what made mending fail. */
-void log_enter_failed(struct log *log, const struct fault *fault);
-
-/* A mark has risen or the state has changed: tell whoever waits. */
-void log_tell(struct log *log);

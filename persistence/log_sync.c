@@ -9,11 +9,14 @@
  * kv.durable is written by the sync thread alone, when nothing was synced for a second; its error
  * is no error of the log: the file is then left alone, and one proof is missing.
  */
+#include "persistence/log_sync.h"
+
 #include <errno.h>
 #include <string.h>
 
 #include "core/base/mem.h"
 #include "persistence/file.h"
+#include "persistence/log_heal.h"
 #include "persistence/log_private.h"
 
 void log_confirm(struct log *log, const struct log_point *point)

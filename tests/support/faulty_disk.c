@@ -35,13 +35,17 @@ static enum verdict call_begin(struct faulty_disk *disk, unsigned kind)
         disk->stopped = true;
         verdict = CUT_NOW;
     }
-    if (disk->fail_in && disk->fail_kinds & kind) {
-        if (disk->fail_in > 1) {
-            disk->fail_in--;
-        } else {
-            verdict = verdict == GO_ON ? FAIL_NOW : verdict;
-            if (--disk->fail_count == 0)
-                disk->fail_in = 0;
+    for (int i = 0; i < FAILING_MAX; i++) {
+        struct failing *failing = &disk->failing[i];
+
+        if (!failing->count || !(failing->kinds & kind))
+            continue;
+        if (failing->in > 1) {
+            failing->in--;
+        } else if (verdict == GO_ON) {
+            verdict = FAIL_NOW;
+            disk->fail_error = failing->error;
+            failing->count--;
         }
     }
     return verdict;
@@ -482,11 +486,16 @@ bool faulty_disk_stopped(struct faulty_disk *disk)
 void faulty_disk_fail_at(struct faulty_disk *disk, unsigned kinds, uint64_t nth, uint64_t count,
                          enum faulty_error error)
 {
+    int i = 0;
+
     pthread_mutex_lock(&disk->lock);
-    disk->fail_kinds = kinds;
-    disk->fail_in = count ? nth : 0;
-    disk->fail_count = count;
-    disk->fail_error = error;
+    if (nth == 0) {
+        memset(disk->failing, 0, sizeof disk->failing);
+    } else {
+        while (disk->failing[i].count)
+            kv_assert(++i < FAILING_MAX);
+        disk->failing[i] = (struct failing){kinds, nth, count, error};
+    }
     pthread_mutex_unlock(&disk->lock);
 }
 

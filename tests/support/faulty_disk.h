@@ -67,7 +67,8 @@ void faulty_disk_stop_at(struct faulty_disk *disk, unsigned kinds, uint64_t nth)
 void faulty_disk_stop(struct faulty_disk *disk);
 bool faulty_disk_stopped(struct faulty_disk *disk);
 
-/* The nth call (1: the next) of these kinds and the count - 1 after it fail. nth 0: none. */
+/* The nth call (1: the next) of these kinds and the count - 1 after it fail; may be called up to
+ * four times for several failures. nth 0: no more failures. */
 void faulty_disk_fail_at(struct faulty_disk *disk, unsigned kinds, uint64_t nth, uint64_t count,
                          enum faulty_error error);
 

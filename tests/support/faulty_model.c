@@ -148,7 +148,7 @@ struct inode *faulty_find(struct faulty_disk *disk, const char *path)
     return entry ? entry->inode : NULL;
 }
 
-/* --- Changes as programs make them ------------------------------------------------------------ */
+/* --- Changes as programs make them ---------------------------------------------------------- */
 
 void faulty_add_write(struct faulty_disk *disk, struct inode *inode, uint64_t offset,
                       const char *bytes, uint64_t len)
@@ -249,7 +249,7 @@ uint64_t faulty_room_for(const struct faulty_disk *disk, const struct inode *ino
     return offset + len <= room ? len : room - offset;
 }
 
-/* --- After a crash ----------------------------------------------------------------------------- */
+/* --- After a crash -------------------------------------------------------------------------- */
 
 uint64_t faulty_disk_unsynced_bytes(struct faulty_disk *disk)
 {

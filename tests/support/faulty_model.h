@@ -12,6 +12,7 @@
 
 #define PATH_BYTES_MAX 512
 #define OPEN_FILES_MAX 256
+#define FAILING_MAX 4
 
 enum standing { PENDING, SYNCED, LIMBO };
 enum change_kind { CHANGE_WRITE, CHANGE_TRUNCATE, CHANGE_LINK, CHANGE_UNLINK, CHANGE_RENAME };
@@ -60,6 +61,13 @@ struct open_file {
     bool append;
 };
 
+/* A call that is to fail: in `in` calls of these kinds, and `count` times; count 0: none. */
+struct failing {
+    unsigned kinds;
+    uint64_t in, count;
+    enum faulty_error error;
+};
+
 struct faulty_disk {
     struct disk port;
     pthread_mutex_t lock;
@@ -74,9 +82,8 @@ struct faulty_disk {
     bool stopped;
     unsigned stop_kinds;
     uint64_t stop_in;   /* calls of these kinds until the stop; 0: none */
-    unsigned fail_kinds;
-    uint64_t fail_in, fail_count;
-    enum faulty_error fail_error;
+    struct failing failing[FAILING_MAX];
+    enum faulty_error fail_error; /* of the call that fails now */
 };
 
 struct entry *faulty_entries_find(const struct entries *entries, const char *path);

@@ -1,0 +1,252 @@
+/* The essay stands in the header. */
+#include "tests/support/log_rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/base/hash.h"
+#include "persistence/format.h"
+#include "persistence/manifest.h"
+
+static void on_news(void *env)
+{
+    struct log_rig *rig = env;
+
+    pthread_mutex_lock(&rig->lock);
+    rig->news++;
+    pthread_cond_signal(&rig->changed);
+    pthread_mutex_unlock(&rig->lock);
+}
+
+void rig_init(struct log_rig *rig, struct faulty_disk *disk)
+{
+    memset(rig, 0, sizeof *rig);
+    rig->disk = disk;
+    pthread_mutex_init(&rig->lock, NULL);
+    pthread_cond_init(&rig->changed, NULL);
+    journal_off(&rig->journal);
+    rig->options = (struct log_options){
+        .disk = faulty_disk_port(disk), .directory = RIG_DIRECTORY, .name = "appendonly.aof",
+        .policy = JOURNAL_ALWAYS, .retry_ms = 1, .news = on_news, .env = rig,
+    };
+}
+
+void rig_free(struct log_rig *rig)
+{
+    if (rig->log)
+        log_abandon(rig->log);
+    rig->log = NULL;
+    pthread_cond_destroy(&rig->changed);
+    pthread_mutex_destroy(&rig->lock);
+}
+
+void rig_make_directory(struct faulty_disk *disk)
+{
+    faulty_disk_put_directory(disk, "data");
+    faulty_disk_put_directory(disk, RIG_DIRECTORY);
+}
+
+struct log_start rig_first_start(void)
+{
+    struct log_start start = {.next_file = 1};
+
+    memcpy(start.kvid, RIG_KVID, sizeof start.kvid);
+    return start;
+}
+
+int rig_open(struct log_rig *rig, const struct log_start *start)
+{
+    return log_open(&rig->options, start, &rig->journal, &rig->log, &rig->fault);
+}
+
+void rig_append(struct log_rig *rig, const char *commands)
+{
+    buf_append_text(&rig->journal.open, commands);
+    rig->journal.sequence += strlen(commands);
+}
+
+void rig_set(struct log_rig *rig, const char *key, const char *value)
+{
+    char command[512];
+
+    if (rig->journal.open.len == 0)
+        rig_append(rig, "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n");
+    snprintf(command, sizeof command, "*3\r\n$3\r\nSET\r\n$%zu\r\n%s\r\n$%zu\r\n%s\r\n",
+             strlen(key), key, strlen(value), value);
+    rig_append(rig, command);
+}
+
+void rig_turn(struct log_rig *rig)
+{
+    rig->journal.ops->turn_end(&rig->journal, 1700000000000);
+}
+
+static uint64_t news_seen(struct log_rig *rig)
+{
+    uint64_t news;
+
+    pthread_mutex_lock(&rig->lock);
+    news = rig->news;
+    pthread_mutex_unlock(&rig->lock);
+    return news;
+}
+
+static void wait_news(struct log_rig *rig, uint64_t seen)
+{
+    pthread_mutex_lock(&rig->lock);
+    while (rig->news == seen)
+        pthread_cond_wait(&rig->changed, &rig->lock);
+    pthread_mutex_unlock(&rig->lock);
+}
+
+bool rig_commit(struct log_rig *rig)
+{
+    for (;;) {
+        uint64_t seen = news_seen(rig);
+
+        rig_turn(rig);
+        if (journal_confirmed(&rig->journal) >= rig->journal.sequence)
+            return true;
+        if (atomic_load(&rig->journal.state) == JOURNAL_FAILED)
+            return false;
+        wait_news(rig, seen);
+    }
+}
+
+void rig_wait_state(struct log_rig *rig, enum journal_state state)
+{
+    for (;;) {
+        uint64_t seen = news_seen(rig);
+
+        rig_turn(rig);
+        if (atomic_load(&rig->journal.state) == (int)state)
+            return;
+        wait_news(rig, seen);
+    }
+}
+
+/* --- Reading back --------------------------------------------------------------------------- */
+
+static size_t line_end(struct slice text, size_t from)
+{
+    const char *end = memchr(text.data + from, '\n', text.len - from);
+
+    return end ? (size_t)(end - text.data) + 1 : 0;
+}
+
+/* The commands in front of a trailer, without time stamps. */
+static void take_commands(struct slice body, struct buf *out)
+{
+    int64_t seconds;
+    size_t end;
+
+    if (body.len && body.data[0] == '#') {
+        end = line_end(body, 0);
+        assert_true(end);
+        assert_true(format_get_timestamp((struct slice){body.data, end}, &seconds));
+        body.data += end;
+        body.len -= end;
+    }
+    buf_append_slice(out, body);
+}
+
+/* Batches of one file up to `last` (its successor's first, less one); what is behind is dead. */
+static void read_file(struct slice text, uint64_t last, bool is_last, struct rig_content *out)
+{
+    struct format_header header;
+    struct format_trailer trailer;
+    size_t at = line_end(text, 0), begin, digits;
+    uint32_t running;
+
+    assert_true(at);
+    assert_true(format_get_header((struct slice){text.data, at}, &header));
+    assert_string_equal(header.kvid, RIG_KVID);
+    assert_int_equal(header.first_batch, out->last_batch + 1);
+    assert_int_equal(header.first_seq, out->seq);
+    assert_int_equal(header.previous_crc, out->crc);
+    running = crc32_bytes(format_seed(header.previous_crc, header.salt), text.data, at);
+    while (at < text.len && out->last_batch < last) {
+        size_t before = out->commands.len;
+        const char *mark = memmem(text.data + at, text.len - at, "#KVC:", 5);
+
+        if (!mark && is_last)
+            break;
+        assert_non_null(mark);
+        begin = at;
+        at = line_end(text, (size_t)(mark - text.data));
+        if (!at && is_last)
+            break;
+        assert_true(at);
+        assert_true(format_get_trailer(
+            (struct slice){mark, (size_t)(text.data + at - mark)}, &trailer, &digits));
+        assert_int_equal(trailer.batch, out->last_batch + 1);
+        assert_int_equal(trailer.offset, mark - text.data);
+        assert_int_equal(trailer.len, trailer.offset - begin);
+        assert_true(trailer.durable_batch < trailer.batch);
+        running = crc32_bytes(running, text.data + begin, trailer.offset - begin + digits);
+        assert_int_equal(running, trailer.crc);
+        take_commands((struct slice){text.data + begin, trailer.len}, &out->commands);
+        assert_true(out->commands.len > before);
+        out->seq += out->commands.len - before;
+        assert_int_equal(trailer.seq, out->seq);
+        out->last_batch++;
+        out->batches++;
+        out->crc = trailer.crc;
+        running = format_seed(trailer.crc, header.salt);
+    }
+}
+
+/* The first batch of the next file of the manifest, UINT64_MAX if there is none. */
+static uint64_t first_batch_after(struct faulty_disk *disk, const struct manifest *manifest, int i)
+{
+    struct buf text = {0};
+    struct format_header header = {0};
+    char path[512];
+
+    if (i + 1 >= manifest->count)
+        return UINT64_MAX;
+    snprintf(path, sizeof path, "%s/%s", RIG_DIRECTORY, manifest->files[i + 1].name);
+    assert_true(faulty_disk_get(disk, path, &text));
+    assert_true(format_get_header((struct slice){text.data, line_end(buf_slice(&text), 0)},
+                                  &header));
+    buf_free(&text);
+    return header.first_batch;
+}
+
+void rig_read(struct faulty_disk *disk, struct rig_content *out)
+{
+    struct manifest manifest = {0};
+    struct fault fault;
+
+    memset(out, 0, sizeof *out);
+    assert_int_equal(manifest_load(faulty_disk_port(disk),
+                                   RIG_DIRECTORY "/appendonly.aof.manifest", &manifest, &fault),
+                     0);
+    assert_true(manifest.sealed);
+    for (int i = 0; i < manifest.count; i++) {
+        uint64_t next = first_batch_after(disk, &manifest, i);
+        struct buf text = {0};
+        char path[512];
+
+        if (manifest.files[i].type != MANIFEST_INCR)
+            continue;
+        assert_int_equal(manifest.files[i].kvseq, out->seq);
+        assert_string_equal(manifest.files[i].kvid, RIG_KVID);
+        snprintf(path, sizeof path, "%s/%s", RIG_DIRECTORY, manifest.files[i].name);
+        assert_true(faulty_disk_get(disk, path, &text));
+        read_file(buf_slice(&text), next - 1, next == UINT64_MAX, out);
+        buf_free(&text);
+        out->files++;
+    }
+    manifest_free(&manifest);
+}
+
+void rig_content_free(struct rig_content *content)
+{
+    buf_free(&content->commands);
+}

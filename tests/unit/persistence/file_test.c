@@ -1,0 +1,215 @@
+/* What is built from the disk's calls: replacing, reading, writing at an offset, copying aside. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "core/base/fault.h"
+#include "persistence/file.h"
+#include "tests/support/faulty_disk.h"
+
+static void content_is(struct faulty_disk *disk, const char *path, const char *expected)
+{
+    struct buf got = {0};
+
+    assert_true(faulty_disk_get(disk, path, &got));
+    assert_int_equal(got.len, strlen(expected));
+    if (got.len)
+        assert_memory_equal(got.data, expected, got.len);
+    buf_free(&got);
+}
+
+static bool content_equals(struct faulty_disk *disk, const char *path, const char *expected)
+{
+    struct buf got = {0};
+    bool equal = faulty_disk_get(disk, path, &got) && slice_equal(buf_slice(&got),
+                                                                   slice_of(expected));
+
+    buf_free(&got);
+    return equal;
+}
+
+static struct faulty_disk *disk_with_old(void)
+{
+    struct faulty_disk *disk = faulty_disk_new();
+
+    faulty_disk_put_directory(disk, "d");
+    faulty_disk_put(disk, "d/f", SLICE("old"));
+    return disk;
+}
+
+static void a_replaced_file_is_there_after_any_crash(void **state unused)
+{
+    struct faulty_disk *disk = disk_with_old();
+    bool renamed;
+
+    assert_int_equal(file_replace(faulty_disk_port(disk), "d/f", SLICE("new"), &renamed, NULL), 0);
+    assert_true(renamed);
+    for (uint64_t seed = 0; seed < 50; seed++) {
+        struct faulty_choice choice = {FAULTY_RANDOM, FAULTY_RANDOM, 0, seed};
+        struct faulty_disk *after = faulty_disk_crash(disk, &choice);
+
+        content_is(after, "d/f", "new");
+        faulty_disk_free(after);
+    }
+    faulty_disk_free(disk);
+}
+
+/* Property: whatever call power fails at, the file is the old or the new one, whole. */
+static void a_cut_replacement_leaves_the_old_or_the_new(void **state unused)
+{
+    for (uint64_t stop = 1; stop < 20; stop++) {
+        struct faulty_disk *disk = disk_with_old();
+        bool renamed;
+        int status;
+
+        faulty_disk_stop_at(disk, FAULTY_ANY, stop);
+        status = file_replace(faulty_disk_port(disk), "d/f", SLICE("new"), &renamed, NULL);
+        for (uint64_t seed = 0; seed < 50; seed++) {
+            struct faulty_choice choice = {FAULTY_RANDOM, FAULTY_RANDOM, 0, seed};
+            struct faulty_disk *after = faulty_disk_crash(disk, &choice);
+            bool old = content_equals(after, "d/f", "old");
+
+            assert_true(old || content_equals(after, "d/f", "new"));
+            assert_true(!old || status < 0);
+            assert_true(old || renamed);
+            faulty_disk_free(after);
+        }
+        faulty_disk_free(disk);
+    }
+}
+
+/* Property: a failed call is reported, and unless *renamed is set the old file stays. */
+static void a_failed_replacement_keeps_the_old_file(void **state unused)
+{
+    static const enum faulty_error errors[] = {FAULTY_EIO, FAULTY_ENOSPC, FAULTY_SHORT};
+
+    for (int error = 0; error < 3; error++) {
+        for (uint64_t nth = 1; nth <= 6; nth++) {
+            struct faulty_disk *disk = disk_with_old();
+            struct faulty_choice choice = {FAULTY_KEEP, FAULTY_KEEP, 0, 0};
+            struct faulty_disk *after;
+            struct fault fault;
+            bool renamed;
+            int status;
+
+            faulty_disk_fail_at(disk, FAULTY_CHANGE, nth, 1, errors[error]);
+            status = file_replace(faulty_disk_port(disk), "d/f", SLICE("new"), &renamed, &fault);
+            after = faulty_disk_crash(disk, &choice);
+            if (status == 0)
+                content_is(after, "d/f", "new");
+            else if (!renamed)
+                content_is(after, "d/f", "old");
+            assert_true(status == 0 ? nth == 6 || renamed : fault.code == status);
+            faulty_disk_free(after);
+            faulty_disk_free(disk);
+        }
+    }
+}
+
+static void a_short_write_is_a_failure(void **state unused)
+{
+    struct faulty_disk *disk = faulty_disk_new();
+    const struct disk *port = faulty_disk_port(disk);
+    int fd = port->open(port->self, "f", O_RDWR | O_CREAT, 0644);
+    struct iovec parts[2] = {{"abcd", 4}, {"efgh", 4}};
+    struct fault fault;
+
+    faulty_disk_fail_at(disk, FAULTY_WRITE, 1, 1, FAULTY_SHORT);
+    assert_int_equal(file_append(port, fd, "f", parts, 2, 0, &fault), KV_EIO);
+    faulty_disk_fail_at(disk, FAULTY_WRITE, 1, 1, FAULTY_SHORT);
+    assert_int_equal(file_write_at(port, fd, "f", "xy", 2, 0, &fault), KV_EIO);
+    faulty_disk_set_capacity(disk, 10);
+    assert_int_equal(file_append(port, fd, "f", parts, 2, 4, &fault), KV_ENOSPACE);
+    assert_string_equal(fault.path, "f");
+    port->close(port->self, fd);
+    faulty_disk_free(disk);
+}
+
+static void a_range_is_copied_into_a_new_file_only(void **state unused)
+{
+    struct faulty_disk *disk = faulty_disk_new();
+    const struct disk *port = faulty_disk_port(disk);
+    struct fault fault;
+    int fd;
+
+    faulty_disk_put(disk, "f", SLICE("0123456789"));
+    fd = port->open(port->self, "f", O_RDONLY, 0);
+    assert_int_equal(file_copy_range(port, fd, "f", 3, 4, "copy", &fault), 0);
+    content_is(disk, "copy", "3456");
+    assert_int_equal(file_copy_range(port, fd, "f", 3, 4, "copy", &fault), KV_EIO);
+    content_is(disk, "copy", "3456");
+    assert_int_equal(file_copy_range(port, fd, "f", 8, 4, "beyond", &fault), KV_EIO);
+    assert_int_equal(port->exists(port->self, "beyond"), 0);
+    port->close(port->self, fd);
+    faulty_disk_free(disk);
+}
+
+static void a_file_larger_than_allowed_is_not_read(void **state unused)
+{
+    struct faulty_disk *disk = disk_with_old();
+    struct buf got = {0};
+    struct fault fault;
+
+    assert_int_equal(file_read_all(faulty_disk_port(disk), "d/f", 2, &got, &fault), KV_ELIMIT);
+    assert_int_equal(file_read_all(faulty_disk_port(disk), "d/f", 3, &got, &fault), 0);
+    assert_int_equal(got.len, 3);
+    assert_int_equal(file_read_all(faulty_disk_port(disk), "d/none", 3, &got, &fault), KV_EIO);
+    buf_free(&got);
+    faulty_disk_free(disk);
+}
+
+static void the_real_disk_does_the_same(void **state unused)
+{
+    const struct disk *disk = disk_real();
+    char directory[] = "/tmp/kv-file-test-XXXXXX", path[64];
+    struct buf got = {0};
+    struct fault fault;
+    bool renamed;
+    int fd;
+
+    assert_non_null(mkdtemp(directory));
+    snprintf(path, sizeof path, "%s/f", directory);
+    assert_int_equal(file_replace(disk, path, SLICE("one"), &renamed, &fault), 0);
+    assert_int_equal(file_replace(disk, path, SLICE("three"), &renamed, &fault), 0);
+    assert_int_equal(file_read_all(disk, path, 100, &got, &fault), 0);
+    assert_true(slice_equal(buf_slice(&got), SLICE("three")));
+    assert_int_equal(disk->exists(disk->self, path), 1);
+    fd = disk->open(disk->self, path, O_RDWR, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(disk->size(disk->self, fd), 5);
+    disk->allocate(disk->self, fd, 0, 4096); /* where it is known */
+    assert_int_equal(disk->size(disk->self, fd), 5);
+    assert_int_equal(disk->truncate(disk->self, fd, 2), 0);
+    assert_int_equal(disk->fdatasync(disk->self, fd), 0);
+    assert_int_equal(disk->drop_cache(disk->self, fd), 0);
+    assert_int_equal(disk->lock(disk->self, fd), 0);
+    assert_int_equal(disk->close(disk->self, fd), 0);
+    assert_int_equal(disk->unlink(disk->self, path), 0);
+    assert_int_equal(disk->open(disk->self, path, O_RDONLY, 0), -2);
+    assert_true(disk->free_bytes(disk->self, directory) > 0);
+    rmdir(directory);
+    buf_free(&got);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_replaced_file_is_there_after_any_crash),
+        cmocka_unit_test(a_cut_replacement_leaves_the_old_or_the_new),
+        cmocka_unit_test(a_failed_replacement_keeps_the_old_file),
+        cmocka_unit_test(a_short_write_is_a_failure),
+        cmocka_unit_test(a_range_is_copied_into_a_new_file_only),
+        cmocka_unit_test(a_file_larger_than_allowed_is_not_read),
+        cmocka_unit_test(the_real_disk_does_the_same),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
