@@ -30,3 +30,6 @@ must_check int store_open(const struct store_options *options, struct journal *j
 
 /* Close the log (log_close) and give the lock back. */
 int store_close(struct store *store, struct fault *fault);
+
+/* Stop at once, as a crash would: for tests. */
+void store_abandon(struct store *store);
