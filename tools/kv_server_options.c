@@ -69,7 +69,12 @@ static int read_config(const char *name, struct settings *settings, struct warni
                     : fault_errno(fault, name, -1, "open the config file");
     }
     if (code == 0)
-        code = settings_load(settings, buf_slice(&text), path, sink->warn, sink->env, fault);
+        code = settings_load(settings, buf_slice(&text), path ? path : "standard input",
+                             sink->warn, sink->env, fault);
+    if (code == 0 && path) {
+        settings->config_file = mem_alloc(strlen(path) + 1); /* what CONFIG REWRITE writes to */
+        memcpy(settings->config_file, path, strlen(path) + 1);
+    }
     buf_free(&text);
     free(path);
     return code;

@@ -97,7 +97,6 @@ def test_an_endless_request_is_cut_off_at_the_query_buffer_limit(tmp_path):
             with pytest.raises(OSError):
                 raw.send(b"*2000000\r\n")
                 for _ in range(200):
-                    raw.send(b"$1000\r\n" + b"x" * 1000 + b"\r\n" * 100)
                     raw.send((b"$1000\r\n" + b"x" * 1000 + b"\r\n") * 100)
                 raise AssertionError("all of it was taken")
         server.wait_log("max query buffer length")
