@@ -201,14 +201,6 @@ bool output_release(struct output *output, uint64_t confirmed)
     return more;
 }
 
-uint64_t output_waits_for(const struct output *output)
-{
-    if (output->mark_count == 0)
-        return 0;
-    uint32_t last = (output->mark_first + output->mark_count - 1) & (output->mark_cap - 1);
-    return output->marks[last].sequence;
-}
-
 /* Read `len` bytes on from *chunk and *at of an old chain into `to` (or nowhere, if NULL). */
 static void copy_on(struct output_chunk **chunk, size_t *at, uint64_t len, struct output *to)
 {

@@ -59,8 +59,12 @@ bool output_release(struct output *output, uint64_t confirmed);
 /* The log failed: replace every held reply that depends on more than `confirmed` by `error`
  * ("-MISCONF ...\r\n"), and release. */
 void output_fail(struct output *output, uint64_t confirmed, struct slice error);
-/* The sequence that the last mark still held waits for, 0 if nothing is held. */
-uint64_t output_waits_for(const struct output *output);
+
+/* Something is held: the last mark may wait for nothing itself, but for those before it. */
+static inline bool output_holds(const struct output *output)
+{
+    return output->mark_count > 0;
+}
 
 size_t output_unsent(const struct output *output);   /* all that was appended and not sent */
 static inline size_t output_ready(const struct output *output);

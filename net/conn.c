@@ -331,7 +331,7 @@ static bool has_ended(struct conn *conn)
 
 static void set_held(struct conn *conn)
 {
-    bool holds = output_waits_for(&conn->session.output) != 0;
+    bool holds = output_holds(&conn->session.output);
     if (holds == ((conn->state & CONN_HELD) != 0))
         return;
     conn->state ^= CONN_HELD;

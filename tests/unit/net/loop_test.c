@@ -1,0 +1,166 @@
+/* The loop: the order of a turn, interest, waking from another thread, the clock. */
+#include "net/loop.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "tests/support/test.h"
+
+struct fixture {
+    struct loop *loop;
+    char order[256]; /* a letter for each call: b(egin), e(nd), t(ick), r(eady) */
+    int len;
+    int turns_left;
+    int woken;
+    struct loop_io io;
+    int pipe[2];
+};
+
+static void note(struct fixture *f, char letter)
+{
+    if (f->len < (int)sizeof f->order - 1)
+        f->order[f->len++] = letter;
+}
+
+static void on_begin(void *env)
+{
+    note(env, 'b');
+}
+
+static void on_end(void *env)
+{
+    struct fixture *f = env;
+    note(f, 'e');
+    f->woken += loop_woken(f->loop);
+    if (--f->turns_left <= 0)
+        loop_stop(f->loop);
+}
+
+static void on_tick(void *env)
+{
+    note(env, 't');
+}
+
+static void on_ready(struct loop_io *io, int events)
+{
+    struct fixture *f = (struct fixture *)(void *)((char *)io - offsetof(struct fixture, io));
+    note(f, events & LOOP_READ ? 'r' : 'w');
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    struct loop_hooks hooks = {on_begin, on_end, on_tick, f};
+    f->loop = loop_new(&hooks);
+    assert_non_null(f->loop);
+    assert_int_equal(pipe(f->pipe), 0);
+    loop_io_open(f->loop, &f->io, f->pipe[0], on_ready);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    loop_io_close(f->loop, &f->io);
+    loop_free(f->loop);
+    close(f->pipe[0]);
+    close(f->pipe[1]);
+    free(f);
+    return 0;
+}
+
+static void a_turn_begins_handles_and_ends(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(write(f->pipe[1], "x", 1), 1);
+    loop_io_want(f->loop, &f->io, LOOP_READ);
+    assert_int_equal(loop_io_wanted(&f->io), LOOP_READ);
+    f->turns_left = 2;
+    loop_run(f->loop);
+    assert_string_equal(f->order, "ebre"); /* the first end is before the first wait */
+}
+
+static void a_poll_ends_with_the_end_of_its_turn(void **state)
+{
+    struct fixture *f = *state;
+    f->turns_left = 100;
+    assert_int_equal(write(f->pipe[1], "x", 1), 1);
+    loop_io_want(f->loop, &f->io, LOOP_READ);
+    loop_poll(f->loop);
+    assert_string_equal(f->order, "ebre");
+}
+
+static void without_interest_nothing_is_told(void **state)
+{
+    struct fixture *f = *state;
+    f->turns_left = 100;
+    assert_int_equal(write(f->pipe[1], "x", 1), 1);
+    loop_io_want(f->loop, &f->io, LOOP_READ);
+    loop_io_want(f->loop, &f->io, 0);
+    assert_int_equal(loop_io_wanted(&f->io), 0);
+    loop_poll(f->loop);
+    loop_poll(f->loop);
+    assert_null(strchr(f->order, 'r'));
+    loop_io_want(f->loop, &f->io, LOOP_READ);
+    loop_poll(f->loop);
+    assert_non_null(strchr(f->order, 'r'));
+}
+
+static void the_tick_comes_once(void **state)
+{
+    struct fixture *f = *state;
+    f->turns_left = 2;
+    loop_tick_in(f->loop, 1);
+    loop_run(f->loop);
+    assert_string_equal(f->order, "ebte");
+    loop_again(f->loop);
+    f->turns_left = 2;
+    loop_run(f->loop);
+    assert_string_equal(f->order, "ebteebe");
+}
+
+static void again_does_not_wait(void **state)
+{
+    struct fixture *f = *state;
+    f->turns_left = 2;
+    loop_again(f->loop);
+    loop_run(f->loop); /* would never return if it waited */
+    assert_string_equal(f->order, "ebe");
+}
+
+static void *wake(void *env)
+{
+    struct fixture *f = env;
+    for (int i = 0; i < 1000; i++)
+        loop_wake(f->loop);
+    return NULL;
+}
+
+static void waking_from_a_thread_ends_the_waiting(void **state)
+{
+    struct fixture *f = *state;
+    f->turns_left = 2;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, wake, f), 0);
+    loop_run(f->loop);
+    pthread_join(thread, NULL);
+    f->turns_left = 100;
+    loop_poll(f->loop);
+    assert_true(f->woken >= 1);
+    assert_false(loop_woken(f->loop));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_turn_begins_handles_and_ends, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_poll_ends_with_the_end_of_its_turn, setup, teardown),
+        cmocka_unit_test_setup_teardown(without_interest_nothing_is_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_tick_comes_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(again_does_not_wait, setup, teardown),
+        cmocka_unit_test_setup_teardown(waking_from_a_thread_ends_the_waiting, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
