@@ -23,8 +23,12 @@
 #include "core/settings.h"
 #include "core/version.h"
 #include "net/net.h"
+#include "persistence/file.h"
+#include "persistence/store.h"
 #include "tools/kv_server_host.h"
 #include "tools/kv_server_options.h"
+
+#define SERVER_PROGRESS_MS 2000 /* between lines about loading */
 
 /* Read by jemalloc at its start: pages that are free are given back by a thread of its own, never
  * within a command. */
@@ -37,7 +41,10 @@ struct server {
     struct journal journal;
     struct engine *engine;
     struct net *net;
+    struct store *store;
+    int64_t progress_said_ms;
     bool asked_to_stop; /* once in vain */
+    char folder[512];    /* where the data lies: absolute, for messages */
     struct buf warnings; /* of the options, lines; said when the log is open */
 };
 
@@ -102,11 +109,109 @@ static void on_hangup(void *env, unused int signal_number)
         say(server, false, "Log file reopened");
 }
 
+/* ---- loading ---- */
+
 static void remove_pidfile(struct server *server)
 {
     const char *pidfile = server->settings.pidfile;
     if (pidfile && pidfile[0])
         unlink(pidfile);
+}
+
+static int apply(void *env, int argc, const struct slice *argv, struct fault *fault)
+{
+    struct server *server = env;
+    return engine_apply(server->engine, argc, argv, fault);
+}
+
+static void on_progress(void *env, const struct recovery_progress *progress)
+{
+    struct server *server = env;
+    struct engine *engine = server->engine;
+    engine->loading_total = progress->bytes_total;
+    engine->loading_done = progress->bytes_done;
+    net_poll(server->net);
+    if (server->host.stopped) {
+        say(server, true, "Stopped while loading; the files are as they were");
+        remove_pidfile(server);
+        exit(server->host.exit_status);
+    }
+    if (server->progress_said_ms == 0)
+        server->progress_said_ms = engine->now_ms;
+    if (engine->now_ms - server->progress_said_ms < SERVER_PROGRESS_MS)
+        return;
+    server->progress_said_ms = engine->now_ms;
+    char line[160];
+    double percent = progress->bytes_total > 0 ? 100.0 * (double)progress->bytes_done /
+                                                     (double)progress->bytes_total
+                                               : 100.0;
+    snprintf(line, sizeof(line), "Loading the log: %.1f%%, %llu commands", percent,
+             (unsigned long long)progress->commands);
+    say(server, false, line);
+}
+
+static void random_bytes(void *env, void *out, size_t len)
+{
+    struct server *server = env;
+    server->host.port.random_bytes(&server->host, out, len);
+}
+
+/* On the log's thread. */
+static void on_news(void *env)
+{
+    struct server *server = env;
+    net_wake(server->net);
+}
+
+static void say_loaded(struct server *server, const struct recovery_result *result, int64_t took_ms)
+{
+    char line[1024];
+    snprintf(line, sizeof(line), "DB loaded from the log: %llu commands, %.3f seconds",
+             (unsigned long long)result->commands, (double)took_ms / 1000.0);
+    say(server, false, line);
+    if (result->imported)
+        say(server, false, "What a stock server wrote was taken over");
+    if (result->torn_bytes > 0) {
+        snprintf(line, sizeof(line),
+                 "The log had a torn tail of %llu bytes that were never acknowledged: cut, kept "
+                 "in %.512s",
+                 (unsigned long long)result->torn_bytes, result->torn_copy);
+        say(server, true, line);
+    }
+}
+
+static int open_store(struct server *server, struct fault *fault)
+{
+    struct settings *settings = &server->settings;
+    struct store_options options = {
+        .recovery = {
+            .disk = disk_real(),
+            .dir = server->folder,
+            .append_dirname = settings->append_dirname,
+            .append_filename = settings->append_filename,
+            .db_filename = settings->db_filename,
+            .env = server,
+            .apply = apply,
+            .progress = on_progress,
+            .say = say,
+            .random_bytes = random_bytes,
+        },
+        .policy = (enum journal_policy)settings->appendfsync,
+        .chunk_bytes = (uint64_t)settings->log_chunk_bytes,
+        .time_stamps = settings->aof_timestamps,
+        .news = on_news,
+        .news_env = server,
+    };
+    struct recovery_result result = {0};
+    int64_t started_ms = server->engine->now_ms;
+    engine_loading(server->engine, true);
+    int code = store_open(&options, &server->journal, &server->store, &result, fault);
+    engine_loading(server->engine, false);
+    if (code == 0) {
+        snprintf(server->engine->kvid, sizeof(server->engine->kvid), "%s", result.start.kvid);
+        say_loaded(server, &result, server->engine->now_ms - started_ms);
+    }
+    return code;
 }
 
 /* ---- start ---- */
@@ -132,10 +237,14 @@ static int go_to_background(struct fault *fault)
     return 0;
 }
 
-static int enter_dir(const struct settings *settings, struct fault *fault)
+static int enter_dir(struct server *server, struct fault *fault)
 {
-    if (!settings->dir || !settings->dir[0] || chdir(settings->dir) == 0)
-        return 0;
+    const struct settings *settings = &server->settings;
+    if (!settings->dir || !settings->dir[0] || chdir(settings->dir) == 0) {
+        if (getcwd(server->folder, sizeof(server->folder)))
+            return 0;
+        return fault_errno(fault, settings->dir ? settings->dir : ".", -1, "name the directory");
+    }
     if (errno == ENOENT)
         return fault_set(fault, KV_EIO, settings->dir, -1,
                          "the data directory does not exist: create it with  mkdir -p %s",
@@ -236,15 +345,16 @@ static int run(struct server *server)
         free_parts(server);
         return status;
     }
-    if (settings_durable(&server->settings)) {
-        fault_set(&fault, KV_EREFUSED, "", -1, "start it with --persistence no");
-        int status = refuse(server, "This build has no log:", &fault);
+    if (settings_durable(&server->settings) && open_store(server, &fault) != 0) {
+        int status = refuse(server, "Could not open the data:", &fault);
         free_parts(server);
         return status;
     }
     net_each_listener(server->net, say_listener, server);
     net_run(server->net);
     int status = server->host.exit_status;
+    if (server->store && store_close(server->store, &fault) != 0)
+        status = refuse(server, "The log was not closed well:", &fault);
     say(server, true, "kv is now ready to exit, bye bye...");
     free_parts(server);
     return status;
@@ -258,7 +368,7 @@ static int start(struct server *server)
         return refuse(server, "Could not go to the background:", &fault);
     if (server_host_open_log(&server->host, &fault) != 0)
         return refuse(server, "Could not open the log file:", &fault);
-    if (enter_dir(settings, &fault) != 0)
+    if (enter_dir(server, &fault) != 0)
         return refuse(server, "Could not start:", &fault);
     if (write_pidfile(settings, &fault) != 0)
         return refuse(server, "Could not start:", &fault);

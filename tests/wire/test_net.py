@@ -1,10 +1,12 @@
 """Sockets: what is listened on, how a server starts and stops, how connections end."""
 import os
 import re
+import shutil
 import signal
 import socket
 import stat
 import subprocess
+import tempfile
 import time
 
 import kv
@@ -67,8 +69,16 @@ def test_a_port_in_use_is_said_and_ends_the_start(tmp_path):
         assert "Address already in use" in second.log()
 
 
-def test_a_unix_socket_serves_with_its_permissions(tmp_path):
-    path = str(tmp_path / "kv.sock")
+@pytest.fixture
+def short_path():
+    """Paths of Unix sockets are short, and so is the place for them in CLIENT LIST."""
+    folder = tempfile.mkdtemp(prefix="kv")
+    yield os.path.join(folder, "kv.sock")
+    shutil.rmtree(folder)
+
+
+def test_a_unix_socket_serves_with_its_permissions(tmp_path, short_path):
+    path = short_path
     with open(path, "wb"):
         pass  # left behind by a server that was killed
     with start(tmp_path, "--unixsocket", path, "--unixsocketperm", "700") as server:
@@ -83,8 +93,8 @@ def test_a_unix_socket_serves_with_its_permissions(tmp_path):
         assert not os.path.exists(path)
 
 
-def test_port_zero_leaves_the_unix_socket_alone(tmp_path):
-    path = str(tmp_path / "kv.sock")
+def test_port_zero_leaves_the_unix_socket_alone(tmp_path, short_path):
+    path = short_path
     server = start(tmp_path, "--unixsocket", path, port=0, start=False)
     server.launch()
     kv.wait_until(lambda: os.path.exists(path))
