@@ -178,6 +178,8 @@ void reply_error(struct ctx *ctx, const char *format, ...)
     size_t len = wanted < 0 ? 0 : (size_t)wanted;
     if (len > sizeof text - 1)
         len = sizeof text - 1;
+    while (len > 0 && (text[len - 1] == '\r' || text[len - 1] == '\n'))
+        len--;
     for (size_t i = 0; i < len; i++)
         if (text[i] == '\r' || text[i] == '\n')
             text[i] = ' ';

@@ -59,9 +59,9 @@ static bool string_read_options(struct ctx *ctx, int at, bool set, struct string
             options->expiration = expiration;
             if (expiration >= EXPIRATION_KEEP)
                 continue;
-            if (++at == ctx->argc)
+            if (at + 1 == ctx->argc)
                 break;
-            options->amount = ctx->argv[at];
+            options->amount = ctx->argv[++at];
         } else if (set && !options->xx && ctx_arg_is(ctx, at, "nx")) {
             options->nx = true;
         } else if (set && !options->nx && ctx_arg_is(ctx, at, "xx")) {
@@ -72,8 +72,7 @@ static bool string_read_options(struct ctx *ctx, int at, bool set, struct string
             break;
         }
     }
-    if (at < ctx->argc || (options->expiration != EXPIRATION_NONE &&
-                           options->expiration < EXPIRATION_KEEP && options->amount.data == NULL)) {
+    if (at < ctx->argc) {
         reply_syntax_error(ctx);
         return false;
     }

@@ -74,7 +74,7 @@ static void setrange_run(struct ctx *ctx)
     if (place.entry != NULL) {
         string_write_at(ctx, &place, len, (size_t)offset, bytes);
     } else {
-        struct entry *entry = entry_new_blank(place.key, len, ENTRY_NO_DEADLINE);
+        struct entry *entry = entry_resize(entry_new_blank(place.key, 0, ENTRY_NO_DEADLINE), len);
 
         memcpy(entry_bytes_of(entry) + offset, bytes.data, bytes.len);
         ctx_put(ctx, &place, entry);

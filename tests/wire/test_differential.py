@@ -1,0 +1,178 @@
+"""One random script against redis-server and kv: the same bytes go to both, and the same bytes come
+back, except where ALLOWED says why not. In the end the same keys hold the same values.
+
+Then the log is tried: kv is killed and started again, and stock redis-server is started on the log
+directory: both must hold exactly what kv held before.
+"""
+import os
+import shutil
+
+import pytest
+
+import harness
+import scripts
+from harness import OK, Connection, Error, as_bytes, request
+
+SEEDS = range(1, 7)
+LENGTH = 4000
+CHUNK = 40
+CLOCK_MS = 60000 if harness.SANITIZED else 10000  # what the two servers' clocks may lie apart
+
+
+# --- Allowed differences --------------------------------------------------------------------------
+
+def same_kind(words, ours, theirs):
+    return type(ours) is type(theirs)
+
+
+def same_items(words, ours, theirs):
+    if not isinstance(ours, list) or not isinstance(theirs, list):
+        return False
+    if words[1] == b"**":
+        ours = [key for key in ours if key]  # matches the empty key here, and not there
+    return sorted(ours) == sorted(theirs)
+
+
+def same_page(words, ours, theirs):
+    if not isinstance(ours, list) or not isinstance(theirs, list):
+        return False
+    return len(ours) == len(theirs) == 2 and isinstance(ours[1], list)
+
+
+def same_time(words, ours, theirs):
+    if not isinstance(ours, int) or not isinstance(theirs, int):
+        return False
+    unit = 1 if as_bytes(words[0]).upper().startswith(b"P") else 1000
+    return min(ours, theirs) >= 0 and abs(ours - theirs) * unit <= CLOCK_MS
+
+
+def same_encoding(words, ours, theirs):
+    return (ours, theirs) == (b"int", b"embstr")
+
+
+def cut_error(ours, theirs):
+    """A long argument in an error's text: kv cuts the text at 1023 bytes."""
+    return (isinstance(ours, Error) and isinstance(theirs, Error) and len(ours) >= 1000 and
+            str(theirs).startswith(str(ours)[:1000]))
+
+
+ALLOWED = {
+    b"KEYS": ("the order is that of the table", same_items),
+    b"SCAN": ("cursors and pages are those of the table", same_page),
+    b"RANDOMKEY": ("any key is right", same_kind),
+    b"DBSIZE": ("keys that are past their deadline and not deleted yet are counted", same_kind),
+    b"TTL": ("the clock goes on between the two", same_time),
+    b"PTTL": ("the clock goes on between the two", same_time),
+    b"EXPIRETIME": ("of a delay: the clock goes on between the two", same_time),
+    b"PEXPIRETIME": ("of a delay: the clock goes on between the two", same_time),
+    b"OBJECT REFCOUNT": ("redis shares the integers up to 9999, kv shares nothing", same_kind),
+    b"OBJECT ENCODING": ("kv stores a whole number as int, redis not if INCRBYFLOAT made it",
+                         same_encoding),
+    b"OBJECT IDLETIME": ("the clock goes on between the two", same_kind),
+}
+
+
+def allowed(words):
+    name = as_bytes(words[0]).upper()
+    if len(words) > 1 and name == b"OBJECT":
+        name += b" " + as_bytes(words[1]).upper()
+    return ALLOWED.get(name)
+
+
+# --- Running --------------------------------------------------------------------------------------
+
+def encode(words, chance):
+    """In RESP; some, where no quoting is needed, as an inline command."""
+    words = [as_bytes(word) for word in words]
+    if chance.random() < 0.1 and all(word.isalnum() for word in words):
+        return b" ".join(words) + b"\r\n"
+    return request(*words)
+
+
+def compare(number, words, ours, theirs):
+    """`ours` and `theirs`: (bytes, value)."""
+    if ours[0] == theirs[0]:
+        return
+    if cut_error(ours[1], theirs[1]):
+        return
+    exception = allowed(words)
+    if exception and exception[1](words, ours[1], theirs[1]):
+        return
+    raise AssertionError(f"command {number}: {words!r}\n  kv    {ours[0][:500]!r}\n"
+                         f"  redis {theirs[0][:500]!r}")
+
+
+def run(seed, resp, ours, theirs, length=LENGTH):
+    """Send the script to both and compare. Replies are read chunk by chunk."""
+    chance = scripts.Chance(seed + 1000)
+    commands = list(scripts.script(seed, length))
+    number = 0
+    while number < length:
+        chunk = commands[number:number + (1 if chance.random() < 0.5 else CHUNK)]
+        data = b"".join(encode(words, chance) for words in chunk)
+        ours.send_bytes(data)
+        theirs.send_bytes(data)
+        for words in chunk:
+            replies = []
+            for connection in (ours, theirs):
+                value = connection.read()
+                replies.append((b"".join(connection.seen), value))
+            compare(number, words, *replies)
+            number += 1
+
+
+def state(connection):
+    return harness.keyspace(connection, scripts.DATABASES)
+
+
+def without_clock(keys):
+    """Deadlines that were delays differ by the time between the servers."""
+    return {where: (kind, value) for where, (kind, value, _) in keys.items()}
+
+
+def same_deadlines(ours, theirs):
+    for where, (_, _, deadline) in ours.items():
+        other = theirs[where][2]
+        if (deadline < 0) != (other < 0) or abs(deadline - other) > CLOCK_MS:
+            return f"{where!r}: {deadline} and {other}"
+    return None
+
+
+@pytest.mark.parametrize("resp", [2, 3])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_kv_replies_as_redis_does(running, seed, resp):
+    with running("kv-memory").connect(resp) as ours, running("redis").connect(resp) as theirs:
+        for connection in (ours, theirs):
+            assert connection("FLUSHALL") == OK
+        run(seed, resp, ours, theirs)
+        assert without_clock(state(ours)) == without_clock(state(theirs))
+        assert same_deadlines(state(ours), state(theirs)) is None
+
+
+@pytest.mark.parametrize("seed", [11, 12])
+def test_the_log_gives_the_same_keys_again(running, start, tmp_path, seed):
+    """Under `always`, so that nothing acknowledged may be missing after a kill."""
+    server = start("kv", appendfsync="always")
+    with server.connect() as ours, running("redis").connect() as theirs:
+        assert theirs("FLUSHALL") == OK
+        run(seed, 2, ours, theirs, length=1500)
+        before = state(ours)
+        assert without_clock(before) == without_clock(state(theirs))
+    server.kill()
+    log = os.path.join(server.folder, "appendonlydir")
+    copy = tmp_path / "appendonlydir"
+    shutil.copytree(log, copy)
+    server.start()
+    with server.connect() as ours:
+        assert state(ours) == before
+    reader = start("redis", appendonly="yes", dir=tmp_path)
+    with Connection(reader.port) as theirs:
+        assert state(theirs) == before
+
+
+def test_the_reference_is_redis_7_0(running):
+    """The table of allowed differences is written against this version."""
+    with running("redis").connect() as theirs:
+        assert b"redis_version:7.0." in theirs("INFO", "server")
+        assert theirs("WAITAOF", "0", "0", "0") == Error(
+            "ERR unknown command 'WAITAOF', with args beginning with: '0' '0' '0' ")
