@@ -1,6 +1,7 @@
 /* Short replies are put together in one reserved piece; long ones are appended in pieces. */
 #include "core/reply.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -278,4 +279,17 @@ bool arg_double(struct ctx *ctx, struct slice arg, double *out)
         return true;
     reply_not_float(ctx);
     return false;
+}
+
+bool arg_db(struct ctx *ctx, struct slice arg, int *out)
+{
+    int64_t number;
+    if (!arg_i64_in(ctx, arg, INT_MIN, INT_MAX, &number))
+        return false;
+    if (number < 0 || number >= keyspace_databases(ctx->keyspace)) {
+        reply_error(ctx, "ERR DB index is out of range");
+        return false;
+    }
+    *out = (int)number;
+    return true;
 }

@@ -52,3 +52,5 @@ must_check bool arg_i64(struct ctx *ctx, struct slice arg, int64_t *out);
 must_check bool arg_i64_in(struct ctx *ctx, struct slice arg, int64_t min, int64_t max,
                            int64_t *out);
 must_check bool arg_double(struct ctx *ctx, struct slice arg, double *out);
+/* The number of a database. */
+must_check bool arg_db(struct ctx *ctx, struct slice arg, int *out);

@@ -74,15 +74,8 @@ static void reset_run(struct ctx *ctx)
 
 static void select_run(struct ctx *ctx)
 {
-    int64_t index;
-    if (!arg_i64(ctx, ctx->argv[1], &index))
-        return;
-    if (index < 0 || index >= ctx->engine->settings->databases) {
-        reply_error(ctx, "ERR DB index is out of range");
-        return;
-    }
-    ctx->session->db = (int)index;
-    reply_ok(ctx);
+    if (arg_db(ctx, ctx->argv[1], &ctx->session->db))
+        reply_ok(ctx);
 }
 
 /* ---- HELLO ---- */

@@ -1,7 +1,5 @@
 /* Keys of any type: DEL, EXISTS, TYPE, RENAME, COPY, MOVE. All are recorded as the request: with
  * the expired keys deleted in the log before, it does there what it did here. */
-#include <limits.h>
-
 #include "core/cmd/rows.h"
 #include "core/ctx.h"
 #include "core/type/value.h"
@@ -99,21 +97,6 @@ static void renamenx_run(struct ctx *ctx)
         reply_int(ctx, renamed);
 }
 
-/* A database's number from an argument; false if the error was replied. */
-static bool generic_read_db(struct ctx *ctx, struct slice arg, int *db)
-{
-    int64_t number;
-
-    if (!arg_i64_in(ctx, arg, INT_MIN, INT_MAX, &number))
-        return false;
-    if (number < 0 || number >= keyspace_databases(ctx->keyspace)) {
-        reply_error(ctx, "ERR DB index is out of range");
-        return false;
-    }
-    *db = (int)number;
-    return true;
-}
-
 static void generic_same_object(struct ctx *ctx)
 {
     reply_error(ctx, "ERR source and destination objects are the same");
@@ -131,7 +114,7 @@ static void copy_run(struct ctx *ctx)
         if (ctx_arg_is(ctx, at, "replace")) {
             replace = true;
         } else if (ctx_arg_is(ctx, at, "db") && at + 1 < ctx->argc) {
-            if (!generic_read_db(ctx, ctx->argv[++at], &db))
+            if (!arg_db(ctx, ctx->argv[++at], &db))
                 return;
         } else {
             reply_syntax_error(ctx);
@@ -163,7 +146,7 @@ static void move_run(struct ctx *ctx)
     struct place source, target;
     int db;
 
-    if (!generic_read_db(ctx, ctx->argv[2], &db))
+    if (!arg_db(ctx, ctx->argv[2], &db))
         return;
     if (db == ctx->db) {
         generic_same_object(ctx);
