@@ -53,6 +53,8 @@ struct engine *engine_new(const struct engine_options *options)
     engine_turn_begin(engine);
     engine->started_ms = engine->now_ms;
     make_run_id(engine);
+    mem_stats_read(&engine->stats.memory);
+    engine->stats.memory_at_start = engine->stats.memory.allocated;
     engine->replay_session = (struct session){
         .engine = engine,
         .resp = 2,

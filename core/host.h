@@ -12,6 +12,13 @@
 struct fault;
 struct session;
 
+/* What INFO tells about the process and the machine; none of it changes. */
+struct host_facts {
+    int64_t process_id;
+    char system[128];        /* "Linux 6.1.0 x86_64" */
+    uint64_t memory_bytes;   /* of the machine */
+};
+
 enum host_level { HOST_DEBUG, HOST_VERBOSE, HOST_NOTICE, HOST_WARNING };
 
 struct host {
@@ -43,4 +50,8 @@ struct host {
     void (*stop)(void *self, int exit_status);
     /* Processor time, resident pages and the like for INFO. */
     void (*cpu)(void *self, double *user_s, double *sys_s, double *user_main_s, double *sys_main_s);
+    /* NULL: nothing is known (tests). */
+    void (*facts)(void *self, struct host_facts *out);
+    /* Stop this thread for so long: DEBUG SLEEP. NULL: refused. */
+    void (*sleep_us)(void *self, int64_t us);
 };

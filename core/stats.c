@@ -46,9 +46,9 @@ void stats_error(struct stats *stats, const char *text, unsigned long len)
 
 void stats_reset(struct stats *stats)
 {
-    uint64_t peak = stats->memory_peak;
+    uint64_t peak = stats->memory_peak, at_start = stats->memory_at_start;
     struct stats_rate commands = stats->rate_commands, in = stats->rate_in, out = stats->rate_out;
-    *stats = (struct stats){.memory_peak = peak};
+    *stats = (struct stats){.memory_peak = peak, .memory_at_start = at_start};
     stats->rate_commands.last_ms = commands.last_ms;
     stats->rate_in.last_ms = in.last_ms;
     stats->rate_out.last_ms = out.last_ms;

@@ -3,6 +3,8 @@
 
 #include <stdint.h>
 
+#include "core/base/mem.h"
+
 #define STATS_ERRORS_MAX 128 /* different error prefixes that are counted apart */
 #define STATS_SAMPLES 16
 
@@ -26,6 +28,9 @@ struct stats {
     uint64_t acl_denied_auth, dump_payload_bad, log_waits, gate_waits, active_deadlines_us;
     double expired_stale_percent;
     uint64_t memory_peak;
+    /* the allocator's figures, as INFO read them last: not once per command */
+    struct mem_stats memory;
+    uint64_t memory_read_ns, memory_at_start;
     struct stats_rate rate_commands, rate_in, rate_out;
     struct stats_error by_prefix[STATS_ERRORS_MAX];
     int prefixes;

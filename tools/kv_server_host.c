@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -163,6 +164,25 @@ static void cpu(unused void *self, double *user_s, double *sys_s, double *user_m
     *sys_main_s = seconds_of(own.ru_stime);
 }
 
+static void facts(unused void *self, struct host_facts *out)
+{
+    struct utsname name;
+    *out = (struct host_facts){.process_id = getpid()};
+    if (uname(&name) == 0)
+        snprintf(out->system, sizeof(out->system), "%.40s %.60s %.20s", name.sysname, name.release,
+                 name.machine);
+    long pages = sysconf(_SC_PHYS_PAGES), bytes = sysconf(_SC_PAGESIZE);
+    if (pages > 0 && bytes > 0)
+        out->memory_bytes = (uint64_t)pages * (uint64_t)bytes;
+}
+
+static void sleep_us(unused void *self, int64_t us)
+{
+    struct timespec left = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
+    while (nanosleep(&left, &left) != 0 && errno == EINTR)
+        continue;
+}
+
 void server_host_init(struct server_host *host, struct settings *settings, struct journal *journal)
 {
     *host = (struct server_host){
@@ -182,6 +202,8 @@ void server_host_init(struct server_host *host, struct settings *settings, struc
             .setting_changed = setting_changed,
             .stop = stop,
             .cpu = cpu,
+            .facts = facts,
+            .sleep_us = sleep_us,
         },
     };
 }

@@ -430,7 +430,8 @@ static void help_run(struct ctx *ctx)
 
 static const char *const random_tips[] = {"nondeterministic_output", NULL};
 static const char *const kill_history[] = {
-    "2.8.12", "Takes filters, `ID` among them.",
+    "2.8.12", "Takes filters.",
+    "2.8.12", "`ID`.",
     "3.2.0", "`TYPE` knows `master`.",
     "5.0.0", "`TYPE` knows `replica` as another word for `slave`.",
     "6.2.0", "`LADDR`.",

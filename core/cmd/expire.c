@@ -169,7 +169,7 @@ static const char *const expire_history[] = {"7.0.0", "Options `NX`, `XX`, `GT` 
 static const char *const ttl_history[] = {"2.8.0", "The reply -2 for a missing key.", NULL};
 static const char *const ttl_tips[] = {"nondeterministic_output", NULL};
 
-#define EXPIRE_CONDITION " [condition(nx=NX|xx=XX|gt=GT|lt=LT)]"
+#define EXPIRE_CONDITION " [condition(nx=NX|xx=XX|gt=GT|lt=LT)^7.0.0]"
 
 const struct command commands_expire[] = {
     {.name = "expire",

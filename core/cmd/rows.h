@@ -9,6 +9,7 @@ extern const struct command commands_client[];
 extern const struct command commands_server[];
 extern const struct command commands_command[];
 extern const struct command commands_config[];
+extern const struct command commands_info[];
 extern const struct command commands_string[];
 extern const struct command commands_string_range[];
 extern const struct command commands_string_number[];

@@ -192,7 +192,8 @@ const struct command commands_scan[] = {
      .complexity =
          "O(1) for each call, O(N) for all calls until the cursor is 0 again, for N keys.",
      .summary = "Goes through the keys of the database, some at each call.",
-     .syntax = "cursor:integer [pattern:pattern@MATCH] [count:integer@COUNT] [type:string@TYPE]",
+     .syntax = "cursor:integer [pattern:pattern@MATCH] [count:integer@COUNT] "
+               "[type:string@TYPE^6.0.0]",
      .history = scan_history,
      .tips = scan_tips},
     {.name = "randomkey",

@@ -351,9 +351,10 @@ const struct command commands_string[] = {
      .complexity = "O(1)",
      .summary = "Stores a string under a key, whatever was there before.",
      .syntax =
-         "key:key value:string [condition(nx=NX|xx=XX)] [get=GET] "
-         "[expiration(seconds:integer@EX|milliseconds:integer@PX|unix-time-seconds:unix-time@EXAT|"
-         "unix-time-milliseconds:unix-time@PXAT|keepttl=KEEPTTL)]",
+         "key:key value:string [condition(nx=NX|xx=XX)^2.6.12] [get=GET^6.2.0] "
+         "[expiration(seconds:integer@EX^2.6.12|milliseconds:integer@PX^2.6.12|"
+         "unix-time-seconds:unix-time@EXAT^6.2.0|unix-time-milliseconds:unix-time@PXAT^6.2.0|"
+         "keepttl=KEEPTTL^6.0.0)]",
      .history = set_history},
     {.name = "get",
      .run = get_run,
