@@ -65,7 +65,7 @@ struct settings {
     int appendfsync; /* enum journal_policy */
     char *append_filename, *append_dirname, *db_filename;
     int64_t log_chunk_bytes;      /* log-preallocate: space taken ahead at a time */
-    int64_t log_backlog_bytes;    /* log-backlog-limit: unwritten bytes, beyond which writers wait */
+    int64_t log_backlog_bytes;    /* log-backlog-limit: beyond it writers wait */
     struct save_point save[SETTINGS_SAVE_MAX];
     int save_count;
     /* where they came from */

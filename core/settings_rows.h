@@ -65,5 +65,5 @@ const struct setting_row *setting_row_find(struct slice name);
 /* The present value as CONFIG GET shows it, appended to `out`. */
 void setting_show(const struct settings *settings, const struct setting_row *row, struct buf *out);
 /* Check and store. False: `why` says what is wrong, and nothing was changed. */
-must_check bool setting_read(struct settings *settings, const struct setting_row *row, struct slice text,
-                             bool add, char why[static 512]);
+must_check bool setting_read(struct settings *settings, const struct setting_row *row,
+                             struct slice text, bool add, char why[static 512]);

@@ -286,6 +286,7 @@ static bool flush(struct conn *conn)
         output_sent(output, (size_t)sent);
         session->bytes_out += (uint64_t)sent;
         session->engine->stats.net_out += (uint64_t)sent;
+        session->engine->stats.writes++;
         session->active_ms = session->engine->now_ms;
         if ((size_t)sent < offered) {
             conn->state |= CONN_FULL;

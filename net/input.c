@@ -167,6 +167,7 @@ static size_t read_socket(struct conn *conn, char *room, size_t len)
     if (likely(got > 0)) {
         session->bytes_in += (uint64_t)got;
         session->engine->stats.net_in += (uint64_t)got;
+        session->engine->stats.reads++;
         session->active_ms = session->engine->now_ms;
         return (size_t)got;
     }
