@@ -133,13 +133,15 @@ void ctx_change_end(struct ctx *ctx, struct place *place, struct entry *entry)
 
 uint64_t ctx_flush(struct ctx *ctx, int db, bool background)
 {
-    ctx->engine->touched_all = true;
+    if (!ctx->replay)
+        ctx->engine->touched_all = true;
     return keyspace_flush(ctx->keyspace, db, background);
 }
 
 void ctx_swap(struct ctx *ctx, int a, int b)
 {
-    ctx->engine->touched_all = true;
+    if (!ctx->replay)
+        ctx->engine->touched_all = true;
     keyspace_swap(ctx->keyspace, a, b);
 }
 

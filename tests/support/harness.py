@@ -1,5 +1,6 @@
-"""Connections that speak RESP, for tests of commands: they show the exact bytes and types of replies,
-in both versions of the protocol. And servers, kv or the reference, for a set of directives.
+"""Connections that speak RESP, for tests of commands: they show the exact bytes and types of
+replies, in both versions of the protocol. And servers, kv or the reference, for a set of
+directives.
 """
 import shutil
 import socket

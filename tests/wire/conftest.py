@@ -11,7 +11,6 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
 from harness import OK, Server  # noqa: E402 (needs the path)
 
 
-
 def pytest_configure(config):
     """The markers that run_suites.py declares, for who runs pytest by hand."""
     for marker in ("slow: takes long", "threads: exercises threads of the server"):
