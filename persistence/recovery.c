@@ -31,6 +31,7 @@
 #include "core/base/fault.h"
 #include "core/base/mem.h"
 #include "core/base/num.h"
+#include "persistence/cut.h"
 #include "persistence/file.h"
 #include "persistence/import.h"
 #include "persistence/manifest.h"
@@ -40,7 +41,6 @@
 #define PATH_MAX_BYTES 512
 #define PROGRESS_BYTES (2 * 1024 * 1024)
 #define PROGRESS_COMMANDS 4096
-#define TORN_COPIES_MAX 100000
 
 struct recovery {
     const struct recovery_options *options;
@@ -396,78 +396,12 @@ static int read_files(struct recovery *recovery)
 /* --- 4. Cut
  * ------------------------------------------------------------------------------------- */
 
-/* A name for the copy that is not taken: <name>.torn.<n>. */
-static int name_copy(struct recovery *recovery, const struct walk_file *file)
+static int cut(struct recovery *recovery, const struct walk_file *file)
 {
     struct recovery_result *out = recovery->out;
-    const char *name = recovery->manifest.files[file->entry].name;
-    for (int n = 1; n < TORN_COPIES_MAX; n++) {
-        int len = snprintf(out->torn_copy, sizeof(out->torn_copy), "%s/%s.torn.%d",
-                           recovery->directory, name, n);
-        if (len < 0 || (size_t)len >= sizeof(out->torn_copy))
-            break;
-        int there = exists(recovery, out->torn_copy);
-        if (there <= 0)
-            return there;
-    }
-    return fault_set(recovery->fault, KV_ELIMIT, file->path, -1,
-                     "there is no free name for a copy of the torn tail");
-}
-
-/* Copy what is to be cut, but for the zero bytes at its end. */
-static int keep_copy(struct recovery *recovery, int fd, const struct walk_file *file,
-                     uint64_t content)
-{
-    const struct disk *disk = recovery->disk;
-    int status = name_copy(recovery, file);
-    if (status < 0)
-        return status;
-    status = file_copy_range(disk, fd, file->path, (off_t)file->good_to,
-                             (off_t)(content - file->good_to), recovery->out->torn_copy,
-                             recovery->fault);
-    if (status < 0)
-        return status;
-    status = disk->fsync_directory(disk->self, recovery->directory);
-    if (status < 0)
-        return call_failed(recovery->fault, status, recovery->directory, "sync of the directory");
-    return 0;
-}
-
-static int content_end(struct recovery *recovery, const struct walk_file *file, uint64_t *out)
-{
-    struct reader reader;
-    int status = reader_open(&reader, recovery->disk, file->path, recovery->fault);
-    if (status < 0)
-        return status;
-    status = reader_content_end(&reader, file->good_to, out, recovery->fault);
-    reader_close(&reader);
-    return status;
-}
-
-static int cut_tail(struct recovery *recovery, const struct walk_file *file)
-{
-    const struct disk *disk = recovery->disk;
-    struct recovery_result *out = recovery->out;
-    uint64_t content;
-    int status = content_end(recovery, file, &content);
-    if (status < 0)
-        return status;
-    int fd = disk->open(disk->self, file->path, O_RDWR, 0);
-    if (fd < 0)
-        return call_failed(recovery->fault, fd, file->path, "open");
-    if (content > file->good_to)
-        status = keep_copy(recovery, fd, file, content);
-    if (status == 0) {
-        status = disk->truncate(disk->self, fd, (off_t)file->good_to);
-        if (status < 0)
-            status = call_failed(recovery->fault, status, file->path, "truncate");
-    }
-    if (status == 0) {
-        status = disk->fsync(disk->self, fd);
-        if (status < 0)
-            status = call_failed(recovery->fault, status, file->path, "sync");
-    }
-    disk->close(disk->self, fd);
+    int status =
+        cut_tail(recovery->disk, recovery->directory, recovery->manifest.files[file->entry].name,
+                 file->path, file->good_to, out->torn_copy, recovery->fault);
     if (status < 0)
         return status;
     out->torn_bytes = file->size - file->good_to;
@@ -485,7 +419,7 @@ static int cut_tails(struct recovery *recovery)
     int status = 0;
     for (int i = 0; status == 0 && i < recovery->walk.count; i++)
         if (recovery->walk.files[i].verdict == VERDICT_TORN)
-            status = cut_tail(recovery, &recovery->walk.files[i]);
+            status = cut(recovery, &recovery->walk.files[i]);
     return status;
 }
 

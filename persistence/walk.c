@@ -24,16 +24,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/base/arena.h"
 #include "core/base/fault.h"
 #include "core/base/mem.h"
-#include "core/base/text.h"
 #include "persistence/file.h"
+#include "persistence/keys.h"
 #include "persistence/reader.h"
 
 #define KEYS_NAMED_MAX 5
-#define KEY_BYTES_NAMED 40
-#define KEYS_COMMAND_MAX (1 << 20) /* a larger command is not read only to name its key */
 
 /* The walk through one file. */
 struct pass {
@@ -72,48 +69,22 @@ static const struct walk_file *successor(const struct walk *walk, int index)
     return NULL;
 }
 
-struct named {
-    char text[KEYS_NAMED_MAX * (KEY_BYTES_NAMED + 8) * 4];
-    int count;
-};
-
-static int name_key(void *env, uint64_t offset unused, int argc, const struct slice *argv,
-                    struct fault *fault unused)
-{
-    struct named *named = env;
-    struct arena arena = {0};
-    if (argc < 2 || slice_is(argv[0], "select"))
-        return 0;
-    if (named->count == KEYS_NAMED_MAX)
-        return 1;
-    bool cut = argv[1].len > KEY_BYTES_NAMED;
-    struct slice key =
-        text_quote(&arena, (struct slice){argv[1].data, cut ? KEY_BYTES_NAMED : argv[1].len});
-    size_t len = strlen(named->text);
-    snprintf(named->text + len, sizeof(named->text) - len, "%s%.*s%s", named->count ? ", " : "",
-             (int)key.len, key.data, cut ? "..." : "");
-    named->count++;
-    arena_free(&arena);
-    return 0;
-}
-
 /* The batch behind the last good one is damaged. `proof` says how that is known. */
 static int corrupt_batch(struct pass *pass, uint64_t to, const char *proof)
 {
     struct reader *reader = &pass->reader;
-    struct named named = {.count = 0};
-    char why[160];
-    uint64_t number = reader->batch + 1, at = reader->bad_at;
-    snprintf(why, sizeof(why), "%s", reader_why_text(reader->why));
-    if (reader_each(reader, reader->at, to, KEYS_COMMAND_MAX, name_key, &named, NULL) != 0 &&
-        named.count == KEYS_NAMED_MAX)
-        snprintf(named.text + strlen(named.text), 8, ", ...");
+    struct buf keys = {0};
+    uint64_t number = reader->batch + 1;
+    keys_name(reader, reader->at, to, KEYS_NAMED_MAX, &keys);
+    buf_append_char(&keys, '\0');
     pass->file->verdict = VERDICT_CORRUPT;
-    return corrupt(pass->walk, reader->path, (int64_t)at, pass->fault,
-                   "batch %llu, which begins at offset %llu, is damaged: %s. It was acknowledged: "
-                   "%s. Its keys, as far as they can be read: %s",
-                   (unsigned long long)number, (unsigned long long)pass->file->good_to, why, proof,
-                   named.count ? named.text : "none");
+    int status = corrupt(pass->walk, reader->path, (int64_t)reader->bad_at, pass->fault,
+                         "batch %llu, which begins at offset %llu, is damaged: %s. It was "
+                         "acknowledged: %s. Its keys, as far as they can be read: %s",
+                         (unsigned long long)number, (unsigned long long)pass->file->good_to,
+                         reader_why_text(reader->why), proof, keys.data);
+    buf_free(&keys);
+    return status;
 }
 
 static int pass_good(struct pass *pass, const struct reader_batch *batch)
