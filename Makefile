@@ -53,16 +53,17 @@ SOURCES_cmd := $(wildcard core/cmd/*.c core/script/*.c)
 SOURCES_persistence := $(wildcard persistence/*.c)
 SOURCES_net := $(wildcard net/*.c)
 SOURCES_support := $(wildcard tests/support/*.c)
-# A main() each, but for the parts of the server.
-SOURCES_server := $(wildcard tools/kv_server_*.c)
-SOURCES_programs := $(filter-out $(SOURCES_server),$(wildcard tools/*.c))
+# A main() each; tools/kv_server_host.c is a part of tools/kv_server.c, and so on.
+SOURCES_tools := $(wildcard tools/*.c)
+parts_of = $(filter $(1:.c=)_%.c,$(SOURCES_tools))
+SOURCES_programs := $(filter-out $(foreach s,$(SOURCES_tools),$(call parts_of,$(s))),$(SOURCES_tools))
 SOURCES_unit := $(sort $(shell find tests/unit -name '*_test.c' 2>/dev/null))
 SOURCES_crash := $(wildcard tests/crash/*_test.c)
 SOURCES_bench := $(wildcard tests/bench/*.c)
 SOURCES_fuzz := $(wildcard tests/fuzz/*_fuzz.c)
 # The entry script is the container image's own.
 SCRIPTS := $(filter-out tools/kv-entrypoint,$(wildcard tools/kv-*))
-ARCHIVES = support server cmd persistence net core
+ARCHIVES = support cmd persistence net core
 
 # The archives that a test may use, by where it lies: its own layer and those below.
 archives_of = $(strip support $(or \
@@ -70,7 +71,7 @@ archives_of = $(strip support $(or \
     $(if $(filter tests/unit/core/%,$(1)),core), \
     $(if $(filter tests/unit/persistence/%,$(1)),persistence core), \
     $(if $(filter tests/unit/net/%,$(1)),net core), \
-    $(if $(filter tools/kv_server.c,$(1)),server cmd persistence net core), \
+    $(if $(filter tools/kv_server.c,$(1)),cmd persistence net core), \
     cmd persistence core))
 # tools/kv_check_aof.c makes build/kv-check-aof, tests/unit/core/base/num_test.c makes
 # build/unit/core/base/num_test.
@@ -94,7 +95,8 @@ endef
 
 # program VARIANT SOURCE EXTRA-LIBRARIES
 define program
-$(DIR_$(1))/$(call program_of,$(2)): $(DIR_$(1))/obj/$(2:.c=.o) \
+$(DIR_$(1))/$(call program_of,$(2)): \
+    $(foreach source,$(2) $(call parts_of,$(2)),$(DIR_$(1))/obj/$(source:.c=.o)) \
     $(foreach name,$(call archives_of,$(2)),$(DIR_$(1))/lib$(name).a)
 	@mkdir -p $$(@D)
 	@echo "  LINK $$@"

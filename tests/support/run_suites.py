@@ -26,6 +26,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import xml.etree.ElementTree
 
@@ -179,10 +180,12 @@ def run_pytest(tally, name, files, variant, markers=""):
     })
     for option in SANITIZER_OPTIONS:
         env[option] += f":log_path={findings}"
+    # A short name: Unix sockets lie in it, and theirs are limited to 107 bytes.
+    folder = tempfile.mkdtemp(prefix="kv-")
     command = [sys.executable, "-m", "pytest", "-q", "-rfEs", "--tb=short", "-p",
                "no:cacheprovider", "-c", os.devnull, "--rootdir", ROOT,
                "-o", "markers=" + "\n".join(MARKERS), f"--junitxml={junit}",
-               f"--basetemp={work}/tmp"]
+               f"--basetemp={folder}/t"]
     if markers:
         command += ["-m", markers]
     if variant in SANITIZED:
@@ -205,6 +208,10 @@ def run_pytest(tally, name, files, variant, markers=""):
         if FINDING.search(text):
             failed += 1
             output += f"\nFound by the sanitizer, in {path}:\n{text}"
+    if failed:
+        output += f"\nThe files of the tests are in {folder}"
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
     tally.add(passed, failed, skipped)
     if failed or skipped:
         say(output.rstrip())
