@@ -110,6 +110,7 @@ struct command {
     /* For COMMAND DOCS, which parses `syntax` into its argument tree: see core/cmd/docs.c for the
      * notation. */
     const char *group, *since, *complexity, *summary, *syntax;
+    const char *deprecated_since, *replaced_by; /* NULL if it is not */
     const char *const *history;  /* pairs "7.0.0", "text"; NULL-terminated; may be NULL */
     const char *const *tips;     /* NULL-terminated; may be NULL */
     const struct command *subcommands; /* ends with a row whose name is NULL; NULL if none */

@@ -328,13 +328,19 @@ static void reply_docs(struct ctx *ctx, const struct command_state *state)
     bool good = docs_parse(ctx->arena, command->syntax, &arguments, &count, &at);
     kv_assert(good);
     reply_text(ctx, state->full_name);
-    reply_map(ctx, (size_t)((command->summary != NULL) + (command->since != NULL) +
-                            (command->group != NULL) + (command->complexity != NULL) +
-                            (command->history != NULL) + (count > 0) + (state->child_count > 0)));
+    reply_map(ctx, (size_t)(4 + (command->deprecated_since ? 3 : 0) + (command->history != NULL) +
+                            (count > 0) + (state->child_count > 0)));
     reply_field(ctx, "summary", text_or_empty(command->summary));
     reply_field(ctx, "since", text_or_empty(command->since));
     reply_field(ctx, "group", text_or_empty(command->group));
     reply_field(ctx, "complexity", text_or_empty(command->complexity));
+    if (command->deprecated_since) {
+        reply_text(ctx, "doc_flags");
+        reply_set(ctx, 1);
+        reply_simple(ctx, "deprecated");
+        reply_field(ctx, "deprecated_since", slice_of(command->deprecated_since));
+        reply_field(ctx, "replaced_by", text_or_empty(command->replaced_by));
+    }
     if (command->history)
         reply_history(ctx, command->history);
     if (count)
