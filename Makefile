@@ -65,8 +65,8 @@ SOURCES_fuzz := $(wildcard tests/fuzz/*_fuzz.c)
 SCRIPTS := $(filter-out tools/kv-entrypoint,$(wildcard tools/kv-*))
 ARCHIVES = support cmd persistence net core
 
-# The archives that a test may use, by where it lies: its own layer and those below.
-archives_of = $(strip support $(or \
+# The archives that a program may use, by where it lies: its own layer and those below.
+archives_of = $(strip $(if $(filter tests/%,$(1)),support) $(or \
     $(if $(filter tests/unit/core/cmd/% tests/unit/core/script/%,$(1)),cmd core), \
     $(if $(filter tests/unit/core/%,$(1)),core), \
     $(if $(filter tests/unit/persistence/%,$(1)),persistence core), \
