@@ -334,16 +334,23 @@ static int faulty_list(void *self, const char *path, void (*visit)(void *env, co
     enum verdict verdict = call_begin(disk, FAULTY_ASK);
     bool there = strcmp(path, ".") == 0 || faulty_find(disk, path);
     char parent[PATH_BYTES_MAX];
+    struct buf names = {0};
+    int status;
 
     for (int i = 0; verdict == GO_ON && i < disk->seen.count; i++) {
         const char *entry = disk->seen.list[i].path;
         const char *slash = strrchr(entry, '/');
+        const char *name = slash ? slash + 1 : entry;
 
         faulty_parent_of(entry, parent);
         if (strcmp(parent, path) == 0)
-            visit(env, slash ? slash + 1 : entry);
+            buf_append(&names, name, strlen(name) + 1);
     }
-    return call_end(disk, verdict, there ? 0 : -ENOENT);
+    status = call_end(disk, verdict, there ? 0 : -ENOENT);
+    for (size_t at = 0; at < names.len; at += strlen(names.data + at) + 1)
+        visit(env, names.data + at); /* which may call us */
+    buf_free(&names);
+    return status;
 }
 
 static int64_t faulty_free_bytes(void *self, const char *path unused)

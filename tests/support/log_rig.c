@@ -12,6 +12,7 @@
 #include "core/base/hash.h"
 #include "persistence/format.h"
 #include "persistence/manifest.h"
+#include "persistence/store.h"
 
 static void on_news(void *env)
 {
@@ -40,7 +41,10 @@ void rig_free(struct log_rig *rig)
 {
     if (rig->log)
         log_abandon(rig->log);
+    if (rig->store)
+        store_abandon(rig->store);
     rig->log = NULL;
+    rig->store = NULL;
     pthread_cond_destroy(&rig->changed);
     pthread_mutex_destroy(&rig->lock);
 }
@@ -64,6 +68,44 @@ int rig_open(struct log_rig *rig, const struct log_start *start)
     return log_open(&rig->options, start, &rig->journal, &rig->log, &rig->fault);
 }
 
+static void some_bytes(void *env unused, void *out, size_t len)
+{
+    memset(out, 0x5a, len);
+}
+
+static struct recovery_options recovery_options(struct faulty_disk *disk, rig_apply *apply, void *env)
+{
+    struct recovery_options options = {
+        .disk = faulty_disk_port(disk), .dir = "data", .append_dirname = "appendonlydir",
+        .append_filename = "appendonly.aof", .db_filename = "dump.rdb", .env = env,
+        .apply = apply, .random_bytes = some_bytes,
+    };
+
+    return options;
+}
+
+int rig_open_store(struct log_rig *rig, rig_apply *apply, void *env)
+{
+    struct store_options options = {
+        .policy = rig->options.policy, .chunk_bytes = rig->options.chunk_bytes,
+        .time_stamps = rig->options.time_stamps, .news = on_news, .news_env = rig,
+    };
+    struct recovery_result result;
+
+    options.recovery = recovery_options(rig->disk, apply, env);
+    return store_open(&options, &rig->journal, &rig->store, &result, &rig->fault);
+}
+
+int rig_recover(struct faulty_disk *disk, rig_apply *apply, void *env, struct fault *fault)
+{
+    struct recovery_options options = recovery_options(disk, apply, env);
+    struct recovery_result result;
+    int status = recovery_run(&options, &result, fault);
+
+    manifest_free(&result.start.manifest);
+    return status;
+}
+
 void rig_append(struct log_rig *rig, const char *commands)
 {
     buf_append_text(&rig->journal.open, commands);
@@ -72,13 +114,15 @@ void rig_append(struct log_rig *rig, const char *commands)
 
 void rig_set(struct log_rig *rig, const char *key, const char *value)
 {
-    char command[512];
+    struct buf command = {0};
 
     if (rig->journal.open.len == 0)
         rig_append(rig, "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n");
-    snprintf(command, sizeof command, "*3\r\n$3\r\nSET\r\n$%zu\r\n%s\r\n$%zu\r\n%s\r\n",
-             strlen(key), key, strlen(value), value);
-    rig_append(rig, command);
+    buf_printf(&command, "*3\r\n$3\r\nSET\r\n$%zu\r\n%s\r\n$%zu\r\n%s\r\n", strlen(key), key,
+               strlen(value), value);
+    buf_append_slice(&rig->journal.open, buf_slice(&command));
+    rig->journal.sequence += command.len;
+    buf_free(&command);
 }
 
 void rig_turn(struct log_rig *rig)

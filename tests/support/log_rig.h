@@ -9,6 +9,7 @@
 #include "core/base/attr.h"
 #include "core/base/buf.h"
 #include "core/base/fault.h"
+#include "core/base/slice.h"
 #include "core/journal.h"
 #include "persistence/log.h"
 #include "tests/support/faulty_disk.h"
@@ -20,6 +21,7 @@ struct log_rig {
     struct faulty_disk *disk;
     struct journal journal;
     struct log *log;              /* NULL: not open */
+    struct store *store;          /* the same, of rig_open_store */
     struct log_options options;   /* change before rig_open */
     struct fault fault;
     pthread_mutex_t lock;
@@ -35,6 +37,13 @@ void rig_free(struct log_rig *rig);
 void rig_make_directory(struct faulty_disk *disk);
 struct log_start rig_first_start(void);
 must_check int rig_open(struct log_rig *rig, const struct log_start *start);
+
+/* The whole way instead: lock, probe, recover, open. Every command goes to `apply`. */
+typedef int rig_apply(void *env, int argc, const struct slice *argv, struct fault *fault);
+must_check int rig_open_store(struct log_rig *rig, rig_apply *apply, void *env);
+/* Recovery alone, as rig_open_store does it. */
+must_check int rig_recover(struct faulty_disk *disk, rig_apply *apply, void *env,
+                           struct fault *fault);
 
 /* SET key value, behind a SELECT if the batch is new. */
 void rig_set(struct log_rig *rig, const char *key, const char *value);

@@ -1,0 +1,454 @@
+/* The log under power cuts and failing calls, in process, on the disk of tests/support/faulty_disk.
+ *
+ * A life is: open the store (lock, probe, recover), commit batches, perhaps close. Commands are
+ * numbered without a gap. After every crash:
+ *
+ *   what was acknowledged is there; so is what an earlier recovery has served
+ *   what is there is the beginning of what was sent, in order, each command once and whole
+ *   it ends where a batch ends
+ *   the store starts, by itself
+ *
+ * Lives are cut at every call in turn; of each cut, many states are tried: unsynced bytes kept,
+ * dropped, torn at every byte, replaced by zeros from every byte on, chosen at random by sector;
+ * unsynced names kept, dropped, chosen at random. Of some states further lives are lived, and cut.
+ * CRASH_ROUNDS=n tries n times as many random ones.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/base/num.h"
+#include "core/base/rng.h"
+#include "persistence/file.h"
+#include "persistence/store.h"
+#include "tests/support/log_rig.h"
+
+#define COMMANDS_MAX 4096
+#define LARGE_VALUE 700
+#define TORN_BYTES_MAX 1200 /* beyond, every third byte */
+#define LAST_CALL 400       /* no life makes more calls that change something */
+
+/* What was sent and what of it was acknowledged, in numbers of commands. */
+struct world {
+    int sent, acknowledged;
+    bool batch_end[COMMANDS_MAX];
+};
+
+struct tally {
+    uint64_t cuts, states, lives;
+};
+
+/* Commands as recovery applies them. */
+struct seen {
+    int count;
+    bool in_multi, bad;
+};
+
+static struct rng rng;
+static struct tally tally;
+
+static uint64_t rounds(void)
+{
+    const char *text = getenv("CRASH_ROUNDS");
+
+    return text && atoi(text) > 0 ? (uint64_t)atoi(text) : 1;
+}
+
+static struct faulty_disk *new_disk(void)
+{
+    struct faulty_disk *disk = faulty_disk_new();
+
+    faulty_disk_put_directory(disk, "data");
+    return disk;
+}
+
+static struct world new_world(void)
+{
+    return (struct world){.batch_end = {true}};
+}
+
+/* SET key <number>:xxx..., and the value is as long as it must be for its number. */
+static size_t value_len(int number)
+{
+    return number % 7 == 3 ? LARGE_VALUE : 10;
+}
+
+static bool is_expected(const struct seen *seen, int argc, const struct slice *argv)
+{
+    const char *colon = argc == 3 ? memchr(argv[2].data, ':', argv[2].len) : NULL;
+    int64_t number;
+
+    if (!colon || argv[2].len != value_len(seen->count))
+        return false;
+    if (!num_parse_i64((struct slice){argv[2].data, (size_t)(colon - argv[2].data)}, &number))
+        return false;
+    return number == seen->count && argv[2].data[argv[2].len - 1] == 'a' + number % 26;
+}
+
+static int see(void *env, int argc, const struct slice *argv, struct fault *fault unused)
+{
+    struct seen *seen = env;
+
+    if (slice_equal(argv[0], SLICE("MULTI"))) {
+        seen->bad |= seen->in_multi || argc != 1;
+        seen->in_multi = true;
+    } else if (slice_equal(argv[0], SLICE("EXEC"))) {
+        seen->bad |= !seen->in_multi || argc != 1;
+        seen->in_multi = false;
+    } else if (slice_equal(argv[0], SLICE("SET"))) {
+        seen->bad |= !is_expected(seen, argc, argv);
+        seen->count++;
+    } else {
+        seen->bad |= !slice_equal(argv[0], SLICE("SELECT"));
+    }
+    return 0;
+}
+
+static void put_command(struct log_rig *rig, int number)
+{
+    char value[LARGE_VALUE + 1];
+    int len = snprintf(value, sizeof value, "%d:", number);
+
+    memset(value + len, 'a' + number % 26, sizeof value - (size_t)len);
+    value[value_len(number)] = '\0';
+    rig_set(rig, "key", value);
+}
+
+static void put_batch(struct log_rig *rig, struct world *world, int shape)
+{
+    int count = shape == 0 ? 1 : 3;
+
+    assert_true(world->sent + count < COMMANDS_MAX);
+    if (shape == 2)
+        rig_append(rig, "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*1\r\n$5\r\nMULTI\r\n");
+    for (int i = 0; i < count; i++) {
+        put_command(rig, world->sent++);
+        world->batch_end[world->sent] = i == count - 1;
+    }
+    if (shape == 2)
+        rig_append(rig, "*1\r\n$4\r\nEXEC\r\n");
+}
+
+static void judge(const struct world *world, const struct seen *seen, const char *when)
+{
+    if (seen->bad || seen->in_multi)
+        fail_msg("%s: wrong data was served", when);
+    if (seen->count < world->acknowledged)
+        fail_msg("%s: %d commands were acknowledged, %d are there", when, world->acknowledged,
+                 seen->count);
+    if (seen->count > world->sent)
+        fail_msg("%s: %d commands were sent, %d are there", when, world->sent, seen->count);
+    if (!world->batch_end[seen->count])
+        fail_msg("%s: a batch is there in part", when);
+}
+
+static void commit_batches(struct log_rig *rig, struct world *world, int batches)
+{
+    struct journal *journal = &rig->journal;
+
+    for (int i = 0; i < batches; i++) {
+        put_batch(rig, world, world->sent % 3);
+        if (atomic_load(&journal->policy) == JOURNAL_ALWAYS) {
+            if (!rig_commit(rig))
+                return;
+        } else if (journal->ops->sync(journal, &rig->fault) < 0) {
+            return;
+        }
+        world->acknowledged = world->sent;
+    }
+}
+
+/* Live: open, commit, close or be abandoned. What recovery serves counts as acknowledged from then
+ * on. Returns what opening returned. */
+static int live(struct world *world, struct faulty_disk *disk, enum journal_policy policy,
+                int batches, bool close, const char *when)
+{
+    struct log_rig rig;
+    struct seen seen = {0};
+    struct store *store;
+    int status;
+
+    tally.lives++;
+    rig_init(&rig, disk);
+    rig.options.policy = policy;
+    rig.options.chunk_bytes = 4096;
+    status = rig_open_store(&rig, see, &seen);
+    if (status == 0) {
+        judge(world, &seen, when);
+        world->sent = world->acknowledged = seen.count;
+        commit_batches(&rig, world, batches);
+        store = rig.store;
+        if (close) {
+            rig.store = NULL;
+            if (store_close(store, &rig.fault) == 0)
+                world->acknowledged = world->sent;
+        }
+    }
+    rig_free(&rig);
+    if (status == KV_ECORRUPT || status == KV_EREFUSED)
+        fail_msg("%s: refused: %s: %s", when, rig.fault.path, rig.fault.text);
+    return status;
+}
+
+/* The same where nothing fails: it starts, unless power was cut. */
+static void live_well(struct world *world, struct faulty_disk *disk, enum journal_policy policy,
+                      int batches, bool close, const char *when)
+{
+    if (live(world, disk, policy, batches, close, when) < 0 && !faulty_disk_stopped(disk))
+        fail_msg("%s: does not start", when);
+}
+
+/* Recovery starts on this disk and serves what it must. */
+static void check(const struct world *world, struct faulty_disk *disk, const char *when)
+{
+    struct seen seen = {0};
+    struct fault fault = {0};
+
+    tally.states++;
+    if (rig_recover(disk, see, &seen, &fault) < 0)
+        fail_msg("%s: does not start: %s: %s", when, fault.path, fault.text);
+    judge(world, &seen, when);
+}
+
+static struct faulty_choice random_choice(struct faulty_disk *disk)
+{
+    static const enum faulty_fate names[] = {FAULTY_KEEP, FAULTY_DROP, FAULTY_RANDOM};
+
+    return (struct faulty_choice){
+        .data = (enum faulty_fate)rng_below(&rng, 5),
+        .names = names[rng_below(&rng, 3)],
+        .bytes = rng_below(&rng, faulty_disk_unsynced_bytes(disk) + 1),
+        .seed = rng_next(&rng),
+    };
+}
+
+/* Go on living on what a crash left, be cut again somewhere, and again. */
+static void live_on(const struct world *before, struct faulty_disk *cut,
+                    const struct faulty_choice *choice, const char *when)
+{
+    struct faulty_disk *disk = faulty_disk_crash(cut, choice);
+    struct world world = *before;
+    char text[250];
+
+    for (int generation = 2; generation <= 4; generation++) {
+        struct faulty_choice next;
+        struct faulty_disk *after;
+
+        snprintf(text, sizeof text, "%.200s, life %d", when, generation);
+        if (rng_below(&rng, 4))
+            faulty_disk_stop_at(disk, FAULTY_CHANGE, 1 + rng_below(&rng, 60));
+        live_well(&world, disk, rng_below(&rng, 4) ? JOURNAL_ALWAYS : JOURNAL_EVERYSEC, 3,
+                  rng_below(&rng, 2), text);
+        for (int i = 0; i < 4; i++) {
+            next = random_choice(disk);
+            after = faulty_disk_crash(disk, &next);
+            check(&world, after, text);
+            faulty_disk_free(after);
+        }
+        next = random_choice(disk);
+        after = faulty_disk_crash(disk, &next);
+        faulty_disk_free(disk);
+        disk = after;
+    }
+    live_well(&world, disk, JOURNAL_ALWAYS, 1, true, text);
+    faulty_disk_free(disk);
+}
+
+static void try_choice(const struct world *world, struct faulty_disk *cut,
+                       struct faulty_choice choice, bool further, const char *when)
+{
+    struct faulty_disk *after = faulty_disk_crash(cut, &choice);
+    char text[200];
+
+    snprintf(text, sizeof text, "%.100s, data %d, names %d, bytes %llu, seed %llx", when,
+             choice.data, choice.names, (unsigned long long)choice.bytes,
+             (unsigned long long)choice.seed);
+    check(world, after, text);
+    faulty_disk_free(after);
+    if (further)
+        live_on(world, cut, &choice, text);
+}
+
+/* All states in which this cut may leave the disk, as far as they can be counted. */
+static void try_states(const struct world *world, struct faulty_disk *cut, const char *when)
+{
+    static const enum faulty_fate names[] = {FAULTY_KEEP, FAULTY_DROP, FAULTY_RANDOM};
+    uint64_t unsynced = faulty_disk_unsynced_bytes(cut);
+    uint64_t step = unsynced > TORN_BYTES_MAX ? 3 : 1;
+
+    tally.cuts++;
+    for (int n = 0; n < 3; n++) {
+        struct faulty_choice choice = {.names = names[n], .seed = rng_next(&rng)};
+
+        choice.data = FAULTY_KEEP;
+        try_choice(world, cut, choice, true, when);
+        choice.data = FAULTY_DROP;
+        try_choice(world, cut, choice, true, when);
+        for (choice.bytes = 0; choice.bytes <= unsynced; choice.bytes += step) {
+            choice.seed = rng_next(&rng);
+            choice.data = FAULTY_PREFIX;
+            try_choice(world, cut, choice, rng_below(&rng, 100) == 0, when);
+            choice.data = FAULTY_ZEROS;
+            try_choice(world, cut, choice, rng_below(&rng, 100) == 0, when);
+        }
+    }
+    for (uint64_t i = 0; i < 100 * rounds(); i++)
+        try_choice(world, cut, random_choice(cut), rng_below(&rng, 50) == 0, when);
+}
+
+static void report(const char *what)
+{
+    print_message("%s: %llu cuts, %llu states, %llu lives\n", what,
+                  (unsigned long long)tally.cuts, (unsigned long long)tally.states,
+                  (unsigned long long)tally.lives);
+    memset(&tally, 0, sizeof tally);
+}
+
+/* The first life, from an empty directory, is cut at every call. */
+static void every_cut_of_a_first_life_loses_nothing(void **state unused)
+{
+    bool stopped = true;
+
+    for (uint64_t nth = 1; stopped; nth++) {
+        struct faulty_disk *disk = new_disk();
+        struct world world = new_world();
+        char when[100];
+
+        assert_true(nth < LAST_CALL);
+        snprintf(when, sizeof when, "first life cut at call %llu", (unsigned long long)nth);
+        faulty_disk_stop_at(disk, FAULTY_CHANGE, nth);
+        live_well(&world, disk, nth % 3 ? JOURNAL_ALWAYS : JOURNAL_EVERYSEC, 7, true, when);
+        stopped = faulty_disk_stopped(disk);
+        try_states(&world, disk, when);
+        faulty_disk_free(disk);
+    }
+    report("first life");
+}
+
+/* A life on a log that is there already, with a torn tail to cut, is cut at every call. */
+static void every_cut_of_a_recovery_loses_nothing(void **state unused)
+{
+    struct faulty_disk *first = new_disk();
+    struct world before = new_world();
+    struct faulty_choice torn = {.data = FAULTY_PREFIX, .names = FAULTY_KEEP};
+    bool stopped = true;
+
+    live_well(&before, first, JOURNAL_ALWAYS, 5, false, "before");
+    faulty_disk_stop_at(first, FAULTY_SYNC, 12);
+    live_well(&before, first, JOURNAL_ALWAYS, 9, false, "before");
+    assert_true(faulty_disk_stopped(first));
+    torn.bytes = faulty_disk_unsynced_bytes(first) * 2 / 3;
+    assert_true(torn.bytes > 0);
+    for (uint64_t nth = 1; stopped; nth++) {
+        struct faulty_disk *disk = faulty_disk_crash(first, &torn);
+        struct world world = before;
+        char when[100];
+
+        assert_true(nth < LAST_CALL);
+        snprintf(when, sizeof when, "recovery cut at call %llu", (unsigned long long)nth);
+        faulty_disk_stop_at(disk, FAULTY_CHANGE, nth);
+        live_well(&world, disk, JOURNAL_ALWAYS, 3, true, when);
+        stopped = faulty_disk_stopped(disk);
+        try_states(&world, disk, when);
+        faulty_disk_free(disk);
+    }
+    faulty_disk_free(first);
+    report("recovery");
+}
+
+/* Every call fails once, in every way; then power is cut. What does not open, opens without the
+ * failure. */
+static void every_failing_call_loses_nothing(void **state unused)
+{
+    static const enum faulty_error errors[] = {FAULTY_EIO, FAULTY_ENOSPC, FAULTY_SHORT};
+    uint64_t calls = UINT64_MAX;
+
+    for (uint64_t nth = 1; nth <= calls; nth++) {
+        for (int error = 0; error < 3; error++) {
+            struct faulty_disk *disk = new_disk();
+            struct world world = new_world();
+            char when[100];
+
+            snprintf(when, sizeof when, "call %llu failed with %d", (unsigned long long)nth,
+                     error);
+            faulty_disk_fail_at(disk, FAULTY_ANY, nth, 1, errors[error]);
+            if (live(&world, disk, JOURNAL_ALWAYS, 5, nth % 2, when) < 0)
+                live_well(&world, disk, JOURNAL_ALWAYS, 5, nth % 2, when);
+            calls = faulty_disk_calls(disk, FAULTY_ANY);
+            tally.cuts++;
+            for (uint64_t i = 0; i < 20 * rounds(); i++)
+                try_choice(&world, disk, random_choice(disk), i == 0, when);
+            faulty_disk_free(disk);
+        }
+    }
+    report("failing calls");
+}
+
+/* Failures meet failures and cuts: calls of any kind fail anywhere, several in a row, and perhaps
+ * power is cut somewhere behind. */
+static void failures_and_cuts_together_lose_nothing(void **state unused)
+{
+    for (uint64_t round = 0; round < 2000 * rounds(); round++) {
+        struct faulty_disk *disk = new_disk();
+        struct world world = new_world();
+        char when[100];
+
+        snprintf(when, sizeof when, "round %llu", (unsigned long long)round);
+        if (rng_below(&rng, 2))
+            live_well(&world, disk, JOURNAL_ALWAYS, 2, rng_below(&rng, 2), when);
+        for (int i = 0; i < 2; i++)
+            faulty_disk_fail_at(disk, i ? FAULTY_CHANGE : FAULTY_WRITE | FAULTY_SYNC,
+                                1 + rng_below(&rng, 60), 1 + rng_below(&rng, 6),
+                                (enum faulty_error)rng_below(&rng, 3));
+        if (rng_below(&rng, 2))
+            faulty_disk_stop_at(disk, FAULTY_CHANGE, 1 + rng_below(&rng, 100));
+        live(&world, disk, rng_below(&rng, 3) ? JOURNAL_ALWAYS : JOURNAL_EVERYSEC, 5,
+             rng_below(&rng, 2), when);
+        tally.cuts++;
+        for (int i = 0; i < 8; i++)
+            try_choice(&world, disk, random_choice(disk), i == 0, when);
+        faulty_disk_free(disk);
+    }
+    report("failures and cuts");
+}
+
+/* The disk runs full at any point; then there is room again. */
+static void a_full_disk_loses_nothing(void **state unused)
+{
+    for (uint64_t capacity = 100; capacity < 30000; capacity += 211) {
+        struct faulty_disk *disk = new_disk();
+        struct world world = new_world();
+        char when[100];
+
+        snprintf(when, sizeof when, "capacity %llu", (unsigned long long)capacity);
+        faulty_disk_set_capacity(disk, capacity);
+        faulty_disk_set_allocate(disk, capacity % 2);
+        live(&world, disk, JOURNAL_ALWAYS, 30, capacity % 3, when);
+        tally.cuts++;
+        faulty_disk_set_capacity(disk, 0);
+        for (int i = 0; i < 10; i++)
+            try_choice(&world, disk, random_choice(disk), i == 0, when);
+        faulty_disk_free(disk);
+    }
+    report("full disk");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_cut_of_a_first_life_loses_nothing),
+        cmocka_unit_test(every_cut_of_a_recovery_loses_nothing),
+        cmocka_unit_test(every_failing_call_loses_nothing),
+        cmocka_unit_test(failures_and_cuts_together_lose_nothing),
+        cmocka_unit_test(a_full_disk_loses_nothing),
+    };
+
+    rng_seed(&rng, 20240501);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
