@@ -117,6 +117,11 @@ static int real_mkdir(void *self unused, const char *path, mode_t mode)
     return result(mkdir(path, mode));
 }
 
+static int real_rmdir(void *self unused, const char *path)
+{
+    return result(rmdir(path));
+}
+
 static int real_truncate(void *self unused, int fd, off_t len)
 {
     int status;
@@ -206,6 +211,7 @@ const struct disk *disk_real(void)
         .rename = real_rename,
         .unlink = real_unlink,
         .mkdir = real_mkdir,
+        .rmdir = real_rmdir,
         .truncate = real_truncate,
         .allocate = real_allocate,
         .drop_cache = real_drop_cache,

@@ -34,6 +34,7 @@ struct disk {
     int (*rename)(void *self, const char *from, const char *to);
     int (*unlink)(void *self, const char *path);
     int (*mkdir)(void *self, const char *path, mode_t mode);
+    int (*rmdir)(void *self, const char *path);
     int (*truncate)(void *self, int fd, off_t len);
     /* Space ahead, the size not changed (FALLOC_FL_KEEP_SIZE). -EOPNOTSUPP where the file system
      * can't. */

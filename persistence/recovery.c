@@ -221,17 +221,20 @@ static int refuse_durable(struct recovery *recovery)
                      (unsigned long long)recovery->walk.slot.batch, recovery->directory);
 }
 
+/* A directory whose name could not be synced is taken back: a later sync of the same name would
+ * say that all is well, and not make it so. */
 static int make_directory(struct recovery *recovery)
 {
     const struct disk *disk = recovery->disk;
-    int status = disk->mkdir(disk->self, recovery->directory, 0755);
-    if (status < 0 && status != -EEXIST)
-        return call_failed(recovery->fault, status, recovery->directory, "create the directory");
-    status = disk->fsync_directory(disk->self, recovery->options->dir);
-    if (status < 0)
-        return call_failed(recovery->fault, status, recovery->options->dir,
-                           "sync of the directory");
-    return 0;
+    int made = disk->mkdir(disk->self, recovery->directory, 0755);
+    if (made < 0 && made != -EEXIST)
+        return call_failed(recovery->fault, made, recovery->directory, "create the directory");
+    int status = disk->fsync_directory(disk->self, recovery->options->dir);
+    if (status == 0)
+        return 0;
+    if (made == 0)
+        disk->rmdir(disk->self, recovery->directory);
+    return call_failed(recovery->fault, status, recovery->options->dir, "sync of the directory");
 }
 
 static int note_dump(struct recovery *recovery, bool has_log)

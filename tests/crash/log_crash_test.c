@@ -204,8 +204,8 @@ static void live_well(struct world *world, struct faulty_disk *disk, enum journa
         fail_msg("%s: does not start", when);
 }
 
-/* Recovery starts on this disk and serves what it must. */
-static void check(const struct world *world, struct faulty_disk *disk, const char *when)
+/* Recovery starts on this disk and serves what it must; how many commands that is. */
+static int check(const struct world *world, struct faulty_disk *disk, const char *when)
 {
     struct seen seen = {0};
     struct fault fault = {0};
@@ -214,6 +214,7 @@ static void check(const struct world *world, struct faulty_disk *disk, const cha
     if (rig_recover(disk, see, &seen, &fault) < 0)
         fail_msg("%s: does not start: %s: %s", when, fault.path, fault.text);
     judge(world, &seen, when);
+    return seen.count;
 }
 
 static struct faulty_choice random_choice(struct faulty_disk *disk)
@@ -439,6 +440,41 @@ static void a_full_disk_loses_nothing(void **state unused)
     report("full disk");
 }
 
+/* Property: under any policy, what was written is there when only the process dies: at any moment,
+ * and whatever batch is under way. Then power is cut, and what was served then is there too. */
+static void a_crash_of_the_process_loses_nothing_that_was_written(void **state unused)
+{
+    for (uint64_t round = 0; round < 200 * rounds(); round++) {
+        struct faulty_disk *disk = new_disk();
+        struct world world = new_world();
+
+        for (int life = 0; life < 4; life++) {
+            struct log_rig rig;
+            struct seen seen = {0};
+
+            rig_init(&rig, disk);
+            rig.options.policy = (enum journal_policy)rng_below(&rng, 3);
+            assert_int_equal(rig_open_store(&rig, see, &seen), 0);
+            judge(&world, &seen, "process crash");
+            world.sent = world.acknowledged = seen.count;
+            for (uint64_t i = rng_below(&rng, 5); i > 0; i--) {
+                put_batch(&rig, &world, world.sent % 3);
+                assert_true(rig_commit(&rig));
+                world.acknowledged = world.sent;
+            }
+            put_batch(&rig, &world, world.sent % 3);
+            rig_turn(&rig);
+            rig_free(&rig);
+            tally.lives++;
+        }
+        world.acknowledged = check(&world, disk, "process crash, recovered");
+        for (int i = 0; i < 5; i++)
+            try_choice(&world, disk, random_choice(disk), i == 0, "process crash, power cut");
+        faulty_disk_free(disk);
+    }
+    report("process crash");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -447,6 +483,7 @@ int main(void)
         cmocka_unit_test(every_failing_call_loses_nothing),
         cmocka_unit_test(failures_and_cuts_together_lose_nothing),
         cmocka_unit_test(a_full_disk_loses_nothing),
+        cmocka_unit_test(a_crash_of_the_process_loses_nothing_that_was_written),
     };
 
     rng_seed(&rng, 20240501);

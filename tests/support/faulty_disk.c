@@ -260,6 +260,11 @@ static int faulty_mkdir(void *self, const char *path, mode_t mode unused)
     return call_end(disk, verdict, there ? -EEXIST : 0);
 }
 
+static int faulty_rmdir(void *self, const char *path)
+{
+    return faulty_unlink(self, path);
+}
+
 static int faulty_truncate(void *self, int fd, off_t len)
 {
     struct faulty_disk *disk = self;
@@ -389,6 +394,7 @@ static const struct disk faulty_port = {
     .rename = faulty_rename,
     .unlink = faulty_unlink,
     .mkdir = faulty_mkdir,
+    .rmdir = faulty_rmdir,
     .truncate = faulty_truncate,
     .allocate = faulty_allocate,
     .drop_cache = faulty_drop_cache,

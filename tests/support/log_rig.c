@@ -73,7 +73,8 @@ static void some_bytes(void *env unused, void *out, size_t len)
     memset(out, 0x5a, len);
 }
 
-static struct recovery_options recovery_options(struct faulty_disk *disk, rig_apply *apply, void *env)
+static struct recovery_options recovery_options(struct faulty_disk *disk, rig_apply *apply,
+                                                void *env)
 {
     struct recovery_options options = {
         .disk = faulty_disk_port(disk), .dir = "data", .append_dirname = "appendonlydir",
