@@ -243,13 +243,14 @@ static void kill_run(struct ctx *ctx)
             reply_error(ctx, "ERR No such client");
         return;
     }
-    if (ctx->argc % 2) {
-        reply_syntax_error(ctx);
-        return;
-    }
-    for (int i = 2; i < ctx->argc; i += 2)
+    for (int i = 2; i < ctx->argc; i += 2) {
+        if (i + 1 == ctx->argc) {
+            reply_syntax_error(ctx);
+            return;
+        }
         if (!kill_read_option(ctx, i, &filter))
             return;
+    }
     reply_int(ctx, kill_all(ctx, &filter));
 }
 
@@ -303,7 +304,8 @@ static void pause_run(struct ctx *ctx)
     int64_t timeout_ms, until_ms;
     bool writes_only = ctx->argc == 4 && ctx_arg_is(ctx, 3, "write");
     if (ctx->argc > 4) {
-        reply_syntax_error(ctx);
+        reply_error(ctx, "ERR unknown subcommand or wrong number of arguments for 'PAUSE'. "
+                         "Try CLIENT HELP.");
     } else if (ctx->argc == 4 && !writes_only && !ctx_arg_is(ctx, 3, "all")) {
         reply_error(ctx, "ERR CLIENT PAUSE mode must be WRITE or ALL");
     } else if (!num_parse_i64(ctx->argv[2], &timeout_ms)) {

@@ -205,7 +205,49 @@ SERVER = [
     (0.3, lambda r: [r.choice(["NOSUCHCOMMAND", "GETT", ""])] + r.keys()),
 ]
 
-GENERATORS = STRING + GENERIC + SERVER
+
+# --- connection and server, what they say of themselves -------------------------------------------
+
+NAMES = ["worker", "", "a b", "x\n", "n" * 30]
+SETTINGS = ["maxmemory-samples", "slowlog-max-len", "timeout", "lfu-decay-time", "tcp-keepalive",
+            "no-such-setting", "lfu-log-factor", ""]
+
+
+def make_config(r):
+    if r.random() < 0.5:
+        return ["CONFIG", r.word("GET")] + [r.choice(SETTINGS[:-1] + ["slowlog-max*"])]
+    return ["CONFIG", r.word("SET")] + [
+        word for name in r.choices(SETTINGS[:6], k=r.randint(1, 2))
+        for word in (name, r.choice([5, 10, 64, 0, -1, "x", "", "1.5", 2 ** 40]))]
+
+
+def make_client(r):
+    return ["CLIENT"] + r.choice([
+        ["SETNAME", r.choice(NAMES)], ["GETNAME"], ["NO-EVICT", r.choice(["on", "OFF", "x"])],
+        ["NONSENSE"], ["KILL", "1.2.3.4:5"], ["KILL", "TYPE", "nonsense"], ["KILL", "ID", "x"],
+        ["KILL", "ADDR", "1.2.3.4:5"], ["UNBLOCK", 999999], ["UNBLOCK", "x"], ["UNPAUSE"],
+        ["LIST", "TYPE", "nonsense"], ["LIST", "ID", "x"], ["REPLY", "nonsense"], ["GETREDIR"],
+        ["PAUSE", "x"], ["PAUSE", -1], ["PAUSE", 0, "nonsense"]])
+
+
+def make_command(r):
+    return ["COMMAND"] + r.choice([
+        ["GETKEYS"] + r.choice([["GET", r.key()], ["MSET", "a", "1", "b", "2"], ["SET", "a"],
+                                ["NOSUCHCOMMAND", "a"], ["COPY", "a", "b"], ["PING", "a"]]),
+        ["INFO", "nosuchcommand"], ["NONSENSE"], ["LIST", "FILTERBY", "nonsense", "x"],
+        ["LIST", "NONSENSE"], ["GETKEYSANDFLAGS", "COPY", "a", "b"], ["DOCS", "nosuchcommand"]])
+
+
+ABOUT = [
+    (1, make_config), (1, make_client), (1, make_command),
+    (0.3, lambda r: ["AUTH"] + r.choice([["password"], ["default", "password"], ["user", "x"],
+                                         ["default", ""], []])),
+    (0.3, lambda r: ["HELLO"] + r.choice([["4"], ["x"], ["1"], ["3", "NONSENSE"], ["2", "AUTH"],
+                                          ["3", "SETNAME"], ["2", "SETNAME", "a b"]])),
+    (0.3, lambda r: [r.choice(["TIME", "RESET", "DBSIZE"]), r.text()]),
+]
+
+GENERATORS = STRING + GENERIC + SERVER + ABOUT
 
 
 def script(seed, length, generators=None):
