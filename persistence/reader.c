@@ -286,8 +286,7 @@ static void pass_annotation(struct cursor *cursor, struct slice line, struct rea
 }
 
 /* The trailer at the cursor: is it that of the batch which began at reader->at? */
-static int judge(struct cursor *cursor, struct slice line, uint64_t command_bytes,
-                 struct reader_batch *out)
+static int judge(struct cursor *cursor, struct slice line, struct reader_batch *out)
 {
     struct reader *reader = cursor->reader;
     struct format_trailer *trailer = &out->trailer;
@@ -302,7 +301,7 @@ static int judge(struct cursor *cursor, struct slice line, uint64_t command_byte
     cursor_add_crc(cursor, cursor->at + digits);
     if (trailer->crc != cursor->crc)
         return bad(reader, READER_CRC, at);
-    if (reader->seq_known && trailer->seq != reader->seq + command_bytes)
+    if (reader->seq_known && trailer->seq != reader->seq + out->command_bytes)
         return bad(reader, READER_SEQ, at);
     out->from = reader->at;
     out->to = at + line.len;
@@ -318,7 +317,6 @@ static int judge(struct cursor *cursor, struct slice line, uint64_t command_byte
 int reader_next(struct reader *reader, struct reader_batch *out, struct fault *fault)
 {
     struct cursor cursor;
-    uint64_t command_bytes = 0;
     *out = (struct reader_batch){.time = -1};
     int status = cursor_begin(&cursor, reader, reader->at, reader->size, fault);
     cursor.with_crc = true;
@@ -333,7 +331,7 @@ int reader_next(struct reader *reader, struct reader_batch *out, struct fault *f
             uint64_t before = position(&cursor);
             enum kind kind;
             status = pass_command(&cursor, &kind);
-            command_bytes += position(&cursor) - before;
+            out->command_bytes += position(&cursor) - before;
             out->commands += kind == KIND_OTHER;
         } else if (*cursor.at == '#') {
             struct slice line;
@@ -342,7 +340,7 @@ int reader_next(struct reader *reader, struct reader_batch *out, struct fault *f
                 return status;
             if (line.len > sizeof(TRAILER_BEGIN) &&
                 memcmp(line.data, TRAILER_BEGIN, sizeof(TRAILER_BEGIN) - 1) == 0)
-                return judge(&cursor, line, command_bytes, out);
+                return judge(&cursor, line, out);
             pass_annotation(&cursor, line, out);
         } else {
             return bad(reader, *cursor.at ? READER_GRAMMAR : READER_ZEROS, position(&cursor));
@@ -355,7 +353,6 @@ int reader_next_raw(struct reader *reader, uint64_t end, struct reader_batch *ou
                     struct fault *fault)
 {
     struct cursor cursor;
-    uint64_t command_bytes = 0;
     bool in_multi = false;
     *out = (struct reader_batch){.from = reader->at, .time = -1};
     int status = cursor_begin(&cursor, reader, reader->at, end, fault);
@@ -369,7 +366,7 @@ int reader_next_raw(struct reader *reader, uint64_t end, struct reader_batch *ou
         enum kind kind = KIND_OTHER;
         if (*cursor.at == '*') {
             status = pass_command(&cursor, &kind);
-            command_bytes += position(&cursor) - before;
+            out->command_bytes += position(&cursor) - before;
             out->commands += kind == KIND_OTHER;
         } else if (*cursor.at == '#') {
             struct slice line;
@@ -391,7 +388,7 @@ int reader_next_raw(struct reader *reader, uint64_t end, struct reader_batch *ou
     if (status != 0)
         return status;
     out->to = reader->at = position(&cursor);
-    reader->seq += command_bytes;
+    reader->seq += out->command_bytes;
     return READER_GOOD;
 }
 

@@ -35,6 +35,7 @@ enum reader_why {
 struct reader_batch {
     uint64_t from, to;
     uint64_t commands;             /* MULTI and EXEC not counted */
+    uint64_t command_bytes;        /* what counts for the sequence: all but # lines */
     int64_t time;                  /* of the last #TS line in it; -1: none */
     struct format_trailer trailer; /* zero where there are none */
 };

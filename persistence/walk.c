@@ -236,6 +236,8 @@ static int check_chain(struct pass *pass)
     const struct walk_file *file = pass->file;
     const struct format_header *header = &file->header;
     const char *what = NULL;
+    if (walk->alone || walk->broken)
+        return 0;
     if (walk->chained && header->first_batch != walk->batch + 1)
         what = "its first batch does not follow the last one";
     else if (walk->chained && header->previous_crc != walk->crc)
@@ -278,6 +280,7 @@ int walk_file(struct walk *walk, int index, struct fault *fault)
         status = walk_raw(&pass, end, file->last && !walk->manifest->sealed);
     }
     walk->seq = pass.reader.seq;
+    walk->broken = status == KV_ECORRUPT;
     reader_close(&pass.reader);
     return status;
 }
@@ -394,9 +397,16 @@ int walk_open(struct walk *walk, struct fault *fault)
     for (int i = 0; i < walk->count; i++) {
         struct walk_file *file = &walk->files[i];
         int status = open_file(walk, file, fault);
+        if (status < 0 && walk->keep_going && fault &&
+            (status == KV_ECORRUPT || status == KV_EREFUSED)) {
+            snprintf(file->lost, sizeof(file->lost), "%s", fault->text);
+            file->verdict = VERDICT_CORRUPT;
+            status = 0;
+        }
         if (status < 0)
             return status;
-        if (file->has_header && before && file->header.first_batch < before->header.first_batch)
+        if (file->has_header && before && !walk->keep_going &&
+            file->header.first_batch < before->header.first_batch)
             return corrupt(walk, file->path, 0, fault,
                            "its first batch is before that of the file in front of it");
         if (file->has_header)

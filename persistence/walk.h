@@ -31,7 +31,8 @@ struct walk_file {
     bool raw;         /* raw_from .. raw_to has no trailers: written by a stock server */
     uint64_t raw_from, raw_to;
     enum verdict verdict;
-    char why[160]; /* TORN: what is wrong behind good_to */
+    char why[160];  /* TORN: what is wrong behind good_to */
+    char lost[600]; /* keep_going: why it can't be walked; "" if it can */
 };
 
 struct walk {
@@ -40,6 +41,8 @@ struct walk {
     const char *parent;    /* dir */
     const struct manifest *manifest;
     struct durable slot; /* of kv.durable; kvid "" if there is none */
+    bool alone;          /* one file, taken out of its log: what was before it is not asked */
+    bool keep_going;     /* walk_open: note damage in the file's `lost`, and go on */
     void *env;
     /* Called for each batch (or raw command) that was found good; `file` is an index. A result
      * other than 0 ends the walk. NULL: only judge. */
@@ -51,13 +54,14 @@ struct walk {
     char kvid[33]; /* "" if no file has one */
     /* where the stream stands */
     bool chained; /* a file with a header was walked: batch and crc say something */
+    bool broken;  /* the file before was damaged: the next one need not go on from it */
     uint64_t batch, seq;
     uint32_t crc;
 };
 
-/* Find and open every file once and read its header. The first seven members are set by the caller.
- * KV_ECORRUPT: a file is missing, is not what the manifest says, or belongs to other data.
- * KV_EREFUSED: a snapshot that can't be read. walk_close in any case. */
+/* Find and open every file once and read its header. The members before `files` are set by the
+ * caller. KV_ECORRUPT: a file is missing, is not what the manifest says, or belongs to other
+ * data. KV_EREFUSED: a snapshot that can't be read. walk_close in any case. */
 must_check int walk_open(struct walk *walk, struct fault *fault);
 
 /* Walk one file; in order. 0: verdict CLEAN or TORN. KV_ECORRUPT with file, offset, batch, keys. */

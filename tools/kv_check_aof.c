@@ -1,0 +1,144 @@
+/* kv-check-aof: the command line of persistence/check.c. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "core/base/attr.h"
+#include "core/base/num.h"
+#include "persistence/check.h"
+#include "persistence/file.h"
+
+static const char usage[] =
+    "Usage: kv-check-aof [--fix | --salvage | --truncate-to-timestamp <unix seconds>]\n"
+    "                    [--json] [--yes] <file.aof | file.manifest | directory>\n"
+    "\n"
+    "Checks a log of kv, or of a stock server: each batch's checksum, the files against one\n"
+    "another, and what kv.durable proves. Changes nothing unless told to, and asks before it "
+    "does.\n"
+    "The server must be stopped.\n"
+    "\n"
+    "  --fix        cut a tail that a crash tore, which was never acknowledged; what is cut is\n"
+    "               kept as <file>.torn.<n>. In a stock server's log: all behind the last good\n"
+    "               command\n"
+    "  --salvage    go on without what is damaged: everything else is written into a new file, as\n"
+    "               new data; the old files are kept as <file>.damaged.<n>\n"
+    "  --truncate-to-timestamp <unix seconds>\n"
+    "               drop what is later (the log must hold time stamps: aof-timestamp-enabled)\n"
+    "  --json       print one JSON object\n"
+    "  --yes        do not ask\n"
+    "\n"
+    "Exit status: 0 if the log is valid, or is now; 1 if not.\n";
+
+struct tool {
+    bool yes;
+    bool progress_shown;
+};
+
+static void end_progress(struct tool *tool)
+{
+    if (tool->progress_shown)
+        fprintf(stderr, "\r\033[K");
+    tool->progress_shown = false;
+}
+
+static void print(void *env, struct slice text)
+{
+    end_progress(env);
+    printf("%.*s", (int)text.len, text.data);
+}
+
+static void complain(void *env, const char *line)
+{
+    end_progress(env);
+    fflush(stdout);
+    fprintf(stderr, "%s\n", line);
+}
+
+static bool ask(void *env, const char *question)
+{
+    struct tool *tool = env;
+    char answer[16] = "";
+    end_progress(tool);
+    if (tool->yes)
+        return true;
+    printf("%s\nContinue? [y/N]: ", question);
+    fflush(stdout);
+    return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
+static void show_progress(void *env, uint64_t done, uint64_t total)
+{
+    struct tool *tool = env;
+    tool->progress_shown = true;
+    fprintf(stderr, "\r%5.1f%% of %llu MB", total ? 100.0 * (double)done / (double)total : 100.0,
+            (unsigned long long)(total >> 20));
+}
+
+static void random_bytes(void *env unused, void *out, size_t len)
+{
+    if (getrandom(out, len, 0) != (ssize_t)len) {
+        perror("getrandom");
+        exit(1);
+    }
+}
+
+/* Returns false if the command line is none of ours. */
+static bool read_arguments(int argc, char **argv, struct check_options *options, struct tool *tool)
+{
+    int modes = 0;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--fix") == 0) {
+            options->mode = CHECK_FIX;
+            modes++;
+        } else if (strcmp(argv[i], "--salvage") == 0) {
+            options->mode = CHECK_SALVAGE;
+            modes++;
+        } else if (strcmp(argv[i], "--truncate-to-timestamp") == 0) {
+            options->mode = CHECK_TO_TIME;
+            modes++;
+            if (++i == argc || !num_parse_i64(slice_of(argv[i]), &options->time) ||
+                options->time <= 0)
+                return false;
+        } else if (strcmp(argv[i], "--json") == 0) {
+            options->json = true;
+        } else if (strcmp(argv[i], "--yes") == 0) {
+            tool->yes = true;
+        } else if (argv[i][0] == '-' && argv[i][1] == '-') {
+            return false;
+        } else if (options->path) {
+            return false;
+        } else {
+            options->path = argv[i];
+        }
+    }
+    return options->path && modes <= 1;
+}
+
+int main(int argc, char **argv)
+{
+    struct tool tool = {0};
+    struct check_options options = {.disk = disk_real(),
+                                    .env = &tool,
+                                    .print = print,
+                                    .complain = complain,
+                                    .ask = ask,
+                                    .random_bytes = random_bytes};
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            fputs(usage, stdout);
+            return 0;
+        }
+    }
+    if (!read_arguments(argc, argv, &options, &tool)) {
+        fputs(usage, stderr);
+        return 1;
+    }
+    if (isatty(STDERR_FILENO) && !options.json)
+        options.progress = show_progress;
+    int status = check_run(&options);
+    end_progress(&tool);
+    return status;
+}
