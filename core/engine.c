@@ -202,13 +202,20 @@ static uint64_t record(struct engine *engine, struct ctx *ctx, uint64_t changes_
     return sequence;
 }
 
+/* CLIENT REPLY OFF and SKIP: errors are dropped like any other reply. */
+static bool drop_reply(struct session *session)
+{
+    if (likely(!(session->flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP))))
+        return false;
+    output_rewind(&session->output);
+    session->flags &= ~(uint32_t)SESSION_REPLY_SKIP;
+    return true;
+}
+
 static void stamp(struct session *session, const struct ctx *ctx, uint64_t depends)
 {
-    if (session->flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP)) {
-        output_rewind(&session->output);
-        session->flags &= ~(uint32_t)SESSION_REPLY_SKIP;
+    if (drop_reply(session))
         return;
-    }
     bool free_to_go = ctx->command->flags & COMMAND_NO_HOLD ||
                       depends <= journal_confirmed(session->engine->journal);
     output_mark(&session->output, free_to_go ? 0 : depends, false);
@@ -219,8 +226,6 @@ static void run(struct engine *engine, struct ctx *ctx)
 {
     struct session *session = ctx->session;
     uint64_t changes_before = keyspace_changes(engine->keyspace);
-    if (session->flags & SESSION_REPLY_SKIP_NEXT)
-        session->flags ^= SESSION_REPLY_SKIP_NEXT | SESSION_REPLY_SKIP;
     engine->current = session;
     ctx->command->run(ctx);
     engine->current = NULL;
@@ -266,10 +271,12 @@ enum engine_result engine_execute(struct engine *engine, struct session *session
         engine_commit(engine); /* evictions on the way */
     session->commands++;
     session->active_ms = engine->now_ms;
+    if (unlikely(session->flags & SESSION_REPLY_SKIP_NEXT))
+        session->flags ^= SESSION_REPLY_SKIP_NEXT | SESSION_REPLY_SKIP;
     if (likely(verdict == GATE_RUN)) {
         session->last_command = ctx.state;
         run(engine, &ctx);
-    } else {
+    } else if (!drop_reply(session)) {
         output_mark(&session->output, 0, false);
     }
     arena_reset(&engine->arena);

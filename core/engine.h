@@ -76,6 +76,7 @@ struct engine {
     /* eviction and expiry keep their place here */
     struct evict_pool *evict_pool;
     int expire_db;
+    bool expire_by_access_only;       /* DEBUG SET-ACTIVE-EXPIRE 0 */
     char run_id[41];
     struct session replay_session;    /* whose database SELECT changes while the log is applied */
     char kvid[33];                    /* of the data set; "" without a log */

@@ -424,7 +424,8 @@ static bool setting_read_number(const struct setting_row *row, struct slice text
         snprintf(why, 512, "argument couldn't be parsed as an octal number");
         return false;
     case SETTING_MEMORY:
-        if (num_parse_memory(text, out) && *out >= 0)
+        *out = 0;
+        if (!text.len || (num_parse_memory(text, out) && *out >= 0))
             break;
         snprintf(why, 512, "argument must be a memory value");
         return false;

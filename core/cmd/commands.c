@@ -10,6 +10,7 @@ const struct command *const command_tables[] = {
     commands_connection,    commands_client,
     commands_server,        commands_command,
     commands_config,        commands_info,
+    commands_debug,         commands_lolwut,
     commands_string,        commands_string_range,
     commands_string_number, commands_string_lcs,
     commands_generic,       commands_expire,

@@ -125,7 +125,7 @@ static void hello_run(struct ctx *ctx)
         return;
     if (!(session->flags & SESSION_AUTHENTICATED)) {
         reply_error(ctx, "NOAUTH HELLO must be called with the client already authenticated, "
-                         "otherwise the HELLO <proto> AUTH <user> <pass> option can be used to "
+                         "otherwise the HELLO AUTH <user> <pass> option can be used to "
                          "authenticate the client and select the RESP protocol version at the "
                          "same time");
         return;

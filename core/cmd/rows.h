@@ -10,6 +10,8 @@ extern const struct command commands_server[];
 extern const struct command commands_command[];
 extern const struct command commands_config[];
 extern const struct command commands_info[];
+extern const struct command commands_debug[];
+extern const struct command commands_lolwut[];
 extern const struct command commands_string[];
 extern const struct command commands_string_range[];
 extern const struct command commands_string_number[];

@@ -1,0 +1,281 @@
+"""CLIENT: a connection looks at itself and at the others."""
+import shutil
+import tempfile
+import time
+
+import pytest
+
+from harness import (NOT_INTEGER, OK, SYNTAX, Connection, Error, Server, Status, Verbatim, until,
+                     wrong_arity)
+
+BAD_NAME = "cannot contain spaces, newlines or special characters."
+
+
+def text(reply):
+    return str(reply)[4:] if isinstance(reply, Verbatim) else reply.decode()
+
+
+def fields(line):
+    return dict(word.split("=", 1) for word in line.split())
+
+
+def listed(c, *words):
+    return [fields(line) for line in text(c("CLIENT", "LIST", *words)).splitlines()]
+
+
+@pytest.fixture
+def other(c, server):
+    with server.connect() as connection:
+        assert connection("CLIENT", "SETNAME", "other") == OK
+        yield connection
+
+
+def closed(connection):
+    return connection.at_end()
+
+
+def test_id_and_names(c, other):
+    assert other("CLIENT", "ID") > c("CLIENT", "ID") > 0
+    assert c("CLIENT", "GETNAME") is None
+    assert c("CLIENT", "SETNAME", "me") == OK
+    assert c("CLIENT", "GETNAME") == b"me"
+    for bad in ["a b", "a\n", "\x00", "\x7f", "é"]:
+        assert c("CLIENT", "SETNAME", bad) == Error("ERR Client names " + BAD_NAME)
+    assert c("CLIENT", "GETNAME") == b"me"
+    assert c("CLIENT", "SETNAME", "") == OK
+    assert c("CLIENT", "GETNAME") is None
+
+
+def test_what_it_does_not_know(c):
+    assert c("CLIENT") == wrong_arity("client")
+    assert c("CLIENT", "FOO") == Error("ERR unknown subcommand 'FOO'. Try CLIENT HELP.")
+    assert c("CLIENT", "ID", "x") == wrong_arity("client|id")
+
+
+def test_help(c):
+    lines = c("CLIENT", "HELP")
+    assert all(isinstance(line, Status) for line in lines)
+    assert str(lines[0]) == "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"
+
+
+def test_info_describes_this_connection(c):
+    assert c("CLIENT", "SETNAME", "me") == OK
+    assert c("SELECT", 2) == OK
+    reply = c("CLIENT", "INFO")
+    assert isinstance(reply, bytes if c.resp == 2 else Verbatim)
+    line = fields(text(reply))
+    assert int(line["id"]) == c("CLIENT", "ID")
+    assert (line["name"], line["db"], line["cmd"]) == ("me", "2", "client|info")
+    assert (line["user"], line["flags"], line["resp"]) == ("default", "N", str(c.resp))
+    assert line["addr"] == "%s:%d" % c.socket.getsockname()
+    assert line["laddr"] == "%s:%d" % c.socket.getpeername()
+    for name in ("fd", "age", "idle", "sub", "psub", "ssub", "qbuf", "qbuf-free", "argv-mem",
+                 "multi-mem", "rbs", "rbp", "obl", "oll", "omem", "tot-mem"):
+        assert int(line[name]) >= 0
+    assert (line["multi"], line["redir"]) == ("-1", "-1")
+
+
+def test_kv_and_the_reference_describe_with_the_same_fields(kv, reference):
+    ours = list(fields(text(kv("CLIENT", "INFO"))))
+    theirs = list(fields(text(reference("CLIENT", "INFO"))))
+    # Redis 7.2 added the two that CLIENT SETINFO sets
+    assert ours == theirs + ["lib-name", "lib-ver"]
+
+
+def test_list(c, other):
+    me, you = c("CLIENT", "ID"), other("CLIENT", "ID")
+    assert {me, you} <= {int(line["id"]) for line in listed(c)}
+    assert [line["name"] for line in listed(c, "ID", you, 999999)] == ["other"]
+    assert {int(line["id"]) for line in listed(c, "ID", you, me)} == {me, you}
+    assert listed(c, "ID", 0) == []
+    assert len(listed(c, "TYPE", "normal")) == len(listed(c))
+    for kind in ("master", "replica", "slave", "pubsub"):
+        assert listed(c, "TYPE", kind) == []
+    assert c("CLIENT", "LIST", "TYPE", "foo") == Error("ERR Unknown client type 'foo'")
+    assert c("CLIENT", "LIST", "ID", "x") == Error("ERR Invalid client ID")
+    for words in [("ID",), ("FOO",), ("TYPE",), ("TYPE", "normal", "ID", 1)]:
+        assert c("CLIENT", "LIST", *words) == SYNTAX
+
+
+def test_setinfo(kv):
+    assert kv("CLIENT", "SETINFO", "LIB-NAME", "redis-py") == OK
+    assert kv("CLIENT", "SETINFO", "lib-ver", "5.0(x)") == OK
+    line = fields(text(kv("CLIENT", "INFO")))
+    assert (line["lib-name"], line["lib-ver"]) == ("redis-py", "5.0(x)")
+    assert kv("CLIENT", "SETINFO", "LIB-NAME", "a b") == Error("ERR lib-name " + BAD_NAME)
+    assert kv("CLIENT", "SETINFO", "LIB-VER", "\n") == Error("ERR lib-ver " + BAD_NAME)
+    assert kv("CLIENT", "SETINFO", "FOO", "x") == Error("ERR Unrecognized option 'FOO'")
+    assert kv("CLIENT", "SETINFO", "LIB-NAME", "") == OK
+    assert fields(text(kv("CLIENT", "INFO")))["lib-name"] == ""
+
+
+def test_kill_by_address(c, other):
+    address = "%s:%d" % other.socket.getsockname()
+    assert c("CLIENT", "KILL", "1.2.3.4:5") == Error("ERR No such client")
+    assert c("CLIENT", "KILL", address) == OK
+    assert closed(other)
+    assert c("CLIENT", "KILL", address) == Error("ERR No such client")
+
+
+def test_kill_oneself(c):
+    assert c("CLIENT", "KILL", "%s:%d" % c.socket.getsockname()) == OK
+    assert closed(c)
+
+
+@pytest.mark.parametrize("words", [
+    ("ADDR", "{addr}"), ("ID", "{id}"), ("ID", "{id}", "ADDR", "{addr}", "TYPE", "normal"),
+    ("LADDR", "{laddr}", "SKIPME", "yes", "ID", "{id}"), ("USER", "default", "ID", "{id}")])
+def test_kill_by_filters(c, other, words):
+    values = {"addr": "%s:%d" % other.socket.getsockname(),
+              "laddr": "%s:%d" % other.socket.getpeername(), "id": other("CLIENT", "ID")}
+    words = [word.format(**values) for word in words]
+    assert c("CLIENT", "KILL", *words) == 1
+    assert closed(other)
+    assert c("CLIENT", "KILL", *words) == 0
+
+
+def test_kill_spares_those_that_do_not_fit(c, other):
+    you = other("CLIENT", "ID")
+    assert c("CLIENT", "KILL", "ID", you, "ADDR", "1.2.3.4:5") == 0
+    assert c("CLIENT", "KILL", "ID", you, "TYPE", "pubsub") == 0
+    assert c("CLIENT", "KILL", "ID", c("CLIENT", "ID")) == 0
+    assert other("PING") == Status("PONG")
+    assert c("CLIENT", "KILL", "ID", c("CLIENT", "ID"), "SKIPME", "no") == 1
+    assert closed(c)
+
+
+def test_kill_all_but_oneself(c, server):
+    others = [server.connect() for _ in range(5)]
+    for connection in others:
+        assert connection("PING") == Status("PONG")
+    assert c("CLIENT", "KILL", "TYPE", "normal") >= 5
+    for connection in others:
+        assert closed(connection)
+    assert c("PING") == Status("PONG")
+
+
+def test_kill_errors(c):
+    for words, error in [
+            (("ID", "x"), "ERR client-id should be greater than 0"),
+            (("ID", 0), "ERR client-id should be greater than 0"),
+            (("TYPE", "foo"), "ERR Unknown client type 'foo'"),
+            (("USER", "nosuch"), "ERR No such user 'nosuch'"),
+            (("SKIPME", "maybe"), "ERR syntax error"),
+            (("FOO", "bar"), "ERR syntax error"),
+            (("ID", 1, "ADDR"), "ERR syntax error")]:
+        assert c("CLIENT", "KILL", *words) == Error(error)
+
+
+def test_kill_by_age(kv, running):
+    with running("kv").connect() as other:
+        you = other("CLIENT", "ID")
+        assert kv("CLIENT", "KILL", "ID", you, "MAXAGE", 3600) == 0
+        until(lambda: kv("CLIENT", "KILL", "ID", you, "MAXAGE", 1) == 1)
+        assert closed(other)
+    assert kv("CLIENT", "KILL", "MAXAGE", 0) == Error("ERR maxage should be greater than 0")
+
+
+def test_no_evict(c):
+    assert c("CLIENT", "NO-EVICT", "on") == OK
+    assert fields(text(c("CLIENT", "INFO")))["flags"] == "e"
+    assert c("CLIENT", "NO-EVICT", "OFF") == OK
+    assert fields(text(c("CLIENT", "INFO")))["flags"] == "N"
+    assert c("CLIENT", "NO-EVICT", "x") == SYNTAX
+
+
+def test_no_touch_lets_reads_not_count(kv):
+    assert kv("SET", "a", "1") == OK
+    until(lambda: kv("OBJECT", "IDLETIME", "a") >= 1, step=0.1)
+    assert kv("CLIENT", "NO-TOUCH", "on") == OK
+    assert kv("GET", "a") == b"1"
+    assert kv("OBJECT", "IDLETIME", "a") >= 1
+    assert kv("CLIENT", "NO-TOUCH", "off") == OK
+    assert kv("GET", "a") == b"1"
+    assert kv("OBJECT", "IDLETIME", "a") == 0
+
+
+def test_reply_off_and_skip(c):
+    c.send_bytes(b"CLIENT REPLY OFF\r\nSET a 1\r\nNOSUCH\r\nCLIENT REPLY ON\r\nGET a\r\n")
+    assert [c.read(), c.read()] == [OK, b"1"]
+    c.send_bytes(b"CLIENT REPLY SKIP\r\nSET a 2\r\nGET a\r\n")
+    assert c.read() == b"2"
+    c.send_bytes(b"CLIENT REPLY OFF\r\nCLIENT REPLY SKIP\r\nPING\r\nPING\r\nCLIENT REPLY ON\r\n")
+    assert c.read() == OK
+    assert c("CLIENT", "REPLY", "maybe") == SYNTAX
+
+
+def test_pause_lets_writes_wait(c, other):
+    assert c("CLIENT", "PAUSE", 10000, "WRITE") == OK
+    other.send("SET", "a", "1")
+    assert c("GET", "a") is None
+    assert c("PING") == Status("PONG")
+    time.sleep(0.05)
+    assert c("GET", "a") is None
+    assert c("CLIENT", "UNPAUSE") == OK
+    assert other.read() == OK
+    assert c("GET", "a") == b"1"
+
+
+def test_pause_of_all_ends_by_itself(c, other):
+    begun = time.monotonic()
+    assert c("CLIENT", "PAUSE", 150) == OK
+    assert other("PING") == Status("PONG")
+    assert time.monotonic() - begun >= 0.14
+
+
+def test_pause_errors(c):
+    for words, error in [
+            (("x",), "ERR timeout is not an integer or out of range"),
+            ((-1,), "ERR timeout is negative"),
+            ((1, "foo"), "ERR CLIENT PAUSE mode must be WRITE or ALL")]:
+        assert c("CLIENT", "PAUSE", *words) == Error(error)
+    assert c("CLIENT", "UNPAUSE", "x") == wrong_arity("client|unpause")
+    assert c("CLIENT", "UNPAUSE") == OK
+
+
+def test_unblock_whom_nobody_blocks(c, other):
+    you = other("CLIENT", "ID")
+    assert c("CLIENT", "UNBLOCK", you) == 0
+    assert c("CLIENT", "UNBLOCK", 999999, "TIMEOUT") == 0
+    assert c("CLIENT", "UNBLOCK", you, "foo") == Error(
+        "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
+    assert c("CLIENT", "UNBLOCK", "x") == NOT_INTEGER
+
+
+@pytest.mark.parametrize("how", [(), ("TIMEOUT",), ("ERROR",)])
+def test_unblock_ends_a_wait(kv, running, how):
+    with running("kv").connect() as other:
+        you = other("CLIENT", "ID")
+        other.send("WAITAOF", 0, 1, 0)
+        until(lambda: listed(kv, "ID", you)[0]["flags"] == "b")
+        assert kv("CLIENT", "UNBLOCK", you, *how) == 1
+        reply = other.read()
+        if how == ("ERROR",):
+            assert reply == Error("UNBLOCKED client unblocked via CLIENT UNBLOCK")
+        else:
+            assert reply[1] == 0
+        assert other("PING") == Status("PONG")
+
+
+def test_tracking_is_off(c):
+    assert c("CLIENT", "GETREDIR") == -1
+    info = c("CLIENT", "TRACKINGINFO")
+    if c.resp == 2:
+        info = dict(zip(info[::2], info[1::2]))
+    assert list(info) == [b"flags", b"redirect", b"prefixes"]
+    assert list(info.values()) == [[b"off"], -1, []]
+
+
+def test_a_unix_socket_has_its_path_for_an_address():
+    folder = tempfile.mkdtemp(prefix="kv-")
+    path = folder + "/s"
+    server = Server("kv", unixsocket=path, persistence="no")
+    try:
+        with Connection(0, path=path) as c:
+            line = fields(text(c("CLIENT", "INFO")))
+            assert (line["addr"], line["laddr"]) == (path + ":0", path + ":0")
+            assert c("CLIENT", "KILL", "ADDR", path + ":0", "SKIPME", "no") == 1
+            assert closed(c)
+    finally:
+        server.close()
+        shutil.rmtree(folder)
