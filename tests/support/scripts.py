@@ -209,15 +209,20 @@ SERVER = [
 # --- connection and server, what they say of themselves -------------------------------------------
 
 NAMES = ["worker", "", "a b", "x\n", "n" * 30]
-SETTINGS = ["maxmemory-samples", "slowlog-max-len", "timeout", "lfu-decay-time", "tcp-keepalive",
-            "no-such-setting", "lfu-log-factor", ""]
+SETTINGS = ["maxmemory-samples", "slowlog-max-len", "lfu-decay-time", "tcp-keepalive",
+            "lfu-log-factor", "no-such-setting", ""]
+
+
+def start_values():
+    """A command that gives the settings above the same values everywhere."""
+    return ["CONFIG", "SET"] + [word for name in SETTINGS[:-2] for word in (name, 7)]
 
 
 def make_config(r):
     if r.random() < 0.5:
         return ["CONFIG", r.word("GET")] + [r.choice(SETTINGS[:-1] + ["slowlog-max*"])]
     return ["CONFIG", r.word("SET")] + [
-        word for name in r.choices(SETTINGS[:6], k=r.randint(1, 2))
+        word for name in r.choices(SETTINGS[:-1], k=r.randint(1, 2))
         for word in (name, r.choice([5, 10, 64, 0, -1, "x", "", "1.5", 2 ** 40]))]
 
 
