@@ -399,7 +399,7 @@ int walk_open(struct walk *walk, struct fault *fault)
         int status = open_file(walk, file, fault);
         if (status < 0 && walk->keep_going && fault &&
             (status == KV_ECORRUPT || status == KV_EREFUSED)) {
-            snprintf(file->lost, sizeof(file->lost), "%s", fault->text);
+            snprintf(file->lost, sizeof(file->lost), "%.599s", fault->text);
             file->verdict = VERDICT_CORRUPT;
             status = 0;
         }

@@ -1,5 +1,5 @@
-"""What COMMAND INFO and COMMAND DOCS say of each command is what redis-server says, for all commands
-that both know: client libraries and proxies build on it. Texts are our own."""
+"""What COMMAND INFO and COMMAND DOCS say of each command is what redis-server says, for all
+commands that both know: client libraries and proxies build on it. Texts are our own."""
 import pytest
 
 from harness import Error
