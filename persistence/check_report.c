@@ -83,11 +83,17 @@ struct about {
     struct buf drops; /* JSON objects */
 };
 
+/* --fix mends it; else only --salvage does. */
+static bool is_for_fix(const struct walk_file *file)
+{
+    return file->verdict == VERDICT_TORN || (!file->has_header && !file->lost[0] && file->last);
+}
+
 static int say_drop(struct about *about, struct reader *reader, uint64_t from, uint64_t to)
 {
     struct buf keys = {0};
     uint64_t commands = keys_name(reader, from, to, KEYS_MAX, &keys);
-    bool torn = about->file->verdict == VERDICT_TORN;
+    bool torn = is_for_fix(about->file);
     buf_append(&keys, "", 1);
     if (about->drops.len > 0)
         buf_append_char(&about->drops, ',');
@@ -188,10 +194,9 @@ static void say_facts(struct about *about, const struct fault *fault)
                     " were written by a stock server: no checksum protects them",
                     file->raw_from, file->raw_to);
     if (file->verdict == VERDICT_TORN)
-        report_line(about->report,
-                    "  torn tail of %" PRIu64 " bytes at offset %" PRIu64
-                    " (%s); it was never acknowledged",
-                    file->size - file->good_to, file->good_to, file->why);
+        report_line(about->report, "  torn tail of %" PRIu64 " bytes at offset %" PRIu64 " (%s)%s",
+                    file->size - file->good_to, file->good_to, file->why,
+                    file->raw ? "" : "; it was never acknowledged");
     if (file->verdict == VERDICT_CORRUPT)
         report_line(about->report, "  %s", fault_line(fault, fault_text, sizeof(fault_text)));
 }
@@ -206,7 +211,7 @@ static void say_validity(struct about *about, bool base)
         report_line(report, "%sAOF %s is empty", kind, about->name);
     else if (file->verdict == VERDICT_CLEAN)
         report_line(report, "%sAOF %s is valid", kind, about->name);
-    else if (file->verdict == VERDICT_CORRUPT && (file->has_header || file->lost[0]))
+    else if (!is_for_fix(file))
         report_line(report,
                     "AOF %s is not valid. What was acknowledged is damaged: the --salvage option "
                     "goes on without it.",

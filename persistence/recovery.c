@@ -409,11 +409,10 @@ static int cut(struct recovery *recovery, const struct walk_file *file)
         return status;
     out->torn_bytes = file->size - file->good_to;
     say(recovery, true,
-        "%s: the tail was torn by a crash (%s). Cut %llu bytes at offset %llu that were never "
-        "acknowledged%s%s",
-        file->path, file->why, (unsigned long long)out->torn_bytes,
-        (unsigned long long)file->good_to, out->torn_copy[0] ? "; a copy is in " : "",
-        out->torn_copy);
+        "%s: the tail was torn by a crash (%s). Cut %llu bytes at offset %llu%s%s%s", file->path,
+        file->why, (unsigned long long)out->torn_bytes, (unsigned long long)file->good_to,
+        file->raw ? "" : " that were never acknowledged",
+        out->torn_copy[0] ? "; a copy is in " : "", out->torn_copy);
     return 0;
 }
 

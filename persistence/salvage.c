@@ -146,6 +146,8 @@ static int pass_lost_header(struct tour *tour)
 int salvage_tour(struct walk *walk, int file, uint64_t *above, const struct salvage_hooks *hooks,
                  struct fault *fault)
 {
+    const struct manifest_file *entry = &walk->manifest->files[walk->files[file].entry];
+    bool header_lost = walk->manifest->sealed && !entry->raw;
     struct reader reader;
     struct tour tour = {
         .walk = walk, .file = file, .reader = &reader, .hooks = hooks, .fault = fault};
@@ -157,9 +159,9 @@ int salvage_tour(struct walk *walk, int file, uint64_t *above, const struct salv
     if (reader.has_header) {
         status = tour_batches(&tour, above);
     } else {
-        status = pass_lost_header(&tour);
+        status = header_lost ? pass_lost_header(&tour) : 0;
         if (status == 0)
-            status = tour_raw(&tour, reader.size);
+            status = tour_raw(&tour, entry->raw ? entry->raw_to : reader.size);
     }
     reader_close(&reader);
     return status;
@@ -308,6 +310,8 @@ static int copy_good(void *env, int file unused, struct reader *reader,
     uint64_t to = raw ? batch->to : batch->trailer.offset;
     if (rewrite->options->to_time && batch->time > rewrite->options->time)
         return 1;
+    if (raw && batch->command_bytes == 0 && batch->time < 0)
+        return 0; /* a commit mark, in a file whose header is lost */
     int status = 0;
     if (!raw || end_of(rewrite) - rewrite->batch_at >= RAW_BATCH_BYTES)
         status = seal(rewrite); /* what raw commands left open */

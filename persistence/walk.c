@@ -45,7 +45,7 @@ struct pass {
 static int corrupt(struct walk *walk, const char *path, int64_t offset, struct fault *fault,
                    const char *format, ...) printf_like(5, 6);
 
-/* Damage: what it is, and what to do. */
+/* Damage: what it is, and what to do about it for who does not do it already. */
 static int corrupt(struct walk *walk, const char *path, int64_t offset, struct fault *fault,
                    const char *format, ...)
 {
@@ -54,6 +54,8 @@ static int corrupt(struct walk *walk, const char *path, int64_t offset, struct f
     va_start(args, format);
     vsnprintf(what, sizeof(what), format, args);
     va_end(args);
+    if (walk->keep_going)
+        return fault_set(fault, KV_ECORRUPT, path, offset, "%s", what);
     return fault_set(fault, KV_ECORRUPT, path, offset,
                      "%s. Nothing was changed. Look closer with: kv-check-aof %s ; go on without "
                      "what is damaged with: kv-check-aof --salvage %s",
