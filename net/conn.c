@@ -241,6 +241,7 @@ void conns_init(struct conns *conns, const struct conns_options *options)
 {
     *conns = (struct conns){.options = *options};
     conns->shared = mem_alloc(CONN_TAIL_BYTES + CONN_READ_BYTES);
+    conns->batch = input_batch_new();
     link_init(&conns->all);
     link_init(&conns->held);
     link_init(&conns->waiting);
@@ -252,6 +253,7 @@ void conns_free(struct conns *conns)
         conn_free(CONN_OF(conns->all.next, all));
     conns->touched_first = NULL;
     arena_free(&conns->arena);
+    mem_free(conns->batch);
     mem_free(conns->shared);
 }
 

@@ -15,6 +15,7 @@
 #include "net/loop.h"
 
 struct engine;
+struct input_batch;
 struct settings;
 
 #define CONN_READ_BYTES (64 * 1024) /* read at a time */
@@ -63,6 +64,7 @@ struct conns {
     struct conns_options options;
     char *shared; /* CONN_TAIL_BYTES + CONN_READ_BYTES: what is read lands here first */
     struct arena arena; /* words of inline requests */
+    struct input_batch *batch;
     struct conn_link all, held, waiting;
     struct conn *touched_first;
     size_t count;

@@ -1,9 +1,9 @@
 /* The input of a connection.
  *
- * Where the bytes lie. All connections read into one shared buffer, which stays in the processor's
- * cache, and requests are executed there, in place. Only what remains (a request that has not
- * arrived as a whole, or must wait) is kept in the connection's own `input`; an idle connection
- * owns no buffer at all.
+ * Where the bytes lie. All connections read into one shared buffer, which stays in the
+ * processor's cache, and requests are executed there, in place. Only what remains (a request that
+ * has not arrived as a whole, or must wait) is kept in the connection's own `input`; an idle
+ * connection owns no buffer at all.
  *
  *   own input    next read
  *   empty        into the shared buffer
@@ -14,11 +14,15 @@
  * In each case the requests lie in one piece and the parser goes on where it was, as its offsets
  * count from the first byte of the unfinished request.
  *
- * A turn takes one read and at most INPUT_REQUESTS requests of a connection; the rest waits in its
- * input until the next turn, so that a deep pipeline does not starve the others. A request that the
- * engine does not admit stays, as the first bytes of the input, and is offered again. Nothing is
- * read for a connection whose requests wait, beyond 64 KiB: the kernel's buffers fill up and the
- * client waits. */
+ * Requests are parsed up to INPUT_BATCH ahead, so that the places of their first keys are on the
+ * way into the cache when they are executed: with a large keyspace that is most of a command's
+ * time. When one of them must wait or ends the connection, the parser goes back to it.
+ *
+ * A turn takes one read and at most INPUT_REQUESTS requests of a connection; the rest waits in
+ * its input until the next turn, so that a deep pipeline does not starve the others. A request
+ * that the engine does not admit stays, as the first bytes of the input, and is offered again.
+ * Nothing is read for a connection whose requests wait, beyond 64 KiB: the kernel's buffers fill
+ * up and the client waits. */
 #include "net/input.h"
 
 #include <errno.h>
@@ -27,14 +31,34 @@
 
 #include "core/base/mem.h"
 #include "core/engine.h"
+#include "core/keyspace.h"
 #include "core/settings.h"
 #include "core/stats.h"
 #include "net/conn.h"
 
 #define INPUT_REQUESTS 1024         /* of a connection a turn */
+#define INPUT_BATCH 16
+#define INPUT_BATCH_ARGS 128
 #define INPUT_ROOM_MIN (16 * 1024)  /* of a read into the own buffer */
 #define INPUT_STEP_MIN (256 * 1024) /* a large argument's buffer begins with this */
 #define INPUT_KEPT_BYTES (64 * 1024) /* a larger buffer is given back when its argument is done */
+
+struct input_request {
+    int argc;
+    const struct slice *argv;
+    size_t end; /* of the request, from where the batch begins */
+};
+
+struct input_batch {
+    int count;
+    struct input_request requests[INPUT_BATCH];
+    struct slice args[INPUT_BATCH_ARGS];
+};
+
+struct input_batch *input_batch_new(void)
+{
+    return mem_alloc_zero(sizeof(struct input_batch));
+}
 
 static void protocol_error(struct conn *conn, const char *error)
 {
@@ -68,51 +92,114 @@ static void abort_foreign_protocol(struct conn *conn)
     conn_close(conn, false);
 }
 
+/* Parse requests into the batch until it is full or there is no further one. */
+static enum resp_status parse_ahead(struct conn *conn, struct slice bytes)
+{
+    struct input_batch *batch = conn->conns->batch;
+    struct resp_parser *parser = &conn->parser;
+    struct resp_limits limits = {
+        .bulk_bytes_max = conn->conns->options.settings->bulk_bytes_max,
+        .authenticated = (conn->session.flags & SESSION_AUTHENTICATED) != 0,
+    };
+    int most = limits.authenticated ? INPUT_BATCH : 1; /* AUTH changes what may follow */
+    size_t at = 0;
+    int args = 0;
+    batch->count = 0;
+    arena_reset(&conn->conns->arena);
+    while (batch->count < most && at < bytes.len) {
+        struct slice rest = {bytes.data + at, bytes.len - at};
+        enum resp_status status = resp_parse(parser, rest, &limits, &conn->conns->arena);
+        if (status != RESP_REQUEST)
+            return status;
+        at += parser->used;
+        struct input_request *request = &batch->requests[batch->count++];
+        request->argc = parser->argc;
+        request->end = at;
+        request->argv = parser->argv;
+        if (unlikely(parser->argc > INPUT_BATCH_ARGS - args))
+            break; /* the parser's own array serves until the next call */
+        request->argv = batch->args + args;
+        memcpy(batch->args + args, parser->argv, (size_t)parser->argc * sizeof(*parser->argv));
+        args += parser->argc;
+    }
+    return RESP_REQUEST;
+}
+
+/* Most commands have their first key in argument 1; where not, nothing but the fetch is in vain. */
+static void prefetch(const struct conn *conn)
+{
+    const struct input_batch *batch = conn->conns->batch;
+    const struct keyspace *keyspace = conn->session.engine->keyspace;
+    uint64_t hashes[INPUT_BATCH];
+    int count = 0;
+    for (int i = 0; i < batch->count; i++)
+        if (batch->requests[i].argc > 1)
+            hashes[count++] = keyspace_hash(keyspace, batch->requests[i].argv[1]);
+    for (int i = 0; i < count; i++)
+        keyspace_prefetch(keyspace, conn->session.db, hashes[i]);
+    for (int i = 0; i < count; i++)
+        keyspace_prefetch_entry(keyspace, conn->session.db, hashes[i]);
+}
+
+/* Execute one request; false if it, and what is behind it, must not be done now. */
+static inline bool execute_one(struct conn *conn, const struct input_request *request)
+{
+    if (unlikely(!conn_may_execute(conn))) {
+        conn->state |= CONN_AHEAD;
+        return false;
+    }
+    if (unlikely(request->argc == 0))
+        return true;
+    if (unlikely(is_foreign_protocol(request->argv))) {
+        abort_foreign_protocol(conn);
+        return false;
+    }
+    if (unlikely(engine_execute(conn->session.engine, &conn->session, request->argc,
+                                request->argv) == ENGINE_WAIT)) {
+        conn_wait(conn, CONN_PARKED);
+        return false;
+    }
+    return true;
+}
+
 /* Execute the complete requests of `bytes`; returns how many bytes are done with. */
 static size_t execute(struct conn *conn, const char *bytes, size_t len)
 {
-    struct session *session = &conn->session;
-    struct engine *engine = session->engine;
-    struct arena *arena = &conn->conns->arena;
-    struct resp_parser *parser = &conn->parser;
-    struct resp_limits limits = {.bulk_bytes_max = conn->conns->options.settings->bulk_bytes_max};
+    struct input_batch *batch = conn->conns->batch;
     size_t done = 0;
     conn->state &= ~(uint32_t)CONN_AHEAD;
-    for (int requests = 0; done < len; requests++) {
-        if (unlikely(!conn_may_execute(conn))) {
-            conn->state |= CONN_AHEAD;
-            break;
-        }
-        if (unlikely(requests == INPUT_REQUESTS)) {
+    conn_touch(conn);
+    for (int requests = 0; done < len; requests += batch->count) {
+        if (unlikely(requests >= INPUT_REQUESTS)) {
             conn_wait(conn, CONN_MORE);
             break;
         }
-        limits.authenticated = (session->flags & SESSION_AUTHENTICATED) != 0;
         struct slice rest = {bytes + done, len - done};
-        if (unlikely(rest.data[0] != '*'))
-            arena_reset(arena);
-        enum resp_status status = resp_parse(parser, rest, &limits, arena);
+        conn->session.query_bytes = rest.len;
+        enum resp_status status = parse_ahead(conn, rest);
+        if (batch->count > 1)
+            prefetch(conn);
+        size_t used = 0;
+        for (int i = 0; i < batch->count; i++) {
+            if (unlikely(!execute_one(conn, &batch->requests[i]))) {
+                resp_free(&conn->parser);
+                return done + used;
+            }
+            used = batch->requests[i].end;
+        }
+        done += used;
         if (status == RESP_MORE)
             break;
         if (unlikely(status == RESP_ERROR)) {
-            protocol_error(conn, parser->error);
+            if (conn_may_execute(conn)) {
+                protocol_error(conn, conn->parser.error);
+            } else { /* its turn comes when what it stands behind is done */
+                conn->state |= CONN_AHEAD;
+                resp_free(&conn->parser);
+            }
             break;
         }
-        if (parser->argc > 0) {
-            if (unlikely(is_foreign_protocol(parser->argv))) {
-                abort_foreign_protocol(conn);
-                break;
-            }
-            session->query_bytes = len - done;
-            if (unlikely(engine_execute(engine, session, parser->argc, parser->argv) ==
-                         ENGINE_WAIT)) {
-                conn_wait(conn, CONN_PARKED);
-                break;
-            }
-        }
-        done += parser->used;
     }
-    conn_touch(conn);
     return done;
 }
 

@@ -3,6 +3,11 @@
 #pragma once
 
 struct conn;
+struct input_batch;
+
+/* Room for the requests that are parsed ahead: one serves all connections; mem_free gives it
+ * back. */
+struct input_batch *input_batch_new(void);
 
 /* The socket has something to read: one read, and all requests that are complete then. */
 void input_ready(struct conn *conn);

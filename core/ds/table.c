@@ -306,6 +306,19 @@ void table_prefetch(const struct table *table, uint64_t hash)
     __builtin_prefetch(block + 64);
 }
 
+void table_prefetch_item(const struct table *table, uint64_t hash)
+{
+    uint64_t entry = *table_entry(table, table_address(table, hash));
+    struct group group = group_open(entry);
+
+    for (size_t at = 0; at < group.count; at += 64) {
+        uint64_t found = tags_match(group.tags + at, group.count - at, group_tag(hash));
+
+        for (; found != 0; found &= found - 1)
+            __builtin_prefetch(group_item(group.slots[at + (unsigned)__builtin_ctzll(found)].word));
+    }
+}
+
 /* A block of the next class for a group that is full. */
 static uint64_t table_make_room(struct table *table, uint64_t entry)
 {

@@ -415,6 +415,19 @@ static void a_blocked_client_executes_nothing_until_it_is_served(void **state)
     close(fd);
 }
 
+static void an_error_behind_a_blocked_request_waits_for_it(void **state)
+{
+    struct fixture *f = *state;
+    int fd = join(f);
+    tell(f, fd, "PUT a 1\r\nECHO x\r\nSTALL\r\n*1\r\n$x\r\n");
+    assert_hears(fd, "");
+    confirm(f);
+    turns(f, 2);
+    assert_hears(fd, "+OK\r\n$1\r\nx\r\n:0\r\n"
+                     "-ERR Protocol error: invalid bulk length\r\n<end>");
+    close(fd);
+}
+
 static void who_stops_sending_gets_held_replies_first(void **state)
 {
     struct fixture *f = *state;
@@ -595,6 +608,7 @@ int main(void)
         TEST(under_back_pressure_a_write_waits_in_place_and_reads_of_others_go_on),
         TEST(a_waiting_client_is_not_read_without_bound),
         TEST(a_blocked_client_executes_nothing_until_it_is_served),
+        TEST(an_error_behind_a_blocked_request_waits_for_it),
         TEST(who_stops_sending_gets_held_replies_first),
         TEST(who_stops_sending_under_back_pressure_is_served_first),
         TEST(who_is_gone_while_blocked_or_idle_is_forgotten),
