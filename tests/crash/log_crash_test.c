@@ -363,32 +363,46 @@ static void every_cut_of_a_recovery_loses_nothing(void **state unused)
     report("recovery");
 }
 
-/* Every call fails once, in every way; then power is cut. What does not open, opens without the
- * failure. */
+/* Two calls fail, the second `gap` calls behind the first (0: only one); then power is cut. What
+ * does not open, opens without the failures. Returns how many calls there were. */
+static uint64_t fail_and_cut(uint64_t nth, uint64_t gap, enum faulty_error error)
+{
+    struct faulty_disk *disk = new_disk();
+    struct world world = new_world();
+    uint64_t calls, states = gap ? 3 : 20;
+    char when[100];
+
+    snprintf(when, sizeof when, "calls %llu and %llu failed with %d", (unsigned long long)nth,
+             (unsigned long long)(nth + gap), error);
+    faulty_disk_fail_at(disk, FAULTY_CHANGE, nth, 1, error);
+    if (gap)
+        faulty_disk_fail_at(disk, FAULTY_CHANGE, nth + gap, 1, error);
+    if (live(&world, disk, JOURNAL_ALWAYS, 5, nth % 2, when) < 0) {
+        faulty_disk_fail_at(disk, 0, 0, 0, error);
+        live_well(&world, disk, JOURNAL_ALWAYS, 5, nth % 2, when);
+    }
+    calls = faulty_disk_calls(disk, FAULTY_CHANGE);
+    tally.cuts++;
+    for (uint64_t i = 0; i < states * rounds(); i++)
+        try_choice(&world, disk, random_choice(disk), i == 0 && (!gap || nth % 8 == 0), when);
+    faulty_disk_free(disk);
+    return calls;
+}
+
+/* Every call fails once, in every way, and any two calls as near as a failure and its healing. */
 static void every_failing_call_loses_nothing(void **state unused)
 {
     static const enum faulty_error errors[] = {FAULTY_EIO, FAULTY_ENOSPC, FAULTY_SHORT};
     uint64_t calls = UINT64_MAX;
 
-    for (uint64_t nth = 1; nth <= calls; nth++) {
-        for (int error = 0; error < 3; error++) {
-            struct faulty_disk *disk = new_disk();
-            struct world world = new_world();
-            char when[100];
-
-            snprintf(when, sizeof when, "call %llu failed with %d", (unsigned long long)nth,
-                     error);
-            faulty_disk_fail_at(disk, FAULTY_ANY, nth, 1, errors[error]);
-            if (live(&world, disk, JOURNAL_ALWAYS, 5, nth % 2, when) < 0)
-                live_well(&world, disk, JOURNAL_ALWAYS, 5, nth % 2, when);
-            calls = faulty_disk_calls(disk, FAULTY_ANY);
-            tally.cuts++;
-            for (uint64_t i = 0; i < 20 * rounds(); i++)
-                try_choice(&world, disk, random_choice(disk), i == 0, when);
-            faulty_disk_free(disk);
-        }
-    }
+    for (uint64_t nth = 1; nth <= calls; nth++)
+        for (int error = 0; error < 3; error++)
+            calls = fail_and_cut(nth, 0, errors[error]);
     report("failing calls");
+    for (uint64_t nth = 1; nth <= calls; nth++)
+        for (uint64_t gap = 1; gap <= 16; gap++)
+            fail_and_cut(nth, gap, errors[gap % 3]);
+    report("pairs of failing calls");
 }
 
 /* Failures meet failures and cuts: calls of any kind fail anywhere, several in a row, and perhaps

@@ -235,15 +235,19 @@ static int faulty_rename(void *self, const char *from, const char *to)
     return call_end(disk, verdict, inode ? 0 : -ENOENT);
 }
 
-static int faulty_unlink(void *self, const char *path)
+static int take_name(struct faulty_disk *disk, unsigned kind, const char *path)
 {
-    struct faulty_disk *disk = self;
-    enum verdict verdict = call_begin(disk, FAULTY_UNLINK);
+    enum verdict verdict = call_begin(disk, kind);
     bool there = faulty_find(disk, path);
 
     if (there && (verdict == GO_ON || verdict == CUT_NOW))
         faulty_names_apply(&disk->seen, faulty_add_name(disk, CHANGE_UNLINK, path, "", NULL));
     return call_end(disk, verdict, there ? 0 : -ENOENT);
+}
+
+static int faulty_unlink(void *self, const char *path)
+{
+    return take_name(self, FAULTY_UNLINK, path);
 }
 
 static int faulty_mkdir(void *self, const char *path, mode_t mode unused)
@@ -262,7 +266,7 @@ static int faulty_mkdir(void *self, const char *path, mode_t mode unused)
 
 static int faulty_rmdir(void *self, const char *path)
 {
-    return faulty_unlink(self, path);
+    return take_name(self, FAULTY_RMDIR, path); /* empty: nobody tries another */
 }
 
 static int faulty_truncate(void *self, int fd, off_t len)

@@ -424,11 +424,9 @@ static void a_failed_healing_is_tried_again(void **state)
         open_log(test);
         put_value(test, 0);
         assert_true(rig_commit(&test->rig));
-        faulty_disk_fail_at(test->disk, FAULTY_SYNC, 1, 1, FAULTY_EIO);
+        faulty_disk_fail_at(test->disk, FAULTY_CHANGE, 2, 1, FAULTY_EIO); /* the sync */
+        faulty_disk_fail_at(test->disk, FAULTY_CHANGE, 2 + nth, 1, FAULTY_EIO);
         put_value(test, 1);
-        rig_turn(&test->rig);
-        /* the second failure, wherever the log stands by now */
-        faulty_disk_fail_at(test->disk, FAULTY_ANY & ~(unsigned)FAULTY_ASK, nth, 1, FAULTY_EIO);
         if (!rig_commit(&test->rig)) {
             assert_non_null(strstr(report_of(test).problem, RIG_DIRECTORY));
             crash_holds_values(test, 1);
