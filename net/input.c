@@ -116,6 +116,8 @@ static enum resp_status parse_ahead(struct conn *conn, struct slice bytes)
         request->argc = parser->argc;
         request->end = at;
         request->argv = parser->argv;
+        if (unlikely(parser->argc == 0))
+            continue;
         if (unlikely(parser->argc > INPUT_BATCH_ARGS - args))
             break; /* the parser's own array serves until the next call */
         request->argv = batch->args + args;

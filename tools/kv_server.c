@@ -333,7 +333,6 @@ static void free_parts(struct server *server)
     server->host.net = NULL;
 #ifdef KV_DEBUG
     engine_free(server->engine); /* else the end of the process is faster */
-    settings_free(&server->settings);
 #endif
 }
 
@@ -379,6 +378,17 @@ static int start(struct server *server)
     return status;
 }
 
+static int answer(struct server *server, enum server_action action)
+{
+    switch (action) {
+    case SERVER_SAY_VERSION: say_version(); return 0;
+    case SERVER_SAY_HELP: fputs(server_options_help, stdout); return 0;
+    case SERVER_CHECK_CONFIG: puts("The configuration is good."); return 0;
+    case SERVER_RUN: break;
+    }
+    return start(server);
+}
+
 int main(int argc, char **argv)
 {
     struct server server = {0};
@@ -390,27 +400,17 @@ int main(int argc, char **argv)
     server_host_init(&server.host, &server.settings, &server.journal);
     server.settings.read_file = server.host.port.read_file;
     server.settings.read_file_self = &server.host;
+    int status = 1;
     int code = server_options_read(argc, argv, &server.settings, &action, keep_warning, &server,
                                    &fault);
-    if (code == 0 && action == SERVER_RUN)
+    if (code == 0 && (action == SERVER_RUN || action == SERVER_CHECK_CONFIG))
         code = settings_check(&server.settings, &fault);
-    if (code != 0) {
+    if (code == 0)
+        status = answer(&server, action);
+    else
         fprintf(stderr, "*** FATAL CONFIG FILE ERROR (kv %s) ***\n%s\n", KV_VERSION,
                 fault_line(&fault, line, sizeof(line)));
-        return 1;
-    }
-    switch (action) {
-    case SERVER_SAY_VERSION:
-        say_version();
-        return 0;
-    case SERVER_SAY_HELP:
-        fputs(server_options_help, stdout);
-        return 0;
-    case SERVER_CHECK_CONFIG:
-        puts("The configuration is good.");
-        return 0;
-    case SERVER_RUN:
-        break;
-    }
-    return start(&server);
+    buf_free(&server.warnings);
+    settings_free(&server.settings);
+    return status;
 }
