@@ -124,6 +124,10 @@ void conn_wait(struct conn *conn, enum conn_state why)
     if ((conn->state & (CONN_PARKED | CONN_MORE)) == 0)
         link_put(&conn->conns->waiting, &conn->waiting);
     conn->state |= why;
+    if (why == CONN_MORE) {
+        conn->conns->more = true;
+        loop_again(conn->conns->options.loop);
+    }
 }
 
 static void end_waiting(struct conn *conn)
@@ -384,7 +388,9 @@ void conns_resume(struct conns *conns)
 {
     struct engine *engine = conns->options.engine;
     bool retry = conns->retry;
-    conns->retry = false;
+    if (likely(!retry && !conns->more))
+        return;
+    conns->retry = conns->more = false;
     /* Who has to wait again is put behind `last`. */
     struct conn_link *last = conns->waiting.previous;
     struct conn_link *link = conns->waiting.next;
@@ -414,11 +420,7 @@ void conns_settle(struct conns *conns)
         settle(conn);
         conn = next;
     }
-    bool more = conns->touched_first != NULL;
-    for (struct conn_link *link = conns->waiting.next; link != &conns->waiting && !more;
-         link = link->next)
-        more = (CONN_OF(link, waiting)->state & CONN_MORE) != 0;
-    if (more)
+    if (unlikely(conns->touched_first))
         loop_again(conns->options.loop);
 }
 

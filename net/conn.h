@@ -69,6 +69,7 @@ struct conns {
     struct conn *touched_first;
     size_t count;
     bool retry;         /* parked requests are worth another try */
+    bool more;          /* somebody has input left over from his share of a turn */
     uint64_t confirmed; /* the journal's, when held output was last looked at */
 };
 

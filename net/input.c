@@ -172,7 +172,7 @@ static size_t execute(struct conn *conn, const char *bytes, size_t len)
     conn->state &= ~(uint32_t)CONN_AHEAD;
     conn_touch(conn);
     for (int requests = 0; done < len; requests += batch->count) {
-        if (unlikely(requests >= INPUT_REQUESTS)) {
+        if (unlikely(requests >= INPUT_REQUESTS && conn_may_execute(conn))) {
             conn_wait(conn, CONN_MORE);
             break;
         }

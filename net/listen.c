@@ -148,12 +148,14 @@ static void on_ready(struct loop_io *io, unused int events)
             hand_up(listener, fd, &peer);
             continue;
         }
-        if (errno == EMFILE || errno == ENFILE)
+        int problem = errno;
+        if (problem == EINTR || problem == ECONNABORTED)
+            continue;
+        if (problem == EMFILE || problem == ENFILE)
             refuse_with_spare(listener);
-        if (errno == ENOBUFS || errno == ENOMEM || listener->listeners->spare_fd < 0)
+        if (problem == ENOBUFS || problem == ENOMEM || listener->listeners->spare_fd < 0)
             rest(listener->listeners);
-        if (errno != EINTR && errno != ECONNABORTED)
-            return;
+        return;
     }
 }
 

@@ -254,6 +254,26 @@ def test_many_clients_at_once_are_all_served(tmp_path):
             raw.close()
 
 
+@pytest.mark.threads
+@pytest.mark.parametrize("policy", ["always", "everysec", "no"])
+def test_many_durable_clients_at_once_are_all_served(tmp_path, policy):
+    with kv.Server(tmp_path, "--appendfsync", policy) as server:
+        clients = [server.raw(60) for _ in range(100)]
+        for _ in range(10):
+            for i, raw in enumerate(clients):
+                raw.send(b"INCR n\r\nGET other\r\nSET k%d v\r\nGET k%d\r\n" % (i, i))
+            for raw in clients:
+                assert re.fullmatch(rb":\d+", raw.line())
+                raw.expect(b"$-1\r\n+OK\r\n$1\r\nv\r\n")
+        assert clients[0].say(b"INCR n\r\n") == b":1001"
+        assert server.stop() == 0
+        server.start()
+        with server.raw() as raw:
+            assert raw.say(b"INCR n\r\n") == b":1002"
+        for raw in clients:
+            raw.close()
+
+
 def test_deep_pipelines_do_not_starve_others(tmp_path):
     with start(tmp_path) as server:
         greedy = [server.raw() for _ in range(4)]
