@@ -272,6 +272,12 @@ static int choose(struct recovery *recovery)
     if (has_manifest) {
         status = manifest_load(recovery->disk, recovery->manifest_path, &recovery->manifest,
                                recovery->fault);
+        if (status == KV_ECORRUPT || status == KV_EFORMAT)
+            status = fault_set(recovery->fault, KV_ECORRUPT, recovery->manifest_path,
+                               recovery->fault ? recovery->fault->offset : -1,
+                               "%s. Nothing was changed. Restore the manifest, or go on with the "
+                               "files that are there: kv-check-aof --salvage %s",
+                               recovery->fault ? recovery->fault->text : "", recovery->directory);
         if (status == 0 && has_single && !is_named(&recovery->manifest, options->append_filename))
             say(recovery, true, "%s is not part of the log, which is %s: it is left as it is",
                 single, recovery->manifest_path);
