@@ -6,7 +6,8 @@
  *   2. settle      sync manifest, files and directories, then drop their pages from the cache:
  *   after
  *                  a failed sync, clean pages can lie, and what is served must be on the medium.
- *   3. read        walk the files (walk.c): each batch is judged, then applied.
+ *   3. read        walk the files (walk.c): each batch is judged, then applied; of a large log
+ *                  a thread judges (ahead.c).
  *   4. cut         a torn tail is copied aside, synced, and cut off, synced.
  *   5. hand over   where the stream stands, and the manifest with which the log goes on. The log
  *   makes
@@ -31,6 +32,7 @@
 #include "core/base/fault.h"
 #include "core/base/mem.h"
 #include "core/base/num.h"
+#include "persistence/ahead.h"
 #include "persistence/cut.h"
 #include "persistence/file.h"
 #include "persistence/import.h"
@@ -41,6 +43,7 @@
 #define PATH_MAX_BYTES 512
 #define PROGRESS_BYTES (2 * 1024 * 1024)
 #define PROGRESS_COMMANDS 4096
+#define AHEAD_BYTES_LEAST (1024 * 1024) /* a smaller log is not worth a thread */
 
 struct recovery {
     const struct recovery_options *options;
@@ -52,7 +55,7 @@ struct recovery {
     struct walk walk;
     struct recovery_progress progress;
     uint64_t progress_bytes, progress_commands; /* at the last call */
-    uint64_t base_bytes;                        /* of the files before the one that is read */
+    uint64_t bytes_before;                      /* of the files before the one that is read */
 };
 
 static void say(struct recovery *recovery, bool warning, const char *format, ...) printf_like(3, 4);
@@ -356,7 +359,7 @@ static int settle_directory(struct recovery *recovery)
 static void report_progress(struct recovery *recovery, uint64_t offset, bool now)
 {
     struct recovery_progress *progress = &recovery->progress;
-    progress->bytes_done = recovery->base_bytes + offset;
+    progress->bytes_done = recovery->bytes_before + offset;
     if (!now && progress->bytes_done - recovery->progress_bytes < PROGRESS_BYTES &&
         progress->commands - recovery->progress_commands < PROGRESS_COMMANDS)
         return;
@@ -378,28 +381,77 @@ static int apply_command(void *env, uint64_t offset, int argc, const struct slic
     return status;
 }
 
-static int apply_batch(void *env, int file, struct reader *reader, const struct reader_batch *batch,
-                       struct fault *fault)
+/* Apply the commands between two offsets of a file that were found good. */
+static int apply_part(struct recovery *recovery, int file, struct reader *reader, uint64_t from,
+                      uint64_t to, struct fault *fault)
 {
-    struct recovery *recovery = env;
-    int status =
-        reader_each(reader, batch->from, batch->to, UINT64_MAX, apply_command, recovery, fault);
+    int status = reader_each(reader, from, to, UINT64_MAX, apply_command, recovery, fault);
     if (status < 0 && fault && !fault->path[0])
         snprintf(fault->path, sizeof(fault->path), "%s", recovery->walk.files[file].path);
     return status;
 }
 
+static int apply_batch(void *env, int file, struct reader *reader, const struct reader_batch *batch,
+                       struct fault *fault)
+{
+    return apply_part(env, file, reader, batch->from, batch->to, fault);
+}
+
+static void enter_file(struct recovery *recovery, int file)
+{
+    recovery->bytes_before = 0;
+    for (int i = 0; i < file; i++)
+        recovery->bytes_before += recovery->walk.files[i].size;
+    report_progress(recovery, 0, true);
+}
+
+/* A small log: check a batch, apply it, and so on. */
 static int read_files(struct recovery *recovery)
 {
     int status = 0;
+    for (int i = 0; status == 0 && i < recovery->walk.count; i++) {
+        enter_file(recovery, i);
+        status = walk_file(&recovery->walk, i, recovery->fault);
+    }
+    return status;
+}
+
+/* A large log: a thread checks, this one applies. */
+static int read_files_ahead(struct recovery *recovery)
+{
+    struct reader reader = {.fd = -1};
+    struct ahead_part part;
+    struct ahead *ahead;
+    int file = -1;
+    int status = ahead_start(&recovery->walk, &ahead, recovery->fault);
+    if (status < 0)
+        return status;
+    while (status == 0 && ahead_next(ahead, &part)) {
+        if (part.file != file) {
+            file = part.file;
+            reader_close(&reader);
+            enter_file(recovery, file);
+            status = reader_open(&reader, recovery->disk, recovery->walk.files[file].path,
+                                 recovery->fault);
+        }
+        if (status == 0)
+            status = apply_part(recovery, file, &reader, part.from, part.to, recovery->fault);
+    }
+    reader_close(&reader);
+    int walked = ahead_stop(ahead, status == 0 ? recovery->fault : NULL);
+    return status == 0 ? walked : status;
+}
+
+static int read_log(struct recovery *recovery)
+{
     if (recovery->fault)
         *recovery->fault = (struct fault){.offset = -1};
-    for (int i = 0; status == 0 && i < recovery->walk.count; i++) {
-        status = walk_file(&recovery->walk, i, recovery->fault);
-        recovery->base_bytes += recovery->walk.files[i].size;
-        report_progress(recovery, 0, true);
-    }
-    return status == 0 ? walk_end(&recovery->walk, recovery->fault) : status;
+    int status = recovery->progress.bytes_total < AHEAD_BYTES_LEAST ? read_files(recovery)
+                                                                    : read_files_ahead(recovery);
+    if (status < 0)
+        return status;
+    enter_file(recovery, recovery->walk.count);
+    return walk_end(&recovery->walk, recovery->fault);
 }
 
 /* --- 4. Cut
@@ -539,7 +591,7 @@ static int run(struct recovery *recovery)
     if (status == 0)
         status = settle_log(recovery);
     if (status == 0)
-        status = read_files(recovery);
+        status = read_log(recovery);
     if (status == 0)
         status = cut_tails(recovery);
     return status == 0 ? hand_over(recovery) : status;

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""Make fixtures/log again: log directories, good and damaged, each with what must be said of it. Run
-from the root: tests/support/make_fixtures.py. `recorded` is not made here: see fixtures/README.md.
+"""Make fixtures/log again: log directories, good and damaged, each with what must be said of it.
+Run from the root: tests/support/make_fixtures.py. Not made here is `recorded`: see
+fixtures/README.md.
 """
 import json
 import os
@@ -69,7 +70,8 @@ def torn_with_zeros(folder):
 def torn_with_forgery(folder):
     """The torn value holds a copy of the log and a commit mark that says where it stands."""
     first, second = two_files()
-    at = len(second.bytes) + len(aof.command(*ZERO)) + len(b"*3\r\n$3\r\nSET\r\n$1\r\nf\r\n$0000\r\n")
+    at = len(second.bytes) + len(aof.command(*ZERO))
+    at += len(b"*3\r\n$3\r\nSET\r\n$1\r\nf\r\n$0000\r\n")
     value = second.bytes + b"#KVC:v1:9:9:%d:0:8:00000000\r\n" % (at + len(second.bytes))
     value = value.ljust(2000, b"x")
     second.batch(ZERO, put(b"f", value))
@@ -202,7 +204,8 @@ MADE = [good, healed, torn_in_multi, torn_with_zeros, torn_with_forgery, corrupt
 def seeds():
     """Where the fuzzers begin."""
     first, _ = two_files()
-    for name, data in (("resp", b"\1" + first.bytes[first.ends[0]:]), ("reader", b"\0" + first.bytes),
+    for name, data in (("resp", b"\1" + first.bytes[first.ends[0]:]),
+                       ("reader", b"\0" + first.bytes),
                        ("reader2", b"\1" + first.bytes[first.ends[0]:]),
                        ("reader3", b"\2\x45aaaaa\x85bbbbb\x45ccccc\x45ddddd\xff\0\x90\5\1"),
                        ("manifest", aof.manifest(two_files()).encode())):

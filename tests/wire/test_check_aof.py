@@ -1,5 +1,5 @@
-"""kv-check-aof, as an operator runs it: on logs of kv and of stock servers, good and damaged; what it
-says, what it changes, what it leaves alone. And its words beside those of redis-check-aof.
+"""kv-check-aof, as an operator runs it: on logs of kv and of stock servers, good and damaged; what
+it says, what it changes, what it leaves alone. And its words beside those of redis-check-aof.
 """
 import fcntl
 import glob

@@ -1,6 +1,6 @@
 """The golden logs in fixtures/log: kv-check-aof gives the verdict that is written down, the server
-starts on what it must start on with the keys that must be there, and refuses the rest with a reason,
-without changing a byte.
+starts on what it must start on with the keys that must be there, and refuses the rest with a
+reason, without changing a byte.
 """
 import json
 import os
