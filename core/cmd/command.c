@@ -328,8 +328,7 @@ static void reply_docs(struct ctx *ctx, const struct command_state *state)
     bool good = docs_parse(ctx->arena, command->syntax, &arguments, &count, &at);
     kv_assert(good);
     reply_text(ctx, state->full_name);
-    reply_map(ctx, (size_t)((command->summary != NULL) + (command->since != NULL) +
-                            (command->group != NULL) + (command->complexity != NULL) +
+    reply_map(ctx, (size_t)(3 + (command->complexity != NULL) +
                             (command->deprecated_since ? 3 : 0) + (command->history != NULL) +
                             (count > 0) + (state->child_count > 0)));
     reply_field(ctx, "summary", text_or_empty(command->summary));

@@ -10,23 +10,22 @@ struct section {
     const char *name;
     void (*write)(struct engine *engine, struct buf *out);
     bool by_default; /* in INFO without a name */
-    bool in_all;
 };
 
 static const struct section sections[] = {
-    {"server", info_server, true, true},
-    {"clients", info_clients, true, true},
-    {"memory", info_memory, true, true},
-    {"persistence", info_persistence, true, true},
-    {"stats", info_stats, true, true},
-    {"replication", info_replication, true, true},
-    {"cpu", info_cpu, true, true},
-    {"modules", info_modules, true, false},
-    {"commandstats", info_commandstats, false, true},
-    {"errorstats", info_errorstats, true, true},
-    {"latencystats", info_latencystats, false, true},
-    {"cluster", info_cluster, true, true},
-    {"keyspace", info_keyspace, true, true},
+    {"server", info_server, true},
+    {"clients", info_clients, true},
+    {"memory", info_memory, true},
+    {"persistence", info_persistence, true},
+    {"stats", info_stats, true},
+    {"replication", info_replication, true},
+    {"cpu", info_cpu, true},
+    {"modules", info_modules, true},
+    {"commandstats", info_commandstats, false},
+    {"errorstats", info_errorstats, true},
+    {"latencystats", info_latencystats, false},
+    {"cluster", info_cluster, true},
+    {"keyspace", info_keyspace, true},
 };
 #define SECTIONS (sizeof sections / sizeof sections[0])
 
@@ -36,7 +35,7 @@ static bool is_wanted(const struct ctx *ctx, const struct section *section)
         return section->by_default;
     for (int i = 1; i < ctx->argc; i++)
         if (ctx_arg_is(ctx, i, section->name) || ctx_arg_is(ctx, i, "everything") ||
-            (ctx_arg_is(ctx, i, "all") && section->in_all) ||
+            ctx_arg_is(ctx, i, "all") ||
             (ctx_arg_is(ctx, i, "default") && section->by_default))
             return true;
     return false;

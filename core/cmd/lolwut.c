@@ -88,6 +88,7 @@ const struct command commands_lolwut[] = {
      .flags = COMMAND_READONLY | COMMAND_FAST,
      .group = "server",
      .since = "5.0.0",
+     .complexity = "O(N) where N is the size of the picture",
      .summary = "Draws something, and tells the version.",
      .syntax = "[version:integer@VERSION]"},
     {.name = NULL},
