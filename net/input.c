@@ -40,7 +40,7 @@
 #define INPUT_BATCH 16
 #define INPUT_BATCH_ARGS 128
 #define INPUT_ROOM_MIN (16 * 1024)  /* of a read into the own buffer */
-#define INPUT_STEP_MIN (256 * 1024) /* a large argument's buffer begins with this */
+#define INPUT_STEP_MIN (1024 * 1024 + 4096) /* a large argument's buffer begins with this */
 #define INPUT_KEPT_BYTES (64 * 1024) /* a larger buffer is given back when its argument is done */
 
 struct input_request {
