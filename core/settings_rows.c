@@ -542,11 +542,11 @@ bool setting_read(struct settings *settings, const struct setting_row *row, stru
         good = row->read(settings, text, add, &value, why) &&
                (row->show || setting_keep(settings, row, buf_slice(&value), why));
     } else if (row->kind == SETTING_STRING) {
-        char **field = (char **)((char *)settings + row->field);
         good = setting_check_string(row, text, why);
         if (good && row->field == SETTING_KEPT) {
             good = setting_keep(settings, row, text, why);
         } else if (good) {
+            char **field = (char **)((char *)settings + row->field);
             mem_free(*field);
             *field = text.len ? setting_copy(text) : NULL;
         }

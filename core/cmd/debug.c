@@ -34,8 +34,10 @@ static void debug_run(struct ctx *ctx)
         return;
     bool is_number = ctx->argc == 3 && num_parse_double(ctx->argv[2], &value);
     if (ctx->argc == 3 && ctx_arg_is(ctx, 1, "sleep") && host->sleep_us) {
+        if (value > SLEEP_MAX_S)
+            value = SLEEP_MAX_S;
         if (is_number && value > 0)
-            host->sleep_us(host->self, (int64_t)((value < SLEEP_MAX_S ? value : SLEEP_MAX_S) * 1e6));
+            host->sleep_us(host->self, (int64_t)(value * 1e6));
         reply_ok(ctx);
     } else if (ctx->argc == 3 && ctx_arg_is(ctx, 1, "set-active-expire")) {
         ctx->engine->expire_by_access_only = is_number && value == 0;

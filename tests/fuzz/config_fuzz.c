@@ -7,7 +7,7 @@
 #include "core/settings.h"
 #include "core/settings_rewrite.h"
 
-#define FUZZ_BYTES_MAX 4096 /* rewriting tries each line by itself */
+#define FUZZ_BYTES_MAX 1024 /* rewriting tries each line by itself */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,5 +1,5 @@
-"""COMMAND: the forms of its replies. That they say of each command what redis-server says is tested in
-test_rows.py."""
+"""COMMAND: the forms of its replies. That they say of each command what redis-server says is
+tested in test_rows.py."""
 import redis
 
 from harness import SYNTAX, Error, Set, Status, wrong_arity

@@ -1,4 +1,5 @@
-"""The connection group but CLIENT: who one is, which protocol one speaks, which database one uses."""
+"""The connection group but CLIENT: who one is, which protocol one speaks, which database one
+uses."""
 import pytest
 
 from harness import NOT_INTEGER, OK, SYNTAX, Connection, Error, Status, wrong_arity
