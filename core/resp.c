@@ -44,6 +44,14 @@ void resp_free(struct resp_parser *parser)
     resp_init(parser);
 }
 
+void resp_reset(struct resp_parser *parser)
+{
+    parser->argc = 0;
+    parser->at = parser->scanned = 0;
+    parser->want_args = -1;
+    parser->want_bulk = -1;
+}
+
 /* Find `end` from parser->scanned on. NULL if it is not there, or stands behind a NUL. */
 static const char *find_line_end(struct resp_parser *parser, struct slice bytes, char end)
 {

@@ -46,6 +46,8 @@ struct resp_parser {
 
 void resp_init(struct resp_parser *parser);
 void resp_free(struct resp_parser *parser);
+/* Forget a request that is not complete. */
+void resp_reset(struct resp_parser *parser);
 
 /* Go on with the request that begins at bytes[0]. The caller passes the same bytes again, at
  * whatever address, with more behind them. After RESP_REQUEST, argv holds slices of `bytes` (of

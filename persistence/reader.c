@@ -39,6 +39,7 @@
 #define WINDOW_KEPT (4 * 1024 * 1024) /* a window that grew beyond is given back */
 #define LINE_ROOM 24                  /* a number's line with its type and \r\n */
 #define NAME_ROOM 16
+#define GATHER_MAX 16
 #define TRAILER_BEGIN "#KVC:"
 
 /* A place in the window that moves forward. What it passes is added to `crc`, late: when the window
@@ -400,60 +401,110 @@ void reader_resume(struct reader *reader, uint64_t at, uint64_t number, uint32_t
     reader->seq_known = false;
 }
 
-/* Visit the command at the cursor. */
-static int visit_command(struct cursor *cursor, struct resp_parser *parser, uint64_t bytes_max,
-                         reader_visit *visit, void *env)
+/* Commands that are parsed before the first of them is visited. */
+struct gathered {
+    struct resp_parser *parsers;
+    uint64_t offsets[GATHER_MAX];
+    int count;
+    uint64_t bytes_max; /* of one command */
+};
+
+/* Parse the command at the cursor. 1, or 0 if it must be gathered alone: not all of it is in the
+ * window, and the window must not move while commands that lie in it are gathered. */
+static int gather_command(struct cursor *cursor, struct gathered *gathered)
 {
     static const struct resp_limits limits = {.bulk_bytes_max = INT64_MAX / 2,
                                               .authenticated = true};
-    struct reader *reader = cursor->reader;
+    struct resp_parser *parser = &gathered->parsers[gathered->count];
     uint64_t offset = position(cursor);
     for (;;) {
         struct slice bytes = {cursor->at, (size_t)(cursor->end - cursor->at)};
         enum resp_status status = resp_parse(parser, bytes, &limits, NULL);
         if (likely(status == RESP_REQUEST))
             break;
+        if (gathered->count > 0) {
+            resp_reset(parser);
+            return 0;
+        }
         size_t wanted = resp_wanted(parser);
         if (wanted <= bytes.len)
             wanted = bytes.len + 1;
-        if (status == RESP_ERROR || wanted > cursor->limit - offset || wanted > bytes_max)
-            return fault_set(cursor->fault, KV_EFORMAT, reader->path, (int64_t)offset,
+        if (status == RESP_ERROR || wanted > cursor->limit - offset ||
+            wanted > gathered->bytes_max) {
+            resp_reset(parser);
+            return fault_set(cursor->fault, KV_EFORMAT, cursor->reader->path, (int64_t)offset,
                              "not a command, or not all of one");
+        }
         int filled = refill(cursor, wanted);
         if (filled < 0)
             return filled;
     }
     cursor->at += parser->used;
-    if (parser->argc == 0 ||
-        (parser->argc == 1 && kind_of(parser->argv[0].data, parser->argv[0].len) != KIND_OTHER))
-        return 0;
-    return visit(env, offset, parser->argc, parser->argv, cursor->fault);
+    gathered->offsets[gathered->count] = offset;
+    if (parser->argc > 1 ||
+        (parser->argc == 1 && kind_of(parser->argv[0].data, parser->argv[0].len) == KIND_OTHER))
+        gathered->count++;
+    return 1;
+}
+
+/* Parse commands, and pass # lines, as far as the window goes. 0, or what makes the visit end. */
+static int gather(struct cursor *cursor, struct gathered *gathered)
+{
+    int status = need(cursor, 1);
+    gathered->count = 0;
+    while (status >= 0 && gathered->count < GATHER_MAX && cursor->at < cursor->end) {
+        if (likely(*cursor->at == '*')) {
+            status = gather_command(cursor, gathered);
+            if (status <= 0)
+                return status;
+            continue;
+        }
+        struct slice line;
+        size_t left = (size_t)(cursor->end - cursor->at);
+        if (gathered->count > 0 && left <= FORMAT_ANNOTATION_MAX && *cursor->at == '#')
+            return 0; /* to find its end may move the window */
+        status = *cursor->at == '#' ? find_line(cursor, &line) : READER_BAD;
+        if (status > 0)
+            return gathered->count > 0
+                       ? 0
+                       : fault_set(cursor->fault, KV_EFORMAT, cursor->reader->path,
+                                   (int64_t)position(cursor), "neither a command nor a # line");
+        if (status == 0)
+            cursor->at += line.len;
+    }
+    return status < 0 ? status : 0;
+}
+
+static void announce(const struct reader *reader, const struct gathered *gathered, void *env)
+{
+    for (int step = 0; step < 2; step++)
+        for (int i = 0; i < gathered->count; i++)
+            reader->soon(env, step, gathered->parsers[i].argc, gathered->parsers[i].argv);
 }
 
 int reader_each(struct reader *reader, uint64_t from, uint64_t to, uint64_t command_bytes_max,
                 reader_visit *visit, void *env, struct fault *fault)
 {
-    struct resp_parser parser;
+    struct gathered gathered = {.bytes_max = command_bytes_max};
     struct cursor cursor;
     int status = cursor_begin(&cursor, reader, from, to, fault);
-    resp_init(&parser);
-    while (status == 0) {
-        status = need(&cursor, 1);
-        if (status < 0 || cursor.at == cursor.end)
-            break;
-        if (likely(*cursor.at == '*')) {
-            status = visit_command(&cursor, &parser, command_bytes_max, visit, env);
-            continue;
-        }
-        struct slice line;
-        status = *cursor.at == '#' ? find_line(&cursor, &line) : READER_BAD;
-        if (status > 0)
-            status = fault_set(fault, KV_EFORMAT, reader->path, (int64_t)position(&cursor),
-                               "neither a command nor a # line");
-        if (status == 0)
-            cursor.at += line.len;
+    if (!reader->parsers) {
+        reader->parsers = mem_alloc(GATHER_MAX * sizeof(*reader->parsers));
+        for (int i = 0; i < GATHER_MAX; i++)
+            resp_init(&reader->parsers[i]);
     }
-    resp_free(&parser);
+    gathered.parsers = reader->parsers;
+    while (status == 0 && position(&cursor) < to) {
+        status = gather(&cursor, &gathered);
+        if (status < 0 || (gathered.count == 0 && cursor.at == cursor.end))
+            break;
+        if (reader->soon && gathered.count > 1)
+            announce(reader, &gathered, env);
+        for (int i = 0; status == 0 && i < gathered.count; i++) {
+            const struct resp_parser *parser = &gathered.parsers[i];
+            status = visit(env, gathered.offsets[i], parser->argc, parser->argv, fault);
+        }
+    }
     return status;
 }
 
@@ -520,6 +571,10 @@ void reader_close(struct reader *reader)
 {
     if (reader->fd >= 0)
         reader->disk->close(reader->disk->self, reader->fd);
+    for (int i = 0; reader->parsers && i < GATHER_MAX; i++)
+        resp_free(&reader->parsers[i]);
+    mem_free(reader->parsers);
+    reader->parsers = NULL;
     mem_free(reader->window);
     reader->fd = -1;
     reader->window = NULL;

@@ -13,6 +13,7 @@
 
 struct disk;
 struct fault;
+struct resp_parser;
 
 enum reader_status {
     READER_GOOD, /* a batch (or command) that is whole */
@@ -40,6 +41,10 @@ struct reader_batch {
     struct format_trailer trailer; /* zero where there are none */
 };
 
+/* Called for a command some time before it is visited, twice: what it will need can be brought into
+ * the processor's cache, in two steps (0, 1). Nothing may be changed. */
+typedef void reader_soon(void *env, int step, int argc, const struct slice *argv);
+
 struct reader {
     const struct disk *disk;
     char path[512];
@@ -59,6 +64,8 @@ struct reader {
     struct format_header header;
     enum reader_why why;
     uint64_t bad_at;
+    reader_soon *soon; /* of reader_each, with its env; may be set after reader_open */
+    struct resp_parser *parsers;
 };
 
 /* Open `path` and read its header, if it begins with one: then `at` is behind it. A file without a

@@ -391,6 +391,12 @@ static int apply_part(struct recovery *recovery, int file, struct reader *reader
     return status;
 }
 
+static void apply_soon(void *env, int step, int argc, const struct slice *argv)
+{
+    struct recovery *recovery = env;
+    recovery->options->soon(recovery->options->env, step, argc, argv);
+}
+
 static int apply_batch(void *env, int file, struct reader *reader, const struct reader_batch *batch,
                        struct fault *fault)
 {
@@ -433,6 +439,7 @@ static int read_files_ahead(struct recovery *recovery)
             enter_file(recovery, file);
             status = reader_open(&reader, recovery->disk, recovery->walk.files[file].path,
                                  recovery->fault);
+            reader.soon = recovery->options->soon ? apply_soon : NULL;
         }
         if (status == 0)
             status = apply_part(recovery, file, &reader, part.from, part.to, recovery->fault);

@@ -27,6 +27,9 @@ struct recovery_options {
     void *env;
     /* Apply one command of the log. 0, or KV_E... with `fault` saying which command and why. */
     int (*apply)(void *env, int argc, const struct slice *argv, struct fault *fault);
+    /* May be NULL. Called some time before a command is applied, in two steps (0, 1): what it will
+     * need may be brought into the processor's cache; nothing may change. */
+    void (*soon)(void *env, int step, int argc, const struct slice *argv);
     /* Now and then (every few thousand commands, or 2 MiB): for LOADING replies and progress
      * lines. */
     void (*progress)(void *env, const struct recovery_progress *progress);
