@@ -301,6 +301,18 @@ static int apply_failed(struct engine *engine, struct ctx *ctx, struct fault *fa
     return code;
 }
 
+void engine_apply_soon(struct engine *engine, int step, int argc, const struct slice *argv)
+{
+    int db = engine->replay_session.db;
+    if (argc < 2)
+        return;
+    uint64_t hash = keyspace_hash(engine->keyspace, argv[1]);
+    if (step == 0)
+        keyspace_prefetch(engine->keyspace, db, hash);
+    else
+        keyspace_prefetch_entry(engine->keyspace, db, hash);
+}
+
 int engine_apply(struct engine *engine, int argc, const struct slice *argv, struct fault *fault)
 {
     struct session *session = &engine->replay_session;

@@ -123,7 +123,8 @@ uint64_t engine_commit(struct engine *engine);
 bool engine_may_delete(const struct engine *engine);
 
 /* Apply one command of the log: gate, clock and journal off. 0, or KV_EFORMAT / KV_EVERSION with
- * the command named. */
+ * the command named. Before, _soon brings its key into the cache, in two steps (0, 1). */
+void engine_apply_soon(struct engine *engine, int step, int argc, const struct slice *argv);
 must_check int engine_apply(struct engine *engine, int argc, const struct slice *argv,
                             struct fault *fault);
 

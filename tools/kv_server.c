@@ -124,6 +124,12 @@ static int apply(void *env, int argc, const struct slice *argv, struct fault *fa
     return engine_apply(server->engine, argc, argv, fault);
 }
 
+static void apply_soon(void *env, int step, int argc, const struct slice *argv)
+{
+    struct server *server = env;
+    engine_apply_soon(server->engine, step, argc, argv);
+}
+
 static void on_progress(void *env, const struct recovery_progress *progress)
 {
     struct server *server = env;
@@ -192,6 +198,7 @@ static int open_store(struct server *server, struct fault *fault)
             .db_filename = settings->db_filename,
             .env = server,
             .apply = apply,
+            .soon = apply_soon,
             .progress = on_progress,
             .say = say,
             .random_bytes = random_bytes,
