@@ -45,6 +45,7 @@ struct server {
     int64_t progress_said_ms;
     bool asked_to_stop; /* once in vain */
     char folder[512];    /* where the data lies: absolute, for messages */
+    char program[512];   /* our own path, for INFO */
     struct buf warnings; /* of the options, lines; said when the log is open */
 };
 
@@ -244,12 +245,23 @@ static int go_to_background(struct fault *fault)
     return 0;
 }
 
+/* CONFIG GET tells where the data lies, so from here on the option holds the whole path. */
+static void set_dir(struct settings *settings, const char *folder)
+{
+    size_t bytes = strlen(folder) + 1;
+    mem_free(settings->dir);
+    settings->dir = mem_alloc(bytes);
+    memcpy(settings->dir, folder, bytes);
+}
+
 static int enter_dir(struct server *server, struct fault *fault)
 {
-    const struct settings *settings = &server->settings;
+    struct settings *settings = &server->settings;
     if (!settings->dir || !settings->dir[0] || chdir(settings->dir) == 0) {
-        if (getcwd(server->folder, sizeof(server->folder)))
+        if (getcwd(server->folder, sizeof(server->folder))) {
+            set_dir(settings, server->folder);
             return 0;
+        }
         return fault_errno(fault, settings->dir ? settings->dir : ".", -1, "name the directory");
     }
     if (errno == ENOENT)
@@ -317,7 +329,9 @@ static int make_parts(struct server *server, struct fault *fault)
         .commands = command_tables,
     };
     server->engine = engine_new(&engine_options);
-    server->engine->executable = "/proc/self/exe";
+    ssize_t len = readlink("/proc/self/exe", server->program, sizeof(server->program) - 1);
+    server->program[len > 0 ? len : 0] = '\0';
+    server->engine->executable = server->program;
     struct net_options net_options = {
         .settings = &server->settings,
         .engine = server->engine,
