@@ -13,6 +13,9 @@
 #ifdef KV_JEMALLOC
 #include <jemalloc/jemalloc.h>
 #endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#include <sanitizer/allocator_interface.h>
+#endif
 
 #include "core/base/attr.h"
 
@@ -139,6 +142,11 @@ void mem_stats_read(struct mem_stats *out)
     memset(out, 0, sizeof(*out));
     out->allocated = info.uordblks + info.hblkhd;
     out->active = info.arena + info.hblkhd;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    /* The sanitizer has put its own allocator in the place of the C library's. */
+    out->allocated = __sanitizer_get_current_allocated_bytes();
+    out->active = out->allocated;
+#endif
     out->mapped = out->active;
     out->retained = 0;
     out->rss = mem_rss();
