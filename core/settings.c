@@ -217,7 +217,7 @@ static bool change_allowed(const struct settings *settings, const struct setting
 {
     if (row->flags & SETTING_IMMUTABLE)
         snprintf(why, 512, "can't set immutable config");
-    else if (row->flags & SETTING_PROTECTED && settings->enable_protected_configs == 0)
+    else if (row->flags & SETTING_PROTECTED && settings->enable_protected_configs != 2)
         snprintf(why, 512, "can't set protected config");
     else
         return true;

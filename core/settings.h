@@ -48,20 +48,19 @@ struct settings {
     struct output_limit output_limits[OUTPUT_CLASSES];
     /* general */
     int64_t databases, hz;
-    bool dynamic_hz, daemonize, always_show_logo, lazyfree_user_del, lazyfree_user_flush,
-        lazyfree_expire, lazyfree_eviction, lazyfree_server_del, latency_tracking;
+    bool daemonize, latency_tracking;
+    bool lazyfree_user_del, lazyfree_user_flush, lazyfree_expire, lazyfree_eviction;
     int loglevel; /* enum host_level */
-    char *logfile, *pidfile, *dir, *proc_title;
+    char *logfile, *pidfile, *dir;
     char *requirepass;
     int enable_debug_command, enable_protected_configs; /* 0 no, 1 local, 2 yes */
     char *latency_percentiles; /* "50 99 99.9" */
-    int64_t slowlog_slower_than_us, slowlog_max_len;
     /* memory */
     int64_t maxmemory, maxmemory_samples, maxmemory_eviction_tenacity, lfu_log_factor,
-        lfu_decay_time, maxmemory_clients, active_expire_effort;
+        lfu_decay_time, active_expire_effort;
     int maxmemory_policy;
     /* durability */
-    bool persistence, appendonly, aof_timestamps, aof_load_truncated;
+    bool persistence, appendonly, aof_timestamps;
     int appendfsync; /* enum journal_policy */
     char *append_filename, *append_dirname, *db_filename;
     int64_t log_chunk_bytes;      /* log-preallocate: space taken ahead at a time */

@@ -147,30 +147,23 @@ SETTING_SHOW(setting_show_save)
                    (long long)settings->save[i].changes);
 }
 
-/* maxmemory-clients: bytes, or a percentage of maxmemory, which is stored as its negative. */
+/* maxmemory-clients: bytes, or a percentage of maxmemory. */
 SETTING_READ(setting_read_clients)
 {
-    (void)add, (void)kept;
+    (void)settings, (void)add;
     int64_t value;
-    if (text.len && text.data[text.len - 1] == '%') {
-        if (!num_parse_i64((struct slice){text.data, text.len - 1}, &value) || value < 0)
-            return setting_wrong(why, "argument must be a memory or percent value");
-        if (value > 100)
-            return setting_wrong(why, "percentage argument must be less or equal to 100");
-        value = -value;
-    } else if (!num_parse_memory(text, &value) || value < 0) {
-        return setting_wrong(why, "argument must be a memory or percent value");
-    }
-    settings->maxmemory_clients = value;
-    return true;
-}
-
-SETTING_SHOW(setting_show_clients)
-{
-    int64_t value = settings->maxmemory_clients;
-    buf_append_i64(out, value < 0 ? -value : value);
+    bool percent = text.len && text.data[text.len - 1] == '%';
+    if (percent ? !num_parse_i64((struct slice){text.data, text.len - 1}, &value)
+                : !num_parse_memory(text, &value))
+        value = -1;
     if (value < 0)
-        buf_append_char(out, '%');
+        return setting_wrong(why, "argument must be a memory or percent value");
+    if (percent && value > 100)
+        return setting_wrong(why, "percentage argument must be less or equal to 100");
+    buf_append_i64(kept, value);
+    if (percent)
+        buf_append_char(kept, '%');
+    return true;
 }
 
 /* latency-tracking-info-percentiles: numbers from 0 to 100, kept as text. */

@@ -21,7 +21,6 @@ SETTING_SHOW(setting_show_output);
 SETTING_READ(setting_read_save);
 SETTING_SHOW(setting_show_save);
 SETTING_READ(setting_read_clients);
-SETTING_SHOW(setting_show_clients);
 SETTING_READ(setting_read_percentiles);
 SETTING_SHOW(setting_show_percentiles);
 SETTING_READ(setting_read_events);
