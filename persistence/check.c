@@ -282,8 +282,11 @@ static int write_durable(struct check *check)
     const struct walk_file *file = walk->count ? &walk->files[walk->count - 1] : NULL;
     struct durable durable = {.turn = walk->slot.turn, .batch = walk->batch, .seq = walk->seq};
     char path[PATH_BYTES];
-    if (!file || !walk->chained)
+    if (!file)
         return 0;
+    if (!ask(check, "This will write kv.durable again: %s",
+             check->durable_slots < 0 ? "it is missing" : "it is damaged"))
+        return KV_EREFUSED;
     memcpy(durable.kvid, walk->kvid, sizeof(durable.kvid));
     snprintf(durable.file, sizeof(durable.file), "%s", walk->manifest->files[file->entry].name);
     durable.offset = file->good_to;
@@ -317,11 +320,20 @@ static int cut_at(struct check *check, const struct walk_file *file, uint64_t of
     return 0;
 }
 
+static int refuse_snapshot(struct check *check)
+{
+    return fault_set(&check->fault, KV_EREFUSED, check->directory, -1,
+                     "a part of the log is a snapshot (RDB), which this version can't read: "
+                     "nothing was changed");
+}
+
 /* --fix. Damage in kv's own batches is not for it. */
 static int fix(struct check *check)
 {
     struct walk *walk = &check->walk;
     int status = 0;
+    if (check->report.unchecked)
+        return refuse_snapshot(check);
     if (check->report.end_missing)
         return fault_set(&check->fault, KV_EREFUSED, check->directory, -1,
                          "--fix does not drop what was acknowledged; --salvage does");
@@ -334,7 +346,7 @@ static int fix(struct check *check)
     for (int i = 0; status == 0 && i < walk->count; i++)
         if (walk->files[i].verdict != VERDICT_CLEAN)
             status = cut_at(check, &walk->files[i], walk->files[i].good_to);
-    if (status == 0 && !walk->alone && (check->durable_slots == 0 || check->durable_slots == 1))
+    if (status == 0 && !walk->alone && walk->chained && check->durable_slots < 2)
         status = write_durable(check);
     return status;
 }
@@ -367,6 +379,8 @@ static int salvage(struct check *check)
     if (check->walk.alone)
         return fault_set(&check->fault, KV_EREFUSED, check->options->path, -1,
                          "--salvage needs the whole log: give it the directory or the manifest");
+    if (check->report.unchecked)
+        return refuse_snapshot(check);
     if (!check->report.invalid && !check->manifest_lost) {
         report_line(&check->report, "Nothing is damaged: there is nothing to salvage.");
         return 0;
@@ -403,6 +417,8 @@ static int to_time(struct check *check)
     const struct salvage_hooks hooks = {.env = &later, .good = find_later};
     uint64_t above = 0;
     int status = 0;
+    if (check->report.unchecked)
+        return refuse_snapshot(check);
     if (check->report.invalid)
         return fault_set(&check->fault, KV_EREFUSED, check->options->path, -1,
                          "the log is not valid: use --fix or --salvage first");

@@ -59,9 +59,11 @@ void report_line(struct check_report *report, const char *format, ...)
     report->options->print(report->options->env, (struct slice){line, (size_t)len});
 }
 
-static const char *verdict_text(enum verdict verdict)
+static const char *verdict_text(const struct walk_file *file)
 {
-    switch (verdict) {
+    if (file->snapshot)
+        return "UNREAD";
+    switch (file->verdict) {
     case VERDICT_CLEAN:
         return "CLEAN";
     case VERDICT_TORN:
@@ -183,11 +185,13 @@ static void say_facts(struct about *about, const struct fault *fault)
 {
     const struct walk_file *file = about->file;
     char fault_text[2048];
+    if (file->snapshot)
+        return;
     report_line(about->report,
                 "%s: %s, %" PRIu64 " batches (%" PRIu64 " to %" PRIu64 "), %" PRIu64
                 " commands, %" PRIu64 " bytes, seq %" PRIu64 " to %" PRIu64,
-                about->name, verdict_text(file->verdict), file->batches, file->batch_from,
-                file->batch_to, file->commands, file->size, file->seq_from, file->seq_to);
+                about->name, verdict_text(file), file->batches, file->batch_from, file->batch_to,
+                file->commands, file->size, file->seq_from, file->seq_to);
     if (file->raw)
         report_line(about->report,
                     "  bytes %" PRIu64 " to %" PRIu64
@@ -207,7 +211,10 @@ static void say_validity(struct about *about, bool base)
     const struct walk_file *file = about->file;
     const char *kind = report->walk->alone ? "" : base ? "BASE " : "INCR ";
     bool fixing = report->options->mode == CHECK_FIX;
-    if (file->size == 0 && !file->lost[0])
+    if (file->snapshot)
+        report_line(report, "%sAOF %s is a snapshot (RDB), which this version does not check", kind,
+                    about->name);
+    else if (file->size == 0 && !file->lost[0])
         report_line(report, "%sAOF %s is empty", kind, about->name);
     else if (file->verdict == VERDICT_CLEAN)
         report_line(report, "%sAOF %s is valid", kind, about->name);
@@ -229,7 +236,7 @@ static void put_file(struct about *about, bool base, const struct fault *fault)
     put_json_text(out, about->name, strlen(about->name));
     buf_printf(out,
                ",\"type\":\"%s\",\"verdict\":\"%s\",\"bytes\":%" PRIu64 ",\"ok_up_to\":%" PRIu64,
-               base ? "base" : "incr", verdict_text(file->verdict), file->size, file->good_to);
+               base ? "base" : "incr", verdict_text(file), file->size, file->good_to);
     buf_printf(out, ",\"batches\":%" PRIu64 ",\"batch_from\":%" PRIu64 ",\"batch_to\":%" PRIu64,
                file->batches, file->batch_from, file->batch_to);
     buf_printf(out, ",\"commands\":%" PRIu64 ",\"seq_from\":%" PRIu64 ",\"seq_to\":%" PRIu64,
@@ -259,7 +266,7 @@ int report_file(struct check_report *report, struct walk *walk, int index,
     uint64_t lines = 0;
     say_heading(report, base);
     say_facts(&about, fault);
-    int status = file->path[0] && file->size > 0 ? say_drops(&about, index) : 0;
+    int status = file->size > 0 && !file->snapshot ? say_drops(&about, index) : 0;
     if (status == 0 && file->size > 0)
         status = count_lines(&about, file->good_to, &lines);
     if (status < 0) {
@@ -267,11 +274,13 @@ int report_file(struct check_report *report, struct walk *walk, int index,
         return status;
     }
     report->lines += lines;
-    report_line(report,
-                "AOF analyzed: filename=%s, size=%" PRIu64 ", ok_up_to=%" PRIu64
-                ", ok_up_to_line=%" PRIu64 ", diff=%" PRIu64,
-                about.name, file->size, file->good_to, report->lines + 1,
-                file->size - (file->good_to < file->size ? file->good_to : file->size));
+    if (!file->snapshot)
+        report_line(report,
+                    "AOF analyzed: filename=%s, size=%" PRIu64 ", ok_up_to=%" PRIu64
+                    ", ok_up_to_line=%" PRIu64 ", diff=%" PRIu64,
+                    about.name, file->size, file->good_to, report->lines + 1,
+                    file->size - (file->good_to < file->size ? file->good_to : file->size));
+    report->unchecked |= file->snapshot;
     report->invalid |= file->verdict != VERDICT_CLEAN;
     report->damaged |= file->verdict == VERDICT_CORRUPT;
     if (file->batch_to > report->above)

@@ -21,6 +21,7 @@ struct check_report {
     bool begun, incr_begun;
     bool invalid;     /* a file is torn or damaged */
     bool damaged;     /* not only torn */
+    bool unchecked;   /* a file is a snapshot */
     bool end_missing; /* kv.durable proves more than there is */
 };
 

@@ -328,14 +328,15 @@ static int find_file(struct walk *walk, struct walk_file *file, struct fault *fa
 }
 
 /* A file without a header: may it be so? */
-static int check_raw(struct walk *walk, struct reader *reader, const struct manifest_file *entry,
-                     struct fault *fault)
+static int check_raw(struct walk *walk, struct reader *reader, struct walk_file *file,
+                     const struct manifest_file *entry, struct fault *fault)
 {
     struct slice magic;
     int status = reader_view(reader, 0, 5, &magic, fault);
     if (status < 0)
         return status;
-    if (slice_equal(magic, SLICE("REDIS")))
+    file->snapshot = slice_equal(magic, SLICE("REDIS"));
+    if (file->snapshot)
         return fault_set(fault, KV_EREFUSED, reader->path, 0,
                          "this file begins with a snapshot (RDB), and this version of kv reads "
                          "logs in command form only. Nothing was changed. On the stock server: "
@@ -381,7 +382,7 @@ static int open_file(struct walk *walk, struct walk_file *file, struct fault *fa
     if (status == 0 && file->has_header)
         status = take_kvid(walk, file->path, file->header.kvid, fault);
     if (status == 0 && !file->has_header)
-        status = check_raw(walk, &reader, entry, fault);
+        status = check_raw(walk, &reader, file, entry, fault);
     reader_close(&reader);
     return status;
 }

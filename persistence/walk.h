@@ -22,6 +22,7 @@ struct walk_file {
     char path[512];
     bool moving; /* still beside the directory: a single-file log of a stock server */
     bool last;
+    bool snapshot; /* an RDB, which is not read yet */
     uint64_t size;
     bool has_header;
     struct format_header header;
