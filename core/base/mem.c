@@ -14,7 +14,8 @@
 #include <jemalloc/jemalloc.h>
 #endif
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#include <sanitizer/allocator_interface.h>
+/* Declared here because gcc installs the library's other headers, but not this one. */
+size_t __sanitizer_get_current_allocated_bytes(void);
 #endif
 
 #include "core/base/attr.h"
