@@ -156,6 +156,7 @@ uint64_t engine_commit(struct engine *engine)
             buf_append_text(open, "*1\r\n$4\r\nEXEC\r\n");
         engine->batch_db = engine->effect_last_db;
         journal->sequence += open->len - before;
+        journal->open_changes++;
         raise_gate(engine, journal->sequence);
         engine->effect_count = 0;
         buf_clear(&engine->effects);

@@ -40,6 +40,7 @@ void journal_off(struct journal *journal)
     journal->store = NULL;
     journal->open = (struct buf){0};
     journal->sequence = 0;
+    journal->open_changes = 0;
     atomic_store(&journal->written, 0);
     atomic_store(&journal->durable, 0);
     atomic_store(&journal->pending_bytes, 0);

@@ -46,8 +46,8 @@ struct journal_report {
 struct journal;
 
 struct journal_ops {
-    /* The turn is over: take the open batch if the log thread is idle. `now_ms` is wall-clock
-     * time. Never blocks. */
+    /* The turn is over: take the open batch, if that can be done at once; then open.len is 0. The
+     * next news come when it can be done again. `now_ms` is wall-clock time. Never blocks. */
     void (*turn_end)(struct journal *journal, int64_t now_ms);
     void (*set_policy)(struct journal *journal, enum journal_policy policy);
     void (*report)(struct journal *journal, struct journal_report *out);
@@ -64,6 +64,8 @@ struct journal {
     struct buf open;                /* the open batch: whole RESP commands, MULTI ... EXEC
                                      * around what must be whole */
     uint64_t sequence;              /* at the end of `open`; main thread only */
+    uint32_t open_changes;          /* commands in `open` that changed something; counted by the
+                                     * engine, set to 0 when the batch is taken */
     _Atomic uint64_t written;
     _Atomic uint64_t durable;
     _Atomic uint64_t pending_bytes; /* taken by the log thread and not written yet */

@@ -51,16 +51,16 @@ static int spin(struct bell *bell, uint32_t seen, uint32_t spin_us)
     return 0;
 }
 
-int bell_wait(struct bell *bell, uint32_t seen, int64_t timeout_ms, uint32_t spin_us)
+int bell_wait(struct bell *bell, uint32_t seen, int64_t timeout_us, uint32_t spin_us)
 {
-    struct timespec timeout = {timeout_ms / 1000, timeout_ms % 1000 * 1000000};
+    struct timespec timeout = {timeout_us / 1000000, timeout_us % 1000000 * 1000};
 
     if (spin_us && spin(bell, seen, spin_us))
         return 1;
     atomic_store(&bell->asleep, 1);
     if (atomic_load(&bell->rung) == seen)
         syscall(SYS_futex, &bell->rung, FUTEX_WAIT_PRIVATE, seen,
-                timeout_ms < 0 ? NULL : &timeout, NULL, 0);
+                timeout_us < 0 ? NULL : &timeout, NULL, 0);
     atomic_store(&bell->asleep, 0);
     return 0;
 }

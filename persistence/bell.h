@@ -6,7 +6,7 @@
  *       if (there is work)
  *           do it;
  *       else
- *           bell_wait(&bell, seen, timeout_ms, 0);
+ *           bell_wait(&bell, seen, timeout_us, 0);
  *   }
  */
 #pragma once
@@ -26,9 +26,9 @@ static inline uint32_t bell_seen(struct bell *bell)
 
 void bell_ring(struct bell *bell);
 
-/* Return when the bell has been rung since `seen`, or after timeout_ms (-1: never). Looks for
+/* Return when the bell has been rung since `seen`, or after timeout_us (-1: never). Looks for
  * spin_us before it goes to sleep; returns 1 if that was enough. May return early. */
-int bell_wait(struct bell *bell, uint32_t seen, int64_t timeout_ms, uint32_t spin_us);
+int bell_wait(struct bell *bell, uint32_t seen, int64_t timeout_us, uint32_t spin_us);
 
 /* Clocks of the log's threads: never going back. */
 uint64_t bell_now_us(void);

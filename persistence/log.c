@@ -9,12 +9,12 @@
  *   log_sync.c  syncs, marks, the sync thread
  *   log_heal.c  poisoned files, healing, the words for it
  *
- * A BATCH'S WAY. turn_end: if the mailbox is free (!busy), the open buffer is swapped into it (no
- * copy), busy is set, the bell rings. The log thread takes it out, puts a used buffer in, appends
- * the batch to the list of kept ones, writes it with one call, raises `written`, syncs if the
- * policy is `always`, raises `durable`, clears busy, and tells the main thread, whose next turn
- * hands over what has come together meanwhile. So batches form by themselves while a sync runs, and
- * one client alone waits for nobody. A batch is kept until it is durable.
+ * A BATCH'S WAY. turn_end puts the open batch into the mailbox (mailbox.c): swapped in if that is
+ * empty, else, if small, behind what is there. The log thread takes out what has come together,
+ * appends it to the list of kept batches, writes it with one call, raises `written`, syncs if the
+ * policy is `always`, raises `durable`, tells the main thread, and looks into the mailbox again. So
+ * batches form by themselves while a sync runs, and one client alone waits for nobody. A batch is
+ * kept until it is durable.
  *
  * STATES, all entered by the log thread alone (log_enter):
  *
@@ -37,8 +37,8 @@
  *   5. The manifest on disk names, at any time, files that start and hold all that is durable.
  *   6. The main thread takes no lock that is held across a system call.
  *
- * Why a mailbox of one and not a queue: a queue would let batches pile up that a sync could have
- * covered together, and every reply would wait for its own.
+ * Why a mailbox for one batch and not a queue: a queue would let batches pile up that one sync
+ * could have covered together.
  */
 #include "persistence/log.h"
 
@@ -47,6 +47,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -57,6 +58,7 @@
 #include "persistence/log_sync.h"
 
 #define SPIN_US 20
+#define TIMER_SLACK_NS 1000
 
 static void log_check(struct log *log unused)
 {
@@ -80,24 +82,12 @@ static void log_check(struct log *log unused)
 
 /* --- The main thread ------------------------------------------------------------------------- */
 
-static void hand_over(struct log *log, struct journal *journal, int64_t now_ms)
-{
-    buf_swap(&journal->open, &log->mail);
-    kv_assert(journal->open.len == 0);
-    log->mail_seq = journal->sequence;
-    log->mail_ms = now_ms;
-    atomic_fetch_add_explicit(&journal->pending_bytes, log->mail.len, memory_order_relaxed);
-    atomic_store_explicit(&log->busy, true, memory_order_release);
-    bell_ring(&log->work);
-}
-
 static void port_turn_end(struct journal *journal, int64_t now_ms)
 {
     struct log *log = journal->store;
 
-    if (journal->open.len == 0 || atomic_load_explicit(&log->busy, memory_order_acquire))
-        return;
-    hand_over(log, journal, now_ms);
+    if (journal->open.len > 0 && mailbox_put(&log->mailbox, journal, now_ms))
+        bell_ring(&log->work);
 }
 
 static void port_set_policy(struct journal *journal, enum journal_policy policy)
@@ -166,18 +156,17 @@ static int port_sync(struct journal *journal, struct fault *fault)
         journal->ops->retry(journal);
     for (;;) {
         uint32_t seen = bell_seen(&log->done);
-        bool busy = atomic_load_explicit(&log->busy, memory_order_acquire);
 
-        if (!busy && journal->open.len > 0)
-            hand_over(log, journal, wall_ms());
-        else if (!busy && atomic_load(&journal->durable) == journal->sequence)
+        if (journal->open.len > 0)
+            port_turn_end(journal, wall_ms());
+        else if (atomic_load(&journal->durable) == journal->sequence)
             return 0;
         if (atomic_load(&journal->state) == JOURNAL_FAILED &&
             atomic_load(&log->attempts) > attempts)
             return failed_now(log, fault);
         atomic_store(&log->sync_wanted, true);
         bell_ring(&log->work);
-        bell_wait(&log->done, seen, LOG_EVERYSEC_MS, 0);
+        bell_wait(&log->done, seen, LOG_EVERYSEC_MS * 1000, 0);
     }
 }
 
@@ -199,19 +188,29 @@ const struct journal_ops log_journal_ops = {
 
 /* --- The log thread -------------------------------------------------------------------------- */
 
-/* Take the batch out of the mailbox, and leave a used buffer in it. */
+/* Take the batch out of the mailbox, and leave a used buffer in it. NULL: not just now. */
 static struct log_batch *take_mail(struct log *log)
 {
-    struct log_batch *batch = mem_alloc_zero(sizeof *batch);
+    struct log_batch *batch;
+    struct buf used = {0};
+    struct mail mail;
 
-    buf_swap(&batch->bytes, &log->mail);
-    batch->seq = log->mail_seq;
-    batch->unix_second = log->mail_ms / 1000;
+    pthread_mutex_lock(&log->lock);
+    buf_swap(&used, &log->spare);
+    pthread_mutex_unlock(&log->lock);
+    if (!mailbox_take(&log->mailbox, &used, &mail)) {
+        buf_free(&used);
+        return NULL;
+    }
+    batch = mem_alloc_zero(sizeof *batch);
+    batch->bytes = mail.bytes;
+    batch->seq = mail.seq;
+    batch->unix_second = mail.now_ms / 1000;
+    batch->changes = mail.changes;
     batch->number = log->file.end.batch + 1;
     batch->taken_ms = bell_now_ms();
     log->pending_bytes = batch->bytes.len;
     pthread_mutex_lock(&log->lock);
-    buf_swap(&log->mail, &log->spare);
     if (log->kept_last)
         log->kept_last->next = batch;
     else
@@ -312,7 +311,7 @@ static bool wait_for_retry(struct log *log)
             return false;
         if (atomic_exchange(&log->retry, false) || now >= end)
             return true;
-        bell_wait(&log->work, seen, (int64_t)(end - now), 0);
+        bell_wait(&log->work, seen, (int64_t)(end - now) * 1000, 0);
     }
 }
 
@@ -334,16 +333,31 @@ static bool settle(struct log *log, const struct log_batch *batch)
     return true;
 }
 
+/* Under `always`, with a batch of this many changes confirmed: shall the next one wait for more? */
+static void gather(struct log *log, uint32_t changes)
+{
+    if (atomic_load(&log->journal->policy) != JOURNAL_ALWAYS)
+        return;
+    pthread_mutex_lock(&log->lock);
+    log->sync_us = (3 * log->sync_us + log->last_sync_us) / 4;
+    pthread_mutex_unlock(&log->lock);
+    mailbox_gather(&log->mailbox, changes, log->sync_us);
+}
+
 static bool commit_mail(struct log *log)
 {
     struct log_batch *batch = take_mail(log);
+    uint32_t changes;
 
+    if (!batch)
+        return true;
+    changes = batch->changes;
     log_check(log);
     if (!settle(log, batch))
         return false;
     log_check(log);
     clear_pending(log);
-    atomic_store_explicit(&log->busy, false, memory_order_release);
+    gather(log, changes);
     log_tell(log);
     return true;
 }
@@ -362,33 +376,38 @@ static void look_after_space(struct log *log)
         log_tell(log);
 }
 
-/* One round of the log thread; false if there was nothing to do. */
-static bool work(struct log *log)
+/* One round of the log thread. 0: something was done; else nothing is to be done for so many us
+ * (-1: until the bell rings). */
+static int64_t work(struct log *log)
 {
+    int64_t due = mailbox_due(&log->mailbox, atomic_load(&log->sync_wanted));
     struct fault fault;
 
-    if (atomic_load_explicit(&log->busy, memory_order_acquire)) {
+    if (due == 0) {
         if (commit_mail(log) && log->options.chunk_bytes)
             look_after_space(log);
-        return true;
+        return 0;
     }
     if (atomic_load(&log->poisoned)) {
         if (settle(log, NULL))
             log_tell(log);
-        return true;
+        return 0;
     }
-    if (atomic_exchange(&log->sync_wanted, false)) {
+    if (due < 0 && atomic_exchange(&log->sync_wanted, false)) {
         if (log_sync_written(log, &fault) == 0)
             log_tell(log);
-        return true;
+        return 0;
     }
-    if (atomic_load(&log->journal->state) == JOURNAL_FULL &&
-        (atomic_exchange(&log->retry, false) ||
-         bell_now_ms() >= log->space_asked_ms + log->options.retry_ms)) {
-        look_after_space(log);
-        return true;
+    if (atomic_load(&log->journal->state) == JOURNAL_FULL) {
+        if (atomic_exchange(&log->retry, false) ||
+            bell_now_ms() >= log->space_asked_ms + log->options.retry_ms) {
+            look_after_space(log);
+            return 0;
+        }
+        if (due < 0)
+            due = (int64_t)log->options.retry_ms * 1000;
     }
-    return false;
+    return due;
 }
 
 /* Spinning pays as long as it is answered: it is given up after some vain attempts in a row, and
@@ -419,15 +438,16 @@ static void *log_main(void *arg)
     struct log *log = arg;
     struct spinning spinning = {0, 0};
 
+    prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS); /* waits for company are short */
     while (!atomic_load(&log->stop)) {
         uint32_t seen = bell_seen(&log->work), spin_us;
-        bool answered, full;
+        int64_t due = work(log);
+        bool answered;
 
-        if (work(log))
+        if (due == 0)
             continue;
-        full = atomic_load(&log->journal->state) == JOURNAL_FULL;
         spin_us = spin_time(log, &spinning);
-        answered = bell_wait(&log->work, seen, full ? (int64_t)log->options.retry_ms : -1, spin_us);
+        answered = bell_wait(&log->work, seen, due, spin_us);
         if (spin_us)
             spin_note(&spinning, answered);
     }
@@ -448,7 +468,7 @@ static void log_free(struct log *log)
         buf_free(&batch->bytes);
         mem_free(batch);
     }
-    buf_free(&log->mail);
+    mailbox_free(&log->mailbox);
     buf_free(&log->spare);
     manifest_free(&log->manifest);
     pthread_mutex_destroy(&log->lock);
@@ -502,6 +522,7 @@ static struct log *log_new(const struct log_options *options, const struct log_s
     log->options = *options;
     log->journal = journal;
     log->file.fd = -1;
+    mailbox_init(&log->mailbox);
     log->next_number = start->next_file;
     log->spin_us = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPIN_US : 0;
     memcpy(log->kvid, start->kvid, sizeof log->kvid);

@@ -20,6 +20,7 @@ struct log_batch { /* between its hand-over and the sync that covers it */
     uint64_t number, seq;   /* seq: at its end */
     int64_t unix_second;
     uint64_t taken_ms;
+    uint32_t changes;
 };
 
 struct log_point { /* a place between two batches */

@@ -13,6 +13,7 @@
 #include "persistence/durable.h"
 #include "persistence/log.h"
 #include "persistence/log_file.h"
+#include "persistence/mailbox.h"
 #include "persistence/manifest.h"
 
 #define LOG_STALE_MAX 16
@@ -32,12 +33,7 @@ struct log {
     uint32_t spin_us;
     pthread_t writer, timer;
 
-    /* The mailbox: the main thread's while !busy, the log thread's while busy. */
-    struct buf mail;
-    uint64_t mail_seq;
-    int64_t mail_ms;
-    _Atomic bool busy;
-
+    struct mailbox mailbox;
     struct bell work;       /* the log thread waits for it */
     struct bell due;        /* the sync thread */
     struct bell done;       /* the main thread, in sync */
@@ -49,6 +45,7 @@ struct log {
 
     /* The log thread's alone. */
     uint64_t pending_bytes; /* of the batch at hand, until it is written */
+    uint64_t sync_us;       /* that a sync takes, smoothed */
     struct manifest manifest;
     uint64_t next_number;
     uint64_t space_asked_ms; /* when room was last asked for, in state FULL */

@@ -160,7 +160,7 @@ void *log_timer_main(void *arg)
         next_due(log, &sync_ms, &slot_ms);
         next = sync_ms < slot_ms ? sync_ms : slot_ms;
         if (next > now) {
-            bell_wait(&log->due, seen, next == UINT64_MAX ? -1 : (int64_t)(next - now), 0);
+            bell_wait(&log->due, seen, next == UINT64_MAX ? -1 : (int64_t)(next - now) * 1000, 0);
         } else if (sync_ms <= now) {
             if (log_sync_written(log, &fault) == 0)
                 log_tell(log);
