@@ -172,5 +172,6 @@ def version(candidate):
 
 def machine():
     with open("/proc/cpuinfo") as cpuinfo:
-        model = next(line.split(":")[1].strip() for line in cpuinfo if line.startswith("model name"))
+        lines = [line.split(":")[1].strip() for line in cpuinfo if line.startswith("model name")]
+    model = lines[0]
     return f"{os.cpu_count()} cores of {model}, {os.uname().sysname} {os.uname().release}"

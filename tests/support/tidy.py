@@ -381,6 +381,8 @@ def rule_top_level_is_the_list(tree):
     present = {path.split("/")[0] for path in listing if path}
     for name in sorted(present - TOP_LEVEL):
         yield f"{name}: the top level has no such file or folder"
+    for name in sorted(TOP_LEVEL - present):
+        yield f"{name}: is missing at the top level"
     for path in listing:
         match = re.match(r"core/([^/]+)/", path)
         if match and match.group(1) not in CORE_FOLDERS:

@@ -110,7 +110,8 @@ def test_redis_py_reads_it(server, c):
         assert found["cmdstat_set"]["calls"] >= 1
         assert found["role"] == "master"
         assert isinstance(found["used_memory"], int)
-        assert found["latency_percentiles_usec_set"]["p50"] > 0
+        # Half of them may take less than a microsecond, which is 0.
+        assert set(found["latency_percentiles_usec_set"]) == {"p50", "p99", "p99.9"}
     del c
 
 

@@ -156,7 +156,8 @@ static void several_effects_are_whole(void **state)
     fake_request(&a, "SELECT", "3", NULL);
     fake_request(&a, "SWAPTWO", "x", "y", NULL);
     fake_world_sync(&world);
-    assert_string_equal(fake_stream(&world), "*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n*1\r\n$5\r\nMULTI\r\n"
+    assert_string_equal(fake_stream(&world), "*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n"
+                                           "*1\r\n$5\r\nMULTI\r\n"
                                            "*3\r\n$3\r\nSET\r\n$1\r\nx\r\n$1\r\ny\r\n"
                                            "*3\r\n$3\r\nSET\r\n$1\r\ny\r\n$1\r\nx\r\n"
                                            "*1\r\n$4\r\nEXEC\r\n");
