@@ -173,10 +173,9 @@ static void take_name(void *env, const char *name)
     inventory->status = path_in(recovery, path, recovery->directory, name);
     if (inventory->status < 0)
         return;
+    /* What can't be read may be data. */
     int nothing = holds_nothing(recovery, path);
-    if (nothing < 0)
-        inventory->status = nothing;
-    else if (nothing == 0)
+    if (nothing <= 0)
         snprintf(inventory->data, sizeof(inventory->data), "%s", name);
     else if (number > 0 && ends_with(name, ".incr.aof"))
         buf_append(&inventory->orphans, name, strlen(name) + 1);

@@ -170,6 +170,23 @@ static void history_files_are_removed(void **state)
     buf_free(&text);
 }
 
+/* Whatever else lies in the directory, a folder, say: it is left alone; without a manifest it might
+ * be data. */
+static void what_the_manifest_does_not_name_is_left_alone(void **state)
+{
+    struct setting *setting = *state;
+    log_writer_batch(&setting->one, "SET a 1");
+    save_logs(setting, 1);
+    assert_int_equal(mkdir(data_directory_file(&setting->data, "appendonly.aof.old"), 0755), 0);
+    data_directory_save(&setting->data, "appendonly.aof.7.incr.aof", buf_slice(&setting->one.file));
+    expect(setting, "SET a 1;");
+    assert_non_null(strstr(setting->data.said.data, "left as it is"));
+    assert_int_equal(setting->data.result.start.next_file, 8);
+    assert_true(data_directory_has(&setting->data, "appendonly.aof.7.incr.aof"));
+    unlink(data_directory_file(&setting->data, MANIFEST));
+    expect_refused(setting, KV_EREFUSED, "manifest is missing");
+}
+
 /* --- Torn tails ------------------------------------------------------------------------------- */
 
 /* Cut at each byte of the last batch, a MULTI block in it: it is there whole or not at all, what
@@ -413,6 +430,7 @@ int main(void)
         TEST(a_last_file_without_a_batch_is_replaced),
         TEST(files_that_hold_nothing_do_not_hinder_a_first_start),
         TEST(history_files_are_removed),
+        TEST(what_the_manifest_does_not_name_is_left_alone),
         TEST(every_cut_in_the_last_batch_is_a_torn_tail),
         TEST(zero_bytes_at_the_end_are_a_torn_tail),
         TEST(a_forged_trailer_in_a_torn_value_deceives_nobody),
