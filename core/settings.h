@@ -12,6 +12,7 @@
 #include "core/base/attr.h"
 #include "core/base/buf.h"
 #include "core/base/slice.h"
+#include "core/type/limits.h"
 
 struct fault;
 
@@ -55,6 +56,7 @@ struct settings {
     char *requirepass;
     int enable_debug_command, enable_protected_configs; /* 0 no, 1 local, 2 yes */
     char *latency_percentiles; /* "50 99 99.9" */
+    struct type_limits limits;
     /* memory */
     int64_t maxmemory, maxmemory_samples, maxmemory_eviction_tenacity, lfu_log_factor,
         lfu_decay_time, active_expire_effort;

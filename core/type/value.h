@@ -2,10 +2,14 @@
  * file in core/type that ends in its `type_ops`, and one line in value.c. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "core/type/entry.h"
+
+struct rdb_in;
+struct rdb_out;
 
 struct type_ops {
     const char *name; /* as TYPE answers */
@@ -14,6 +18,21 @@ struct type_ops {
     /* Bytes it takes, and allocations there are to free: both O(1). */
     size_t (*memory)(enum value_encoding encoding, const void *value);
     size_t (*effort)(enum value_encoding encoding, const void *value);
+    /* RDB: the tag for a version, the lowest version that holds the value (NULL: any), and the
+     * bytes behind the tag. encode_begin writes what comes before the nodes (counts, or all of a
+     * small value); encode_node writes the node at `cursor` and returns the cursor of the next, 0
+     * at the end; begin with 0 unless encode_begin returned false: there is no node. encode_end
+     * writes what follows the nodes (NULL: nothing). Between the calls the value may not change,
+     * but by way of who cuts it into a snapshot. */
+    uint8_t (*tag)(enum value_encoding encoding, const void *value, int version);
+    int (*version)(enum value_encoding encoding, const void *value);
+    bool (*encode_begin)(enum value_encoding encoding, const void *value, struct rdb_out *out);
+    uint64_t (*encode_node)(enum value_encoding encoding, const void *value, uint64_t cursor,
+                            struct rdb_out *out);
+    void (*encode_end)(enum value_encoding encoding, const void *value, struct rdb_out *out);
+    /* Read what is behind `tag`: one of those that rdb_value.c gives to this type. *value NULL for
+     * no elements. On failure nothing is left behind. */
+    int (*decode)(uint8_t tag, struct rdb_in *in, enum value_encoding *encoding, void **value);
 };
 
 /* NULL functions for TYPE_STRING, whose bytes are in the entry. */
