@@ -367,8 +367,7 @@ static void look_after_space(struct log *log)
 {
     int before = atomic_load(&log->journal->state), after;
 
-    if (before == JOURNAL_HEALTHY &&
-        log->file.reserved >= log->file.end.offset + log->options.chunk_bytes)
+    if (before == JOURNAL_HEALTHY && log_file_has_space(log, &log->file))
         return;
     log_enter_by_space(log);
     after = atomic_load(&log->journal->state);

@@ -3,8 +3,9 @@
  *
  * Space: `reserved` is the offset up to which blocks are ours (fallocate with KEEP_SIZE, so that
  * the size stays that of the bytes). Two chunks ahead of the end are kept; when less than one is
- * left, one and more is asked for. What is left when the second can't be had is the reserve from
- * which deletions are still logged. On file systems without fallocate the free space that the
+ * left, one and more is asked for. Where that can't be had, chunks of half the size are tried, down
+ * to a sixteenth, so that a small disk is used to its end; what is left when two of the smallest
+ * can't be had is the reserve from which deletions are still logged. On file systems without fallocate the free space that the
  * system reports takes the place of blocks.
  */
 #include "persistence/log_file.h"
@@ -22,6 +23,7 @@
 #include "persistence/log_private.h"
 
 #define CREATE_TRIES_MAX 1000
+#define CHUNK_DIVISOR_MAX 16
 
 static int call_failed(struct fault *fault, int64_t status, const char *path, int64_t offset,
                        const char *doing)
@@ -77,13 +79,35 @@ int log_file_reserve(struct log *log, struct log_file *file, uint64_t bytes, str
     return fault_errno(fault, file->path, (int64_t)file->end.offset, "taking space ahead");
 }
 
-bool log_file_space_ahead(struct log *log, struct log_file *file)
+uint64_t log_file_chunk_min(const struct log *log)
 {
     uint64_t chunk = log->options.chunk_bytes;
 
-    if (!chunk || file->reserved >= file->end.offset + chunk)
+    return chunk / CHUNK_DIVISOR_MAX ? chunk / CHUNK_DIVISOR_MAX : chunk;
+}
+
+bool log_file_has_space(const struct log *log, const struct log_file *file)
+{
+    if (!log->options.chunk_bytes)
         return true;
-    return take_space(log, file, file->end.offset + 2 * chunk) != -ENOSPC;
+    return file->chunk && file->reserved >= file->end.offset + file->chunk;
+}
+
+bool log_file_space_ahead(struct log *log, struct log_file *file)
+{
+    uint64_t min = log_file_chunk_min(log);
+
+    if (log_file_has_space(log, file))
+        return true;
+    for (uint64_t chunk = log->options.chunk_bytes; chunk >= min; chunk /= 2) {
+        if (take_space(log, file, file->end.offset + 2 * chunk) != -ENOSPC) {
+            file->chunk = chunk;
+            return true;
+        }
+    }
+    (void)!take_space(log, file, file->end.offset + min); /* the reserve, as far as it goes */
+    file->chunk = 0;
+    return false;
 }
 
 /* Open the first number from next_number on that no file has. */

@@ -37,6 +37,7 @@ struct log_file { /* the one that is written now */
     uint64_t first_seq;
     uint64_t salt;
     uint64_t reserved;      /* space is taken up to this offset */
+    uint64_t chunk;         /* as it was taken last; 0: the disk is full */
     int64_t last_second;    /* of the last #TS line, 0 if none */
     uint32_t seed;          /* of the next batch's crc */
     struct log_point end;
@@ -51,8 +52,11 @@ must_check int log_file_create(struct log *log, struct log_file *file, const str
 must_check int log_file_reserve(struct log *log, struct log_file *file, uint64_t bytes,
                                 struct fault *fault);
 
-/* Keep two chunks ahead. False if the second can't be had. */
+/* Keep two chunks ahead, smaller ones where the disk is nearly full. False if the second of the
+ * smallest can't be had. */
 bool log_file_space_ahead(struct log *log, struct log_file *file);
+bool log_file_has_space(const struct log *log, const struct log_file *file);
+uint64_t log_file_chunk_min(const struct log *log);
 
 /* Append the batch with its trailer, and move file->end. After a failure the file is unusable. */
 must_check int log_file_write(struct log *log, struct log_file *file,

@@ -139,8 +139,8 @@ void log_enter_by_space(struct log *log)
     snprintf(problem, sizeof problem,
              "%.*s: the disk is full: no room for the next %llu bytes of the log. Only deletions "
              "are taken until at least %llu bytes are free there; the server looks every %llu ms",
-             LINE_BYTES, log->directory, (unsigned long long)log->options.chunk_bytes,
-             (unsigned long long)(2 * log->options.chunk_bytes),
+             LINE_BYTES, log->directory, (unsigned long long)log_file_chunk_min(log),
+             (unsigned long long)(2 * log_file_chunk_min(log)),
              (unsigned long long)log->options.retry_ms);
     log_enter(log, JOURNAL_FULL, problem);
 }
@@ -151,7 +151,7 @@ void log_enter_failed(struct log *log, const struct fault *fault)
     uint64_t bytes;
 
     pthread_mutex_lock(&log->lock);
-    bytes = log->kept_bytes + log->options.chunk_bytes;
+    bytes = log->kept_bytes + 2 * log_file_chunk_min(log);
     snprintf(cause, sizeof cause, "%s%s", log->cause, log->cause[0] ? "; then " : "");
     pthread_mutex_unlock(&log->lock);
     fault_line(fault, line, sizeof line);

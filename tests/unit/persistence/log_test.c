@@ -552,16 +552,16 @@ static void a_full_disk_is_known_before_the_log_needs_it(void **state)
         int values = 0;
 
         test = fresh(state);
-        test->rig.options.chunk_bytes = 1000;
+        test->rig.options.chunk_bytes = 8000;
         faulty_disk_set_allocate(test->disk, allocate);
-        faulty_disk_set_capacity(test->disk, 8000);
+        faulty_disk_set_capacity(test->disk, 20000);
         open_log(test);
         fill_until_full(test, &values);
         assert_non_null(strstr(report_of(test).problem, RIG_DIRECTORY));
-        assert_non_null(strstr(report_of(test).problem, "1000 bytes"));
+        assert_non_null(strstr(report_of(test).problem, "500 bytes"));
         put_value(test, values++); /* there is a reserve for deletions */
         assert_true(rig_commit(&test->rig));
-        faulty_disk_set_capacity(test->disk, 100000);
+        faulty_disk_set_capacity(test->disk, 200000);
         rig_wait_state(&test->rig, JOURNAL_HEALTHY);
         put_value(test, values++);
         assert_true(rig_commit(&test->rig));
