@@ -384,8 +384,29 @@ static void serve_blocked(struct engine *engine)
     }
 }
 
+/* Tell the operator when the log changes its state. */
+static void tell_log_state(struct engine *engine)
+{
+    static const char *const names[] = {
+        [JOURNAL_OFF] = "off",
+        [JOURNAL_HEALTHY] = "healthy: writes are taken again",
+        [JOURNAL_FULL] = "full",
+        [JOURNAL_FAILED] = "failed",
+    };
+    int state = atomic_load_explicit(&engine->journal->state, memory_order_acquire);
+    if (likely(state == engine->journal_state_told))
+        return;
+    struct journal_report report;
+    engine->journal->ops->report(engine->journal, &report);
+    if (engine->journal_state_told != JOURNAL_OFF)
+        engine->host->log(engine->host->self, HOST_WARNING, "The log is %s%s%s", names[state],
+                          report.problem[0] ? ": " : "", report.problem);
+    engine->journal_state_told = state;
+}
+
 void engine_news(struct engine *engine)
 {
+    tell_log_state(engine);
     serve_blocked(engine);
 }
 
@@ -408,6 +429,7 @@ static void sample_rates(struct engine *engine)
 
 void engine_tick(struct engine *engine)
 {
+    tell_log_state(engine);
     serve_blocked(engine);
     sample_rates(engine);
     uint64_t budget_us = (uint64_t)engine_tick_ms(engine) * 1000 / 4;

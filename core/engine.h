@@ -66,6 +66,7 @@ struct engine {
     bool touched_all;                 /* FLUSHALL, SWAPDB ... */
     /* effects go to the journal: it is on, and nothing is loaded */
     bool recording;
+    int journal_state_told;           /* the state that the operator knows of */
     int batch_db;                     /* database selected in the open batch; -1 none yet */
 
     /* loading */

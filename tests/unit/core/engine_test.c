@@ -195,6 +195,22 @@ static void a_failed_log_refuses_writes_and_fails_who_waits(void **state)
     assert_memory_equal(fake_sent(&a), "-MISCONF ", 9);
 }
 
+static void the_operator_hears_when_the_log_fails_and_heals(void **state)
+{
+    (void)state;
+    engine_news(world.engine);
+    assert_int_equal(world.said.len, 0);
+    atomic_store(&world.journal.state, JOURNAL_FAILED);
+    engine_news(world.engine);
+    engine_news(world.engine);
+    atomic_store(&world.journal.state, JOURNAL_HEALTHY);
+    engine_news(world.engine);
+    *buf_reserve(&world.said, 1) = 0;
+    assert_string_equal(world.said.data,
+                        "3 The log is failed: the test says so\n"
+                        "3 The log is healthy: writes are taken again: the test says so\n");
+}
+
 static void a_full_log_takes_deletions_only(void **state)
 {
     (void)state;
@@ -264,6 +280,7 @@ int main(void)
         IN_A_WORLD(several_effects_are_whole),
         IN_A_WORLD(an_expired_key_is_gone_and_recorded_and_holds_nobody),
         IN_A_WORLD(a_failed_log_refuses_writes_and_fails_who_waits),
+        IN_A_WORLD(the_operator_hears_when_the_log_fails_and_heals),
         IN_A_WORLD(a_full_log_takes_deletions_only),
         IN_A_WORLD(a_log_that_is_behind_makes_writers_wait),
         IN_A_WORLD(replay_records_nothing_and_expires_nothing),
