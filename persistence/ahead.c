@@ -83,7 +83,7 @@ static int take_good(void *env, int file, struct reader *reader unused,
         if (checked - applied > AHEAD_BYTES_MAX)
             wait_for_caller(ahead, checked);
     }
-    return atomic_load_explicit(&ahead->stop, memory_order_relaxed) ? 1 : 0;
+    return atomic_load_explicit(&ahead->stop, memory_order_relaxed) ? KV_EREFUSED : 0;
 }
 
 static void *run(void *env)
@@ -168,14 +168,17 @@ int ahead_next(struct ahead *ahead, struct ahead_part *out)
 
 int ahead_stop(struct ahead *ahead, struct fault *fault)
 {
+    pthread_mutex_lock(&ahead->lock);
+    bool ended = ahead->ended;
     atomic_store(&ahead->stop, true);
-    wake(ahead);
+    pthread_cond_broadcast(&ahead->changed);
+    pthread_mutex_unlock(&ahead->lock);
     pthread_join(ahead->thread, NULL);
-    int status = ahead->status;
+    int status = ended ? ahead->status : 0;
     if (status < 0 && fault)
         *fault = ahead->fault;
     pthread_cond_destroy(&ahead->changed);
     pthread_mutex_destroy(&ahead->lock);
     mem_free(ahead);
-    return status < 0 ? status : 0;
+    return status;
 }

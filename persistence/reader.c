@@ -278,11 +278,18 @@ static int find_line(struct cursor *cursor, struct slice *line)
     return 0;
 }
 
+static bool is_trailer(struct slice line)
+{
+    return line.len > sizeof(TRAILER_BEGIN) &&
+           memcmp(line.data, TRAILER_BEGIN, sizeof(TRAILER_BEGIN) - 1) == 0;
+}
+
 static void pass_annotation(struct cursor *cursor, struct slice line, struct reader_batch *out)
 {
     int64_t time;
     if (format_get_timestamp(line, &time))
         out->time = time;
+    out->has_mark |= is_trailer(line);
     cursor->at += line.len;
 }
 
@@ -339,8 +346,7 @@ int reader_next(struct reader *reader, struct reader_batch *out, struct fault *f
             status = find_line(&cursor, &line);
             if (status != 0)
                 return status;
-            if (line.len > sizeof(TRAILER_BEGIN) &&
-                memcmp(line.data, TRAILER_BEGIN, sizeof(TRAILER_BEGIN) - 1) == 0)
+            if (is_trailer(line))
                 return judge(&cursor, line, out);
             pass_annotation(&cursor, line, out);
         } else {

@@ -38,6 +38,7 @@ struct reader_batch {
     uint64_t commands;             /* MULTI and EXEC not counted */
     uint64_t command_bytes;        /* what counts for the sequence: all but # lines */
     int64_t time;                  /* of the last #TS line in it; -1: none */
+    bool has_mark;                 /* raw: a #KVC line is in it */
     struct format_trailer trailer; /* zero where there are none */
 };
 

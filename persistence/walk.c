@@ -42,11 +42,11 @@ struct pass {
     struct fault *fault;
 };
 
-static int corrupt(struct walk *walk, const char *path, int64_t offset, struct fault *fault,
+static int corrupt(const struct walk *walk, const char *path, int64_t offset, struct fault *fault,
                    const char *format, ...) printf_like(5, 6);
 
 /* Damage: what it is, and what to do about it for who does not do it already. */
-static int corrupt(struct walk *walk, const char *path, int64_t offset, struct fault *fault,
+static int corrupt(const struct walk *walk, const char *path, int64_t offset, struct fault *fault,
                    const char *format, ...)
 {
     char what[700];
@@ -129,6 +129,9 @@ static int walk_raw(struct pass *pass, uint64_t end, bool may_tear)
     file->raw_from = reader->at;
     while (status == 0) {
         status = reader_next_raw(reader, content, &unit, pass->fault);
+        if (status == READER_GOOD && unit.has_mark && !file->has_header)
+            status = corrupt(pass->walk, reader->path, 0, pass->fault,
+                             "the file holds kv's commit marks, but its header can't be read");
         if (status == READER_GOOD)
             status = pass_good(pass, &unit);
     }
@@ -291,9 +294,8 @@ int walk_end(const struct walk *walk, struct fault *fault)
 {
     if (!walk->slot.kvid[0] || walk->slot.batch <= walk->batch)
         return 0;
-    struct walk *self = (struct walk *)walk;
     const char *path = walk->count ? walk->files[walk->count - 1].path : walk->directory;
-    return corrupt(self, path, -1, fault,
+    return corrupt(walk, path, -1, fault,
                    "the log ends behind batch %llu, but kv.durable names batch %llu as durable: "
                    "the end of the log is missing",
                    (unsigned long long)walk->batch, (unsigned long long)walk->slot.batch);

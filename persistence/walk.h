@@ -45,8 +45,8 @@ struct walk {
     bool alone;          /* one file, taken out of its log: what was before it is not asked */
     bool keep_going;     /* walk_open: note damage in the file's `lost`, and go on */
     void *env;
-    /* Called for each batch (or raw command) that was found good; `file` is an index. A result
-     * other than 0 ends the walk. NULL: only judge. */
+    /* Called for each batch (or raw command) that was found good; `file` is an index. A
+     * negative result ends the walk. NULL: only judge. */
     int (*good)(void *env, int file, struct reader *reader, const struct reader_batch *batch,
                 struct fault *fault);
     /* filled in by walk_open */

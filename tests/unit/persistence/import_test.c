@@ -257,6 +257,23 @@ static void damage_of_kvs_batches_is_found_behind_a_stock_server_too(void **stat
     expect_refused(setting, KV_ECORRUPT, "batch 2");
 }
 
+/* Without its header nothing of a file of kv's can be checked: it is not taken for a stock
+ * server's. / */
+static void a_damaged_header_is_found_behind_a_stock_server_too(void **state)
+{
+    struct setting *setting = *state;
+    struct log_writer *files[] = {&setting->one};
+    log_writer_batch(&setting->one, "SET k 1");
+    for (size_t at = 1; at < 60; at++) {
+        setting->one.file.data[at] ^= 1;
+        data_directory_manifest(&setting->data, files, 1);
+        append(setting, INCR_1, SET_A);
+        save(setting, MANIFEST, STOCK_1);
+        expect_refused(setting, KV_ECORRUPT, "header");
+        setting->one.file.data[at] ^= 1;
+    }
+}
+
 /* A stock server rewrote the log: nothing of kv's is left but kv.durable, which says nothing
  * now. */
 static void a_log_that_a_stock_server_rewrote_is_new_data(void **state)
@@ -296,6 +313,7 @@ int main(void)
         TEST(what_a_stock_server_appended_is_taken_over_each_time),
         TEST(a_torn_batch_that_a_stock_server_went_on_from_is_raw),
         TEST(damage_of_kvs_batches_is_found_behind_a_stock_server_too),
+        TEST(a_damaged_header_is_found_behind_a_stock_server_too),
         TEST(a_log_that_a_stock_server_rewrote_is_new_data),
         TEST(a_snapshot_without_a_log_is_refused),
 #undef TEST
