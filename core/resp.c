@@ -1,8 +1,8 @@
 /* The request grammar, as redis-server 7.0 takes it, odd inputs included
  * (tests/unit/core/resp_test.c has the table that was taken from a running one):
  *
- *   request = "*" count CR any { "$" length CR any bytes any any }     or     a line of words,
- *   up to LF
+ *   request = "*" count CR any { "$" length CR any bytes any any }
+ *           | a line of words, up to LF
  *
  *   - The byte behind a CR, and the two behind an argument, are skipped unseen, whatever they
  *     are.
@@ -15,7 +15,7 @@
  * State between calls: want_args is -1 before the count is known, want_bulk is -1 before a
  * length is known; `at` is the first byte not taken yet, `scanned` the first byte in which the
  * end of the current line may still stand. argv[i].data holds an offset until the request is
- * complete: the buffer may move while it grows. / */
+ * complete: the buffer may move while it grows. */
 #include "core/resp.h"
 
 #include <stdio.h>

@@ -4,7 +4,7 @@
  * The parser remembers how far it came, so that a request that arrives in a thousand pieces
  * costs as much as one that arrives whole: no byte is looked at twice. It copies nothing:
  * arguments are offsets from the start of the request until it is complete, and slices of the
- * caller's buffer then. / */
+ * caller's buffer then. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,8 +1,7 @@
 /* Reading ahead.
  *
- *   thread              checks batch after batch and raises `checked`: file and offset in one
- *   number
- *   caller              applies up to `checked`; raises `applied` when it asks for more
+ *   thread    checks batch after batch and raises `checked`: file and offset in one number
+ *   caller    applies up to `checked`; raises `applied` when it asks for more
  *
  * `checked` is stored without a lock for each batch, and the lock is taken, and the caller
  * woken, once every WAKE_BYTES and where a file ends. The thread waits when it is
@@ -11,7 +10,7 @@
  * whole all the same, since that bound is looked at between batches.
  *
  * Within a file the good bytes are one stretch. Where it ends is in the file's `good_to`, which
- * is written before `checked` passes on to the next file. / */
+ * is written before `checked` passes on to the next file. */
 #include "persistence/ahead.h"
 
 #include <pthread.h>

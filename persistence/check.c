@@ -1,19 +1,17 @@
 /* What kv-check-aof does.
  *
  *   1. find      file, manifest or directory; take the data directory's lock, so that no server
- *   runs
+ *                runs
  *   2. walk      every file, with the same rules and the same code as recovery
  *   3. report    per file: batches, commands, bytes, sequence, verdict; where damage is, what
- *   --fix or
- *                --salvage would drop, and which keys that concerns; and the lines that users of
- *                redis-check-aof know
+ *                --fix or --salvage would drop, and which keys that concerns; and the lines that
+ *                users of redis-check-aof know
  *   4. mend      after asking: --fix cuts a torn tail (of a stock server's log: all behind the
- *   last
- *                good command); --salvage and --truncate-to-timestamp write the good part anew
- *                (salvage.c), or cut, where no file of kv's is concerned
+ *                last good command); --salvage and --truncate-to-timestamp write the good part
+ *                anew (salvage.c), or cut, where no file of kv's is concerned
  *
  * A file is checked alone only when it is named alone: then what was before it is not asked for.
- * / */
+ */
 #include "persistence/check.h"
 
 #include <errno.h>
@@ -61,8 +59,7 @@ static int call_failed(struct check *check, int64_t status, const char *path, co
     return fault_errno(&check->fault, path, -1, doing);
 }
 
-/* --- 1. Find
- * ------------------------------------------------------------------------------------ */
+/* --- 1. Find -------------------------------------------------------------------------------- */
 
 static bool ends_with(const char *text, const char *end)
 {
@@ -209,8 +206,7 @@ static int load_manifest(struct check *check)
                             &check->fault);
 }
 
-/* --- 2. and 3. Walk and report
- * ------------------------------------------------------------------ */
+/* --- 2. and 3. Walk and report -------------------------------------------------------------- */
 
 static int count_progress(void *env, int file, struct reader *reader unused,
                           const struct reader_batch *batch, struct fault *fault unused)
@@ -257,8 +253,7 @@ static int walk_all(struct check *check)
     return 0;
 }
 
-/* --- 4. Mend
- * ------------------------------------------------------------------------------------ */
+/* --- 4. Mend -------------------------------------------------------------------------------- */
 
 static bool ask(struct check *check, const char *format, ...) printf_like(2, 3);
 

@@ -3,7 +3,7 @@
  * Lines that redis-check-aof of Redis 7 prints are printed as it prints them, since scripts look
  * for them: "Start checking ...", "AOF analyzed: ...", "... is valid", "... is not valid. Use
  * the --fix option to try fixing it.", "All AOF files and manifest are valid". `ok_up_to_line`
- * counts over all files, as there. / */
+ * counts over all files, as there. */
 #include "persistence/check_report.h"
 
 #include <inttypes.h>
@@ -22,8 +22,7 @@
 #define KEYS_MAX 20
 #define CHUNK_BYTES (256 * 1024)
 
-/* --- Text and JSON
- * ------------------------------------------------------------------------------ */
+/* --- Text and JSON -------------------------------------------------------------------------- */
 
 static void put_json_text(struct buf *out, const char *text, size_t len)
 {
@@ -74,8 +73,7 @@ static const char *verdict_text(const struct walk_file *file)
     return "";
 }
 
-/* --- One file
- * ----------------------------------------------------------------------------------- */
+/* --- One file ------------------------------------------------------------------------------- */
 
 /* The report on one file. */
 struct about {
@@ -291,8 +289,7 @@ int report_file(struct check_report *report, struct walk *walk, int index,
     return 0;
 }
 
-/* --- The log
- * ------------------------------------------------------------------------------------ */
+/* --- The log -------------------------------------------------------------------------------- */
 
 void report_begin(struct check_report *report, struct walk *walk)
 {

@@ -2,9 +2,8 @@
  * They prove the last batch of the log, which no later trailer does; they are never on the
  * commit path.
  *
- *   KVD1 <kvid> <turn> <batch> <seq> <file name> <offset behind its trailer> <crc32 of all
- *   before>\n  then zeros
- * / */
+ *   KVD1 <kvid> <turn> <batch> <seq> <file name> <offset behind its trailer> <crc32 of all before>
+ */
 #pragma once
 
 #include <stdbool.h>

@@ -1,12 +1,12 @@
 /* Logs of stock servers.
  *
- *   what is found                      what it becomes
- *   dir/appendonly.aof                 the base, appendonlydir/appendonly.aof
- *   a stock server's manifest          the same files, each with `kvraw` over the bytes that
- *   have no
- *                                      trailers, and the kvid that the data has from now on
+ *   what is found                what it becomes
+ *   dir/appendonly.aof           the base, appendonlydir/appendonly.aof
+ *   a stock server's manifest    the same files, each with `kvraw` over the bytes that have no
+ *                                trailers, and the kvid that the data has from now on
  *
- * Nothing is written into those files. They stay as they are until a new base replaces them. / */
+ * Nothing is written into those files. They stay as they are until a new base replaces them.
+ */
 #include "persistence/import.h"
 
 #include <errno.h>

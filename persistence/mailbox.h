@@ -42,8 +42,8 @@ struct mail {
  * there is nothing. In a `hurry` it never pays. */
 int64_t mailbox_due(struct mailbox *mailbox, bool hurry);
 
-/* Log thread: take it. `used` is an empty buffer that is left in its place. False if the main thread
- * is just putting something in. */
+/* Log thread: take it. `used` is an empty buffer that is left in its place. False if the main
+ * thread is just putting something in. */
 must_check bool mailbox_take(struct mailbox *mailbox, struct buf *used, struct mail *out);
 
 /* Log thread, after a sync and before its clients are answered: `answered` commands waited for it,

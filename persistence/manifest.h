@@ -8,7 +8,7 @@
  *   # kv:v1:<crc32 of all bytes before this line>
  *
  * A stock server that starts on the directory deletes the history file and rewrites the manifest
- * without our keys and seal: that is how its hand is told from damage. / */
+ * without our keys and seal: that is how its hand is told from damage. */
 #pragma once
 
 #include <stdbool.h>

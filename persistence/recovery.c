@@ -1,17 +1,15 @@
 /* Recovery: what a data directory holds becomes an applied stream of commands.
  *
  *   1. choose      manifest; else a single-file log; else nothing at all. Files that prove that
- *   there
- *                  was data, but don't say what belongs to it: refuse.
+ *                  there was data, but don't say what belongs to it: refuse.
  *   2. settle      sync manifest, files and directories, then drop their pages from the cache:
- *   after
- *                  a failed sync, clean pages can lie, and what is served must be on the medium.
+ *                  after a failed sync, clean pages can lie, and what is served must be on the
+ *                  medium.
  *   3. read        walk the files (walk.c): each batch is judged, then applied; of a large log
  *                  a thread judges (ahead.c).
  *   4. cut         a torn tail is copied aside, synced, and cut off, synced.
  *   5. hand over   where the stream stands, and the manifest with which the log goes on. The log
- *   makes
- *                  a new file and switches the manifest; only then is anything served.
+ *                  makes a new file and switches the manifest; only then is anything served.
  *
  * Each step may be repeated after a crash in the middle: 2 and 3 change nothing; 4 at worst
  * leaves a copy of a tail that is cut, again, later; the files made by a step 5 that was cut
@@ -20,7 +18,7 @@
  *   CLEAN     go on
  *   TORN      what was never acknowledged is cut; how much, and where the copy is, is said
  *   CORRUPT   refused, with file, offset, batch, keys and the command that mends it
- * / */
+ */
 #include "persistence/recovery.h"
 
 #include <errno.h>
@@ -93,8 +91,7 @@ static int exists(struct recovery *recovery, const char *path)
     return there < 0 ? call_failed(recovery->fault, there, path, "stat") : there;
 }
 
-/* --- 1. Choose
- * ---------------------------------------------------------------------------------- */
+/* --- 1. Choose ------------------------------------------------------------------------------ */
 
 /* What stands in the log's directory. */
 struct inventory {
@@ -297,8 +294,7 @@ static int choose(struct recovery *recovery)
     return status;
 }
 
-/* --- 2. Settle
- * ---------------------------------------------------------------------------------- */
+/* --- 2. Settle ------------------------------------------------------------------------------ */
 
 static int settle_file(struct recovery *recovery, const char *path)
 {
@@ -352,8 +348,7 @@ static int settle_directory(struct recovery *recovery)
     return there < 0 ? there : 0;
 }
 
-/* --- 3. Read
- * ------------------------------------------------------------------------------------ */
+/* --- 3. Read -------------------------------------------------------------------------------- */
 
 static void report_progress(struct recovery *recovery, uint64_t offset, bool now)
 {
@@ -460,8 +455,7 @@ static int read_log(struct recovery *recovery)
     return walk_end(&recovery->walk, recovery->fault);
 }
 
-/* --- 4. Cut
- * ------------------------------------------------------------------------------------- */
+/* --- 4. Cut --------------------------------------------------------------------------------- */
 
 static int cut(struct recovery *recovery, const struct walk_file *file)
 {
@@ -489,8 +483,7 @@ static int cut_tails(struct recovery *recovery)
     return status;
 }
 
-/* --- 5. Hand over
- * ------------------------------------------------------------------------------- */
+/* --- 5. Hand over --------------------------------------------------------------------------- */
 
 static void remove_file(struct recovery *recovery, const char *name)
 {

@@ -1,20 +1,17 @@
 /* Salvage: tour the files, and write what is good again.
  *
  *   1. tour      every batch that is good, in order; a batch behind a damaged one counts if
- *   verdict.c
- *                proves it. What stands between is a gap: dropped, and reported.
+ *                verdict.c proves it. What stands between is a gap: dropped, and reported.
  *   2. rewrite   a new incr file with a new kvid, salt, and numbers from 1. Bytes of commands
- *   are
- *                copied as they are; trailers are new. Raw commands get trailers too, a SELECT
- *                in
- *                front of each batch.
+ *                are copied as they are; trailers are new. Raw commands get trailers too, a
+ *                SELECT in front of each batch.
  *   3. switch    sync the new file and the directory; keep a copy of the old manifest; then the
- *   new
- *                manifest, which names the new file only.
+ *                new manifest, which names the new file only.
  *   4. rename    the old files to <name>.damaged.<n>; write kv.durable for the new data.
  *
  * A crash before 3 is done leaves the old log and a file that nobody names; after it, the new
- * log and old files that nobody names. / */
+ * log and old files that nobody names.
+ */
 #include "persistence/salvage.h"
 
 #include <errno.h>
@@ -45,8 +42,7 @@ static int call_failed(struct fault *fault, int64_t status, const char *path, co
     return fault_errno(fault, path, -1, doing);
 }
 
-/* --- Tour
- * --------------------------------------------------------------------------------------- */
+/* --- Tour ----------------------------------------------------------------------------------- */
 
 struct tour {
     struct walk *walk;
@@ -167,8 +163,7 @@ int salvage_tour(struct walk *walk, int file, uint64_t *above, const struct salv
     return status;
 }
 
-/* --- A manifest from names
- * ---------------------------------------------------------------------- */
+/* --- A manifest from names ------------------------------------------------------------------ */
 
 struct listing {
     struct manifest *out;
@@ -214,8 +209,7 @@ int salvage_manifest(const struct disk *disk, const char *directory, const char 
     return 0;
 }
 
-/* --- Rewrite
- * ------------------------------------------------------------------------------------ */
+/* --- Rewrite -------------------------------------------------------------------------------- */
 
 struct rewrite {
     struct walk *walk;
@@ -412,8 +406,7 @@ static int write_all(struct rewrite *rewrite)
     return 0;
 }
 
-/* --- Switch and rename
- * -------------------------------------------------------------------------- */
+/* --- Switch and rename ---------------------------------------------------------------------- */
 
 /* Keep the old manifest's text; it may be missing. */
 static int keep_manifest(struct rewrite *rewrite, const char *path, const char *name)

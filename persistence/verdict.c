@@ -7,16 +7,13 @@
  * stands where it stands. It is evidence if its crc holds over its own `len` bytes; the crc's
  * seed is the crc of the trailer before it, mixed with the file's salt:
  *
- *      ... good batch | bad batch      #KVC... crc1 \r\n | batch  #KVC: offset len durable crc2
- *      \r\n
- *                     ^ from                        ^ begin - 10 ^ begin                   ^
- *                     digits
+ *   ... good batch | bad batch   #KVC... crc1 \r\n | batch   #KVC: offset len durable crc2 \r\n
+ *                  ^ from               ^ begin-10 ^ begin                         ^ digits
  *
  *   begin    seed is made of
  *   from     the last good trailer: the candidate belongs to the bad batch itself
  *   else     the 8 digits that stand in the 10 bytes before `begin`; nothing else of that line
- *   needs
- *            to be whole, since only who knows the salt can make a crc that fits them;
+ *            needs to be whole, since only who knows the salt can make a crc that fits them;
  *            or, should those very digits be damaged, the crc computed over from .. begin - 10
  *
  * Values hold what clients send, so candidates may be forged by the thousand, with lengths that
@@ -25,7 +22,8 @@
  *
  *   crc(seed; a..b) = crc(0; from..b) ^ shift(seed ^ crc(0; from..a), b - a)
  *
- * Rounds take twice as many candidates each time. Real evidence is found in the first. / */
+ * Rounds take twice as many candidates each time. Real evidence is found in the first.
+ */
 #include "persistence/verdict.h"
 
 #include <errno.h>

@@ -5,7 +5,7 @@
  *   1   what follows a good header
  *   2   instructions: write a log of good batches, then damage it. What is read afterwards is a
  *       beginning of what was written, and evidence is found only for batches that were.
- * / */
+ */
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>

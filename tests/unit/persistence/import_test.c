@@ -258,7 +258,7 @@ static void damage_of_kvs_batches_is_found_behind_a_stock_server_too(void **stat
 }
 
 /* Without its header nothing of a file of kv's can be checked: it is not taken for a stock
- * server's. / */
+ * server's. */
 static void a_damaged_header_is_found_behind_a_stock_server_too(void **state)
 {
     struct setting *setting = *state;
