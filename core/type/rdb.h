@@ -23,7 +23,7 @@ struct fault;
 
 #define RDB_VERSION_LEAST 9
 #define RDB_VERSION_USUAL 10 /* Redis 7.0 and everything after it reads it */
-#define RDB_STRING_MAX ((uint64_t)512 << 20)
+#define RDB_STRING_MAX ((uint64_t)UINT32_MAX) /* as long as an entry may be */
 
 /* Tags of values in front of a key; 22 and 23 mean other things in Redis and in Valkey 9. */
 enum rdb_tag {
