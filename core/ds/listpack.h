@@ -54,7 +54,8 @@ bool listpack_equal(const uint8_t *at, struct slice text);
 uint8_t *listpack_find(const uint8_t *listpack, uint8_t *at, struct slice text, size_t step);
 
 /* Text that is a canonical integer is stored as one. `at` NULL with `before` appends at the end;
- * *placed, if wanted, is where the new element is. */
+ * *placed, if wanted, is where the new element is. `text` lies outside of the listpack, here and
+ * below. */
 must_check uint8_t *listpack_insert(uint8_t *listpack, uint8_t *at, bool before, struct slice text,
                                     uint8_t **placed);
 must_check uint8_t *listpack_append(uint8_t *listpack, struct slice text);
