@@ -1,0 +1,66 @@
+/* An ordered tree of pointers with counts: what is number N, and which number has this item, in
+ * O(log n). A B+ tree: items lie in leaves of up to 63, and the nodes above know, for each child,
+ * its first item with its score and how many items it holds.
+ *
+ * An item begins with its score; items of equal score are ordered by the function that the tree is
+ * given, and no two are equal. The tree does not own what the pointers point to. While an item is in
+ * the tree, neither its score nor what it is ordered by may change: take it out and put it in again.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct tree;
+
+struct tree_item {
+    double score; /* never NaN */
+};
+
+/* `compare` orders two items of equal score: negative, positive, or 0 for the same. */
+struct tree *tree_new(int (*compare)(const void *a, const void *b));
+/* free_item may be NULL. */
+void tree_free(struct tree *tree, void (*free_item)(void *item));
+
+uint64_t tree_count(const struct tree *tree);
+uint64_t tree_leaves(const struct tree *tree);
+/* Bytes of the tree itself, items not counted; O(1). */
+size_t tree_bytes(const struct tree *tree);
+
+/* Add an item that is not in the tree. Items that come in order, up or down, fill the leaves. */
+void tree_insert(struct tree *tree, void *item);
+/* Take out an item that is in the tree. */
+void tree_remove(struct tree *tree, const void *item);
+
+/* How many items are before this one, which need not be in the tree. */
+uint64_t tree_rank(const struct tree *tree, const void *item);
+/* How many items `before` is true for: it must be true up to some item, and false from there on. */
+uint64_t tree_partition(const struct tree *tree, bool (*before)(const void *env, const void *item),
+                        const void *env);
+/* Item number `rank`, NULL behind the last. */
+void *tree_at(const struct tree *tree, uint64_t rank);
+
+/* A walk in either direction, good until the next change of the tree. */
+#define TREE_HEIGHT_MAX 12
+struct tree_walk {
+    unsigned height;
+    struct {
+        const void *node;
+        unsigned at;
+    } steps[TREE_HEIGHT_MAX + 1]; /* [0]: the leaf */
+};
+
+/* Stand at item number `rank` and return it; NULL behind the last. */
+void *tree_walk_start(struct tree_walk *walk, const struct tree *tree, uint64_t rank);
+/* Step to the next item, or the one before, and return it; NULL, and the walk is over, where there
+ * is none. */
+void *tree_walk_next(struct tree_walk *walk);
+void *tree_walk_previous(struct tree_walk *walk);
+
+/* The items of the leaf that holds number `rank`, in order: sets *items and returns how many, and
+ * in *first the number of the first of them. 0 behind the last item. */
+size_t tree_leaf(const struct tree *tree, uint64_t rank, void *const **items, uint64_t *first);
+
+/* Assert the invariants: O(items). */
+void tree_check(const struct tree *tree);
