@@ -5,8 +5,8 @@
  * the size stays that of the bytes). Two chunks ahead of the end are kept; when less than one is
  * left, one and more is asked for. Where that can't be had, chunks of half the size are tried, down
  * to a sixteenth, so that a small disk is used to its end; what is left when two of the smallest
- * can't be had is the reserve from which deletions are still logged. On file systems without fallocate the free space that the
- * system reports takes the place of blocks.
+ * can't be had is the reserve from which deletions are still logged. On file systems without
+ * fallocate the free space that the system reports takes the place of blocks.
  */
 #include "persistence/log_file.h"
 
