@@ -32,6 +32,8 @@ struct ctx {
     int64_t now_ms;                   /* the clock value of this command */
     uint64_t depends;                 /* the newest sequence the reply depends on */
     bool failed;                      /* an error was replied */
+    bool changed;                     /* it changed the keyspace (not only by deadlines) */
+    bool may_not_block;               /* it is part of a transaction */
     bool replay;
 };
 

@@ -184,23 +184,28 @@ static void count_call(struct engine *engine, struct command_state *state, bool 
     }
 }
 
-/* The command has run: record what it did; the sequence its reply depends on. */
-static uint64_t record(struct engine *engine, struct ctx *ctx, uint64_t changes_before)
+void engine_run(struct ctx *ctx)
 {
-    bool changed = keyspace_changes(engine->keyspace) != changes_before;
-    if (likely(!changed && engine->effect_count == 0 && !engine->touched_all))
-        return ctx->depends;
-    bool own = engine->touched.len > 0 || engine->touched_all;
+    struct engine *engine = ctx->engine;
+    uint64_t changes_before = keyspace_changes(engine->keyspace);
+    size_t touched_before = engine->touched.len;
+    bool all_before = engine->touched_all;
+    int effects_before = engine->effect_count;
+    engine->touched_all = false;
+    ctx->command->run(ctx);
+    if (ctx->command->flags & COMMAND_ALL_KEYS)
+        ctx_depends_on_all(ctx);
+    bool own = engine->touched.len > touched_before || engine->touched_all;
     if (own && engine->recording && ctx->command->record == RECORD_REQUEST)
         ctx_effect(ctx, ctx->argc, ctx->argv);
-    kv_assert(!own || !engine->recording || engine->effect_count > 0);
-    kv_assert(changed || engine->touched_all || engine->effect_count == 0);
+    bool recorded = engine->effect_count > effects_before;
+    kv_assert(!own || !engine->recording || recorded);
+    kv_assert(!recorded || engine->touched_all ||
+              keyspace_changes(engine->keyspace) != changes_before);
     kv_assert(!own || !ctx->failed);
-    uint64_t sequence = engine_commit(engine);
-    if (!own)
-        return ctx->depends;
-    ctx->session->write_sequence = sequence;
-    return sequence;
+    ctx->changed |= own;
+    engine->touched_all |= all_before;
+    count_call(engine, ctx->state, ctx->failed);
 }
 
 /* CLIENT REPLY OFF and SKIP: errors are dropped like any other reply. */
@@ -213,28 +218,22 @@ static bool drop_reply(struct session *session)
     return true;
 }
 
-static void stamp(struct session *session, const struct ctx *ctx, uint64_t depends)
+void engine_finish(struct ctx *ctx)
 {
+    struct engine *engine = ctx->engine;
+    struct session *session = ctx->session;
+    uint64_t depends = ctx->depends;
+    if (ctx->changed || engine->effect_count > 0) {
+        uint64_t sequence = engine_commit(engine);
+        if (ctx->changed)
+            depends = session->write_sequence = sequence;
+    }
     if (drop_reply(session))
         return;
-    bool free_to_go = ctx->command->flags & COMMAND_NO_HOLD ||
-                      depends <= journal_confirmed(session->engine->journal);
+    bool free_to_go =
+        ctx->command->flags & COMMAND_NO_HOLD || depends <= journal_confirmed(engine->journal);
     output_mark(&session->output, free_to_go ? 0 : depends, false);
-    session->engine->stats.gate_waits += !free_to_go;
-}
-
-static void run(struct engine *engine, struct ctx *ctx)
-{
-    struct session *session = ctx->session;
-    uint64_t changes_before = keyspace_changes(engine->keyspace);
-    engine->current = session;
-    ctx->command->run(ctx);
-    engine->current = NULL;
-    if (ctx->command->flags & COMMAND_ALL_KEYS)
-        ctx_depends_on_all(ctx);
-    uint64_t depends = record(engine, ctx, changes_before);
-    stamp(session, ctx, depends);
-    count_call(engine, ctx->state, ctx->failed);
+    engine->stats.gate_waits += !free_to_go;
 }
 
 static enum engine_result wait_later(struct session *session, const struct command *command)
@@ -276,7 +275,8 @@ enum engine_result engine_execute(struct engine *engine, struct session *session
         session->flags ^= SESSION_REPLY_SKIP_NEXT | SESSION_REPLY_SKIP;
     if (likely(verdict == GATE_RUN)) {
         session->last_command = ctx.state;
-        run(engine, &ctx);
+        engine_run(&ctx);
+        engine_finish(&ctx);
     } else if (!drop_reply(session)) {
         output_mark(&session->output, 0, false);
     }

@@ -22,6 +22,7 @@
 #include "core/settings.h"
 #include "core/stats.h"
 
+struct ctx;
 struct fault;
 struct keyspace;
 struct place;
@@ -52,7 +53,6 @@ struct engine {
     /* sessions */
     struct session *sessions;
     uint64_t session_count, session_next_id, blocked_count;
-    struct session *current;          /* whose request is being executed */
     int64_t paused_until_ms;          /* CLIENT PAUSE */
     bool paused_writes_only;
 
@@ -105,6 +105,13 @@ enum engine_result {
 /* Execute one request. argv is borrowed for the call. */
 enum engine_result engine_execute(struct engine *engine, struct session *session, int argc,
                                   const struct slice *argv);
+
+/* The two halves of executing a request that has passed the gate, for who runs a command inside of
+ * another or on behalf of a waiting client: engine_run runs it and records its effects,
+ * engine_finish puts all effects recorded since the last time into the batch, whole, and stamps the
+ * reply of ctx->session. */
+void engine_run(struct ctx *ctx);
+void engine_finish(struct ctx *ctx);
 
 /* After ENGINE_WAIT: may the request be offered again? Ask at each turn. */
 bool engine_admits(const struct engine *engine, const struct session *session);
