@@ -1,6 +1,6 @@
 /* The grammar of values in RDB files and DUMP payloads (documented in the RDB file format notes):
- * lengths, strings, numbers, and for each type tag its value. Snapshots, the base of the log and
- * DUMP/RESTORE use it alike.
+ * lengths, strings, numbers. Snapshots, the base of the log and DUMP/RESTORE use it alike; whole
+ * values are read and written by rdb_value.h.
  *
  * Out: into a buf. In: from a source that makes the next bytes available in one piece, whether
  * they come from memory or from a file read ahead. Everything that comes in is hostile: lengths are
@@ -16,7 +16,6 @@
 #include "core/base/attr.h"
 #include "core/base/buf.h"
 #include "core/base/slice.h"
-#include "core/type/entry.h"
 #include "core/type/limits.h"
 
 struct fault;
@@ -76,15 +75,3 @@ uint64_t rdb_offset(const struct rdb_in *in);
 void rdb_in_free(struct rdb_in *in);
 /* Fill in the fault at the present offset; returns KV_EFORMAT. */
 int rdb_bad(struct rdb_in *in, const char *format, ...) printf_like(2, 3);
-
-/* The tag with which the entry's value is written in this version. */
-uint8_t rdb_tag_of(const struct entry *entry, int version);
-/* The lowest version that holds the value: 10 for nearly all, 11 for streams with consumers, 12 for
- * hash fields that expire. */
-int rdb_version_of(const struct entry *entry);
-/* The value behind its tag, all of it. */
-void rdb_put_value(struct rdb_out *out, const struct entry *entry);
-/* Read the value behind `tag` into a new entry. KV_EVERSION for a tag that is not known. On failure
- * nothing is left behind. *empty is set, and *entry NULL, for a collection without elements. */
-must_check int rdb_get_value(struct rdb_in *in, uint8_t tag, struct slice key, int64_t deadline_ms,
-                             struct entry **entry, bool *empty);

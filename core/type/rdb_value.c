@@ -3,7 +3,10 @@
  * Strings are read and written here; the other types bring their own functions (value.h). A tag
  * that no type reads is a newer version's, or a module's: the message says which.
  */
+#include "core/type/rdb_value.h"
+
 #include "core/base/fault.h"
+#include "core/type/entry.h"
 #include "core/type/rdb.h"
 #include "core/type/value.h"
 
