@@ -5,13 +5,13 @@
 
 /* A type without functions has its value in the entry. A new type is one line here: its
  * `type_ops` in place of its name alone. */
-static const struct type_ops types[TYPE_COUNT] = {
-    [TYPE_STRING] = {.name = "string"},
-    [TYPE_LIST] = {.name = "list"},
-    [TYPE_SET] = {.name = "set"},
-    [TYPE_ZSET] = {.name = "zset"},
-    [TYPE_HASH] = {.name = "hash"},
-    [TYPE_STREAM] = {.name = "stream"},
+static const struct type_ops *const types[TYPE_COUNT] = {
+    [TYPE_STRING] = &(const struct type_ops){.name = "string"},
+    [TYPE_LIST] = &(const struct type_ops){.name = "list"},
+    [TYPE_SET] = &(const struct type_ops){.name = "set"},
+    [TYPE_ZSET] = &(const struct type_ops){.name = "zset"},
+    [TYPE_HASH] = &(const struct type_ops){.name = "hash"},
+    [TYPE_STREAM] = &(const struct type_ops){.name = "stream"},
 };
 
 static const char *const encodings[ENCODING_COUNT] = {
@@ -29,7 +29,7 @@ static const char *const encodings[ENCODING_COUNT] = {
 const struct type_ops *type_ops_of(enum value_type type)
 {
     kv_assert(type < TYPE_COUNT);
-    return &types[type];
+    return types[type];
 }
 
 const char *type_name(enum value_type type)
