@@ -13,6 +13,7 @@ const struct command *const command_tables[] = {
     commands_debug,         commands_lolwut,
     commands_string,        commands_string_range,
     commands_string_number, commands_string_lcs,
+    commands_dump,          commands_memory,
     commands_generic,       commands_expire,
     commands_scan,          commands_object,
     commands_wait,          NULL,

@@ -21,6 +21,8 @@ extern const struct command commands_expire[];
 extern const struct command commands_scan[];
 extern const struct command commands_object[];
 extern const struct command commands_wait[];
+extern const struct command commands_dump[];
+extern const struct command commands_memory[];
 
 #define KEYS_RANGE(key_flags, from, to, by)                                                        \
     {.flags = (key_flags), .first = from, .last = to, .step = by}

@@ -1,5 +1,7 @@
 /* Looking for keys: KEYS, SCAN, RANDOMKEY. They depend on every key, so they wait for the newest
  * change. Keys past their deadline are left out; the sweep deletes them. */
+#include "core/cmd/scan.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -9,9 +11,6 @@
 #include "core/ctx.h"
 #include "core/type/value.h"
 
-#define SCAN_COUNT_DEFAULT 10
-#define SCAN_COUNT_MAX 1000000 /* keys looked at in one call, whatever COUNT asks for */
-#define SCAN_EMPTY_STEPS 10    /* steps for each key of COUNT, where the table is nearly empty */
 #define SCAN_CURSOR_CHARS 64
 #define RANDOMKEY_TRIES 100
 
@@ -19,8 +18,7 @@
  * change. */
 struct scan {
     struct ctx *ctx;
-    struct slice pattern; /* data NULL: any */
-    struct slice type;    /* data NULL: any */
+    struct scan_options options;
     size_t looked_at;
     struct slice *keys; /* in the arena */
     size_t count, room;
@@ -46,9 +44,10 @@ static void scan_visit(void *env, struct entry *entry)
     int64_t deadline_ms = entry_deadline(entry);
 
     scan->looked_at++;
-    if (scan->pattern.data != NULL && !glob_match(scan->pattern, entry_key(entry)))
+    if (!scan_matches(&scan->options, entry_key(entry)))
         return;
-    if (scan->type.data != NULL && !slice_is(scan->type, type_name(entry_type(entry))))
+    if (scan->options.type.data != NULL &&
+        !slice_is(scan->options.type, type_name(entry_type(entry))))
         return;
     if (deadline_ms == ENTRY_NO_DEADLINE || deadline_ms > scan->ctx->now_ms)
         scan_add(scan, entry_key(entry));
@@ -63,22 +62,22 @@ static void scan_reply_keys(const struct scan *scan)
 
 static void keys_run(struct ctx *ctx)
 {
-    struct scan scan = {.ctx = ctx, .pattern = ctx->argv[1]};
+    struct scan scan = {.ctx = ctx};
+    struct slice pattern = ctx->argv[1];
 
     ctx_depends_on_all(ctx);
-    if (slice_equal(scan.pattern, SLICE("*")))
-        scan.pattern.data = NULL;
-    if (scan.pattern.data != NULL && glob_is_literal(scan.pattern)) {
-        if (ctx_find(ctx, scan.pattern, LOOKUP_PEEK).entry != NULL)
-            scan_add(&scan, scan.pattern);
+    if (!slice_equal(pattern, SLICE("*")))
+        scan.options.pattern = pattern;
+    if (glob_is_literal(pattern)) {
+        if (ctx_find(ctx, pattern, LOOKUP_PEEK).entry != NULL)
+            scan_add(&scan, pattern);
     } else {
         keyspace_each(ctx->keyspace, ctx->db, scan_visit, &scan);
     }
     scan_reply_keys(&scan);
 }
 
-/* A cursor is any unsigned number, as strtoull reads it; false if the error was replied. */
-static bool scan_read_cursor(struct ctx *ctx, struct slice arg, uint64_t *cursor)
+bool scan_read_cursor(struct ctx *ctx, struct slice arg, uint64_t *cursor)
 {
     char text[SCAN_CURSOR_CHARS], *end = text;
 
@@ -94,9 +93,10 @@ static bool scan_read_cursor(struct ctx *ctx, struct slice arg, uint64_t *cursor
     return false;
 }
 
-static bool scan_read_options(struct ctx *ctx, struct scan *scan, uint64_t *count)
+bool scan_read_options(struct ctx *ctx, int first, bool type_allowed, struct scan_options *out)
 {
-    for (int at = 2; at < ctx->argc; at += 2) {
+    *out = (struct scan_options){.count = SCAN_COUNT_DEFAULT};
+    for (int at = first; at < ctx->argc; at += 2) {
         int64_t number;
 
         if (at + 1 == ctx->argc) {
@@ -110,13 +110,13 @@ static bool scan_read_options(struct ctx *ctx, struct scan *scan, uint64_t *coun
                 reply_syntax_error(ctx);
                 return false;
             }
-            *count = number > SCAN_COUNT_MAX ? SCAN_COUNT_MAX : (uint64_t)number;
+            out->count = number > SCAN_COUNT_MAX ? SCAN_COUNT_MAX : (uint64_t)number;
         } else if (ctx_arg_is(ctx, at, "match")) {
-            scan->pattern = ctx->argv[at + 1];
-            if (slice_equal(scan->pattern, SLICE("*")))
-                scan->pattern.data = NULL;
-        } else if (ctx_arg_is(ctx, at, "type")) {
-            scan->type = ctx->argv[at + 1];
+            out->pattern = ctx->argv[at + 1];
+            if (slice_equal(out->pattern, SLICE("*")))
+                out->pattern.data = NULL;
+        } else if (type_allowed && ctx_arg_is(ctx, at, "type")) {
+            out->type = ctx->argv[at + 1];
         } else {
             reply_syntax_error(ctx);
             return false;
@@ -125,19 +125,31 @@ static bool scan_read_options(struct ctx *ctx, struct scan *scan, uint64_t *coun
     return true;
 }
 
+bool scan_matches(const struct scan_options *options, struct slice text)
+{
+    return options->pattern.data == NULL || glob_match(options->pattern, text);
+}
+
+void scan_reply_cursor(struct ctx *ctx, uint64_t cursor)
+{
+    reply_array(ctx, 2);
+    reply_bulk(ctx, arena_printf(ctx->arena, "%llu", (unsigned long long)cursor));
+}
+
 static void scan_run(struct ctx *ctx)
 {
     struct scan scan = {.ctx = ctx};
-    uint64_t cursor, count = SCAN_COUNT_DEFAULT, steps = 0;
+    uint64_t cursor, steps = 0;
 
-    if (!scan_read_cursor(ctx, ctx->argv[1], &cursor) || !scan_read_options(ctx, &scan, &count))
+    if (!scan_read_cursor(ctx, ctx->argv[1], &cursor) ||
+        !scan_read_options(ctx, 2, true, &scan.options))
         return;
     ctx_depends_on_all(ctx);
     do
         cursor = keyspace_scan(ctx->keyspace, ctx->db, cursor, scan_visit, &scan);
-    while (cursor != 0 && scan.looked_at < count && ++steps < count * SCAN_EMPTY_STEPS);
-    reply_array(ctx, 2);
-    reply_bulk(ctx, arena_printf(ctx->arena, "%llu", (unsigned long long)cursor));
+    while (cursor != 0 && scan.looked_at < scan.options.count &&
+           ++steps < scan.options.count * SCAN_EMPTY_STEPS);
+    scan_reply_cursor(ctx, cursor);
     scan_reply_keys(&scan);
 }
 

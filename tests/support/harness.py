@@ -249,14 +249,34 @@ def until(condition, seconds=30, step=0.005):
         time.sleep(step)
 
 
+def content(connection, kind, key):
+    """The whole value under a key, in an order that does not depend on the server."""
+    if kind == "string":
+        return connection("GET", key)
+    if kind == "list":
+        return connection("LRANGE", key, 0, -1)
+    if kind == "set":
+        return sorted(connection("SMEMBERS", key))
+    if kind == "hash":
+        pairs = connection("HGETALL", key)
+        if isinstance(pairs, dict):
+            return sorted(pairs.items())
+        return sorted(zip(pairs[::2], pairs[1::2]))
+    if kind == "zset":
+        return connection("ZRANGE", key, 0, -1, "WITHSCORES")
+    if kind == "stream":
+        return connection("XRANGE", key, "-", "+")
+    assert kind == "none", kind
+    return None
+
+
 def keyspace(connection, databases=16):
-    """All keys of all databases: {(db, key): (type, value, deadline in ms or -1)}. Strings only."""
+    """All keys of all databases: {(db, key): (type, value, deadline in ms or -1)}."""
     found = {}
     for db in range(databases):
         assert connection("SELECT", db) == OK
         for key in connection("KEYS", "*"):
-            kind, value, deadline = connection.pipeline(
-                [("TYPE", key), ("GET", key), ("PEXPIRETIME", key)])
-            found[db, key] = (str(kind), value, deadline)
+            kind, deadline = connection.pipeline([("TYPE", key), ("PEXPIRETIME", key)])
+            found[db, key] = (str(kind), content(connection, str(kind), key), deadline)
     assert connection("SELECT", 0) == OK
     return found

@@ -8,6 +8,8 @@ script runs.
 """
 import random
 
+import rdb
+
 MAX = 2 ** 63 - 1
 MIN = -2 ** 63
 DATABASES = 3
@@ -192,6 +194,28 @@ GENERIC = [
 ]
 
 
+# --- payloads -------------------------------------------------------------------------------------
+
+PAYLOADS = [rdb.payload(rdb.STRING, value) for value in (
+    rdb.string(b""), rdb.string(b"restored"), rdb.integer(-7), rdb.integer(70000),
+    rdb.lzf(rdb.lzf_run(b"z", 300), 300))]
+PAYLOADS += [b"", b"damaged payload", PAYLOADS[0][:-1] + b"\x00", rdb.payload(99, b"")]
+
+
+def make_restore(r):
+    deadline = r.choice([[0], [r.from_now(1000)], [r.at_time(1000), r.word("ABSTTL")]])
+    return ["RESTORE", r.key(), deadline[0], r.choice(PAYLOADS)] + r.shuffled([
+        deadline[1:], r.maybe(0.6, r.word("REPLACE")),
+        r.maybe(0.1, r.word("IDLETIME"), r.integer()), r.maybe(0.1, r.word("FREQ"), r.integer())])
+
+
+CARRIED = [
+    (3, make_restore), (1, lambda r: ["DUMP", r.key()]),
+    (1, lambda r: ["MEMORY", r.word("USAGE"), r.key()] + r.maybe(
+        0.3, r.word("SAMPLES"), r.integer())),
+]
+
+
 # --- connection and server, as far as they touch the keyspace -------------------------------------
 
 SERVER = [
@@ -252,7 +276,7 @@ ABOUT = [
     (0.3, lambda r: [r.choice(["TIME", "RESET", "DBSIZE"]), r.text()]),
 ]
 
-GENERATORS = STRING + GENERIC + SERVER + ABOUT
+GENERATORS = STRING + GENERIC + CARRIED + SERVER + ABOUT
 
 
 def script(seed, length, generators=None):

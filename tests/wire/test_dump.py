@@ -1,0 +1,134 @@
+"""DUMP and RESTORE: payloads go from kv to redis-server and back, those made by hand in every
+encoding are read, damaged ones are refused."""
+import random
+
+import pytest
+
+import rdb
+from harness import NOT_INTEGER, OK, SYNTAX, Error, wrong_arity
+
+BAD_SUM = Error("ERR DUMP payload version or checksum are wrong")
+BAD_FORMAT = Error("ERR Bad data format")
+BUSY = Error("BUSYKEY Target key name already exists.")
+FAR_MS = 33177117420000
+
+STRINGS = [b"", b"text", b"0", b"-1", b"127", b"-129", b"32768", b"-2147483648", b"2147483648",
+           b"9223372036854775807", b"007", b"a" * 20, b"a" * 21, b"abc" * 1000, bytes(range(256)),
+           b"x" * 16384, b"\x00" * 70000]
+
+
+def test_strings_come_back(c):
+    for text in STRINGS:
+        c("SET", "k", text)
+        payload = c("DUMP", "k")
+        assert payload[-10:-8] == b"\x0a\x00"
+        assert rdb.crc64(payload[:-8]).to_bytes(8, "little") == payload[-8:]
+        assert c("RESTORE", "k2", 0, payload, "REPLACE") == OK
+        assert c("GET", "k2") == text
+        assert c("OBJECT", "ENCODING", "k2") == c("OBJECT", "ENCODING", "k")
+
+
+def test_strings_go_to_redis_and_back(kv, reference):
+    for source, target in ((kv, reference), (reference, kv)):
+        for text in STRINGS:
+            source("SET", "k", text)
+            assert target("RESTORE", "k", 0, source("DUMP", "k"), "REPLACE") == OK
+            assert target("GET", "k") == text
+
+
+def test_strings_made_by_hand(c):
+    cases = [
+        (rdb.string(b"text"), b"text"), (rdb.integer(-5), b"-5"), (rdb.integer(300), b"300"),
+        (rdb.integer(-70000), b"-70000"), (rdb.lzf(b"\x02abc\x20\x02", 6), b"abcabc"),
+        (rdb.lzf(rdb.lzf_run(b"z", 1000), 1000), b"z" * 1000),
+        (b"\x80\x00\x00\x00\x02ab", b"ab"), (b"\x81" + b"\x00" * 7 + b"\x02ab", b"ab")]
+    for value, text in cases:
+        for version in (1, 6, 9, 10):
+            assert c("RESTORE", "k", 0, rdb.payload(rdb.STRING, value, version), "REPLACE") == OK
+            assert c("GET", "k") == text
+
+
+def test_no_key(c):
+    assert c("DUMP", "nosuch") is None
+
+
+def test_deadlines(c):
+    payload = rdb.payload(rdb.STRING, rdb.string(b"v"))
+    assert c("RESTORE", "k", 0, payload) == OK
+    assert c("PTTL", "k") == -1
+    assert c("RESTORE", "k", 100000, payload, "REPLACE") == OK
+    assert 0 < c("PTTL", "k") <= 100000
+    assert c("RESTORE", "k", FAR_MS, payload, "absttl", "replace") == OK
+    assert c("PEXPIRETIME", "k") == FAR_MS
+    assert c("RESTORE", "k", 1, payload, "ABSTTL") == BUSY
+    assert c("RESTORE", "k", 1, payload, "ABSTTL", "REPLACE") == OK
+    assert c("EXISTS", "k") == 0
+    assert c("RESTORE", "k", 1, payload, "ABSTTL") == OK
+    assert c("EXISTS", "k") == 0
+
+
+def test_use(c):
+    payload = rdb.payload(rdb.STRING, rdb.string(b"v"))
+    assert c("RESTORE", "k", 0, payload, "IDLETIME", 1000) == OK
+    assert 1000 <= c("OBJECT", "IDLETIME", "k") <= 1010
+    c("CONFIG", "SET", "maxmemory-policy", "allkeys-lfu")
+    try:
+        assert c("RESTORE", "k", 0, payload, "REPLACE", "FREQ", 77) == OK
+        assert c("OBJECT", "FREQ", "k") == 77
+    finally:
+        c("CONFIG", "SET", "maxmemory-policy", "noeviction")
+
+
+def test_errors(c):
+    payload = rdb.payload(rdb.STRING, rdb.string(b"v"))
+    cases = [
+        ((0,), wrong_arity("restore")), ((-1, payload),
+                                         Error("ERR Invalid TTL value, must be >= 0")),
+        (("x", payload), NOT_INTEGER), ((0, payload, "FOO"), SYNTAX),
+        ((0, payload, "IDLETIME"), SYNTAX), ((0, payload, "IDLETIME", "x"), NOT_INTEGER),
+        ((0, payload, "IDLETIME", -1), Error("ERR Invalid IDLETIME value, must be >= 0")),
+        ((0, payload, "FREQ", 256), Error("ERR Invalid FREQ value, must be >= 0 and <= 255")),
+        ((0, payload, "FREQ", 1, "IDLETIME", 1), SYNTAX),
+        ((0, payload, "IDLETIME", 1, "FREQ", 1), SYNTAX),
+        ((0, ""), BAD_SUM), ((0, "x" * 9), BAD_SUM), ((0, payload[:-1]), BAD_SUM),
+        ((0, payload[:-1] + b"\x00"), BAD_SUM),
+        ((0, rdb.payload(rdb.STRING, b"")), BAD_FORMAT),
+        ((0, rdb.payload(rdb.STRING, b"\x3fabc")), BAD_FORMAT),
+        ((0, rdb.payload(99, b"\x05abcde")), BAD_FORMAT)]
+    for words, error in cases:
+        assert c("RESTORE", "k", *words) == error, words
+    assert c("EXISTS", "k") == 0
+
+
+def test_what_follows_the_value_is_refused(kv):
+    """redis-server takes no notice of it."""
+    assert kv("RESTORE", "k", 0, rdb.payload(rdb.STRING, rdb.string(b"v") + b"x")) == BAD_FORMAT
+
+
+def test_nothing_is_changed_by_what_is_refused(c):
+    c("SET", "k", "old")
+    assert c("RESTORE", "k", 0, rdb.payload(rdb.STRING, b"\x3fabc"), "REPLACE") == BAD_FORMAT
+    assert c("RESTORE", "k", 0, "junk", "REPLACE") == BAD_SUM
+    assert c("GET", "k") == b"old"
+
+
+@pytest.mark.parametrize("version", [11, 12, 80, 81])
+def test_payloads_of_later_versions(kv, version):
+    """redis-server 7.0 takes only those up to its own."""
+    assert kv("RESTORE", "k", 0, rdb.payload(rdb.STRING, rdb.string(b"v"), version)) == OK
+
+
+def test_it_is_in_the_log(start):
+    server = start("kv")
+    with server.connect() as c:
+        c("SET", "old", "x")
+        payload = rdb.payload(rdb.STRING, rdb.string(b"v"))
+        assert c("RESTORE", "a", 0, payload) == OK
+        assert c("RESTORE", "b", 10 ** 9, payload) == OK
+        assert c("RESTORE", "old", 1, payload, "ABSTTL", "REPLACE") == OK
+        deadline = c("PEXPIRETIME", "b")
+    server.kill()
+    server.start()
+    with server.connect() as c:
+        assert c.pipeline([("GET", "a"), ("GET", "b"), ("PEXPIRETIME", "b"), ("GET", "old")]) == [
+            b"v", b"v", deadline, None]
