@@ -38,6 +38,8 @@ enum command_flag {
     COMMAND_NO_HOLD = 1 << 26,
     /* no LRU update: OBJECT, TYPE, TTL ... look keys up with LOOKUP_PEEK */
     COMMAND_TOUCHES_NOTHING = 1 << 27,
+    COMMAND_NEVER_QUEUED = 1 << 28,  /* runs at once behind MULTI, too */
+    COMMAND_RUNS_QUEUE = 1 << 29,    /* EXEC: it is what is queued that the gate judges */
 };
 
 enum command_category {              /* ACL categories beyond those that follow from flags */

@@ -9,6 +9,7 @@
 #include "core/base/num.h"
 #include "core/evict.h"
 #include "core/resp.h"
+#include "core/transaction.h"
 
 static uint32_t gate_cell(int db, uint64_t hash)
 {
@@ -25,6 +26,7 @@ void ctx_touched(struct engine *engine, const struct place *place)
 {
     uint32_t cell = gate_cell(place->db, place->hash);
     buf_append(&engine->touched, &cell, sizeof cell);
+    transaction_touch(engine, place->db, place->key, false);
 }
 
 /* The entry is past its deadline: gone for whoever looks, deleted if the log takes it. */
@@ -133,16 +135,25 @@ void ctx_change_end(struct ctx *ctx, struct place *place, struct entry *entry)
 
 uint64_t ctx_flush(struct ctx *ctx, int db, bool background)
 {
-    if (!ctx->replay)
+    if (!ctx->replay) {
         ctx->engine->touched_all = true;
+        transaction_touch_all(ctx->engine, db);
+    }
     return keyspace_flush(ctx->keyspace, db, background);
 }
 
 void ctx_swap(struct ctx *ctx, int a, int b)
 {
-    if (!ctx->replay)
+    if (!ctx->replay) {
         ctx->engine->touched_all = true;
+        transaction_touch_all(ctx->engine, a);
+        transaction_touch_all(ctx->engine, b);
+    }
     keyspace_swap(ctx->keyspace, a, b);
+    if (!ctx->replay) {
+        transaction_touch_all(ctx->engine, a);
+        transaction_touch_all(ctx->engine, b);
+    }
 }
 
 void ctx_event(struct ctx *ctx, char event_class unused, const char *event unused, int db unused,

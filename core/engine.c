@@ -23,6 +23,7 @@
 #include "core/expiry.h"
 #include "core/gate.h"
 #include "core/resp.h"
+#include "core/transaction.h"
 
 /* ---- life ---- */
 
@@ -49,6 +50,7 @@ struct engine *engine_new(const struct engine_options *options)
     engine->reaper = reaper_start();
     engine->keyspace = keyspace_new((int)engine->settings->databases, seeds[1], engine->reaper);
     engine->registry = registry_new(options->commands);
+    engine->watched = watched_keys_new();
     engine->batch_db = -1;
     engine_turn_begin(engine);
     engine->started_ms = engine->now_ms;
@@ -71,6 +73,7 @@ void engine_free(struct engine *engine)
     keyspace_free(engine->keyspace);
     reaper_stop(engine->reaper);
     registry_free(engine->registry);
+    watched_keys_free(engine->watched);
     arena_free(&engine->arena);
     buf_free(&engine->effects);
     buf_free(&engine->touched);
@@ -118,6 +121,8 @@ void engine_delete(struct engine *engine, struct place *place, bool background, 
     ctx_effect_delete(&ctx, place->db, place->key);
     if (raise_gate)
         ctx_touched(engine, place);
+    else
+        transaction_touch(engine, place->db, place->key, true);
     keyspace_remove(engine->keyspace, place, background);
 }
 
@@ -236,10 +241,23 @@ void engine_finish(struct ctx *ctx)
     engine->stats.gate_waits += !free_to_go;
 }
 
+/* Behind MULTI. */
+static void queue(struct ctx *ctx)
+{
+    if (ctx->command->flags & COMMAND_NO_MULTI) {
+        transaction_fail(ctx->session);
+        reply_error(ctx, "ERR Command not allowed inside a transaction");
+    } else if (transaction_queue(ctx)) {
+        reply_simple(ctx, "QUEUED");
+    } else {
+        reply_error(ctx, "ERR the transaction is larger than client-query-buffer-limit");
+    }
+}
+
 static enum engine_result wait_later(struct session *session, const struct command *command)
 {
     session->flags &= ~(uint32_t)SESSION_WAITS_WRITE;
-    if (command->flags & COMMAND_WRITE)
+    if ((command->flags | transaction_flags(session)) & COMMAND_WRITE)
         session->flags |= SESSION_WAITS_WRITE;
     session->engine->stats.log_waits++;
     return ENGINE_WAIT;
@@ -277,86 +295,14 @@ enum engine_result engine_execute(struct engine *engine, struct session *session
         session->last_command = ctx.state;
         engine_run(&ctx);
         engine_finish(&ctx);
+    } else if (verdict == GATE_QUEUE) {
+        queue(&ctx);
+        engine_finish(&ctx);
     } else if (!drop_reply(session)) {
         output_mark(&session->output, 0, false);
     }
     arena_reset(&engine->arena);
     return ENGINE_DONE;
-}
-
-/* ---- replay ---- */
-
-static int apply_failed(struct engine *engine, struct ctx *ctx, struct fault *fault)
-{
-    struct output *output = &engine->replay_session.output;
-    struct iovec part = {(void *)"", 0};
-    output_mark(output, 0, false);
-    output_parts(output, &part, 1);
-    int len = part.iov_len > 200 ? 200 : (int)part.iov_len;
-    while (len > 0 && ((const char *)part.iov_base)[len - 1] < ' ')
-        len--;
-    int code = fault_set(fault, KV_EFORMAT, "", -1, "command '%.*s' of the log failed: %.*s",
-                         (int)ctx->argv[0].len, ctx->argv[0].data, len,
-                         (const char *)part.iov_base);
-    output_sent(output, output_ready(output));
-    return code;
-}
-
-void engine_apply_soon(struct engine *engine, int step, int argc, const struct slice *argv)
-{
-    int db = engine->replay_session.db;
-    if (argc < 2)
-        return;
-    uint64_t hash = keyspace_hash(engine->keyspace, argv[1]);
-    if (step == 0)
-        keyspace_prefetch(engine->keyspace, db, hash);
-    else
-        keyspace_prefetch_entry(engine->keyspace, db, hash);
-}
-
-int engine_apply(struct engine *engine, int argc, const struct slice *argv, struct fault *fault)
-{
-    struct session *session = &engine->replay_session;
-    struct ctx ctx = {
-        .engine = engine,
-        .session = session,
-        .output = &session->output,
-        .arena = &engine->arena,
-        .keyspace = engine->keyspace,
-        .argc = argc,
-        .argv = argv,
-        .db = session->db,
-        .now_ms = engine->now_ms,
-        .replay = true,
-    };
-    ctx.state = gate_lookup(engine, argc, argv);
-    if (!ctx.state)
-        return fault_set(fault, KV_EVERSION, "", -1,
-                         "the log holds the command '%.*s', which this version of kv does not "
-                         "know: start a version that does, or the server that wrote it",
-                         argv[0].len > 64 ? 64 : (int)argv[0].len, argv[0].data);
-    ctx.command = ctx.state->command;
-    int arity = ctx.command->arity;
-    if ((arity > 0 && argc != arity) || argc < -arity)
-        return fault_set(fault, KV_EFORMAT, "", -1, "wrong number of arguments for '%s' in the log",
-                         ctx.state->full_name);
-    ctx.command->run(&ctx);
-    engine->loading_commands++;
-    int code = ctx.failed ? apply_failed(engine, &ctx, fault) : 0;
-    output_rewind(&session->output);
-    arena_reset(&engine->arena);
-    return code;
-}
-
-void engine_loading(struct engine *engine, bool loading)
-{
-    engine->loading = loading;
-    if (loading) {
-        engine->loading_started_ms = engine->now_ms;
-        engine->loading_total = engine->loading_done = engine->loading_commands = 0;
-    }
-    engine->replay_session.db = 0;
-    engine_turn_begin(engine);
 }
 
 /* ---- between requests ---- */

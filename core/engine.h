@@ -27,6 +27,7 @@ struct fault;
 struct keyspace;
 struct place;
 struct registry;
+struct watched_keys;
 struct reaper;
 
 #define GATE_CELLS 65536
@@ -51,6 +52,7 @@ struct engine {
     uint64_t turns;
 
     /* sessions */
+    struct watched_keys *watched;
     struct session *sessions;
     uint64_t session_count, session_next_id, blocked_count;
     int64_t paused_until_ms;          /* CLIENT PAUSE */
@@ -82,7 +84,6 @@ struct engine {
     struct session replay_session;    /* whose database SELECT changes while the log is applied */
     char kvid[33];                    /* of the data set; "" without a log */
     const char *executable;           /* for INFO */
-    int shutdown_requested;
 };
 
 struct engine_options {
@@ -129,15 +130,6 @@ void engine_delete(struct engine *engine, struct place *place, bool background, 
 uint64_t engine_commit(struct engine *engine);
 /* Whether the log takes deletions at present (it does not while FAILED or loading). */
 bool engine_may_delete(const struct engine *engine);
-
-/* Apply one command of the log: gate, clock and journal off. 0, or KV_EFORMAT / KV_EVERSION with
- * the command named. Before, _soon brings its key into the cache, in two steps (0, 1). */
-void engine_apply_soon(struct engine *engine, int step, int argc, const struct slice *argv);
-must_check int engine_apply(struct engine *engine, int argc, const struct slice *argv,
-                            struct fault *fault);
-
-/* Loading begins and ends; figures for LOADING and INFO in between. */
-void engine_loading(struct engine *engine, bool loading);
 
 /* Read the clock: at the beginning of each turn. */
 void engine_turn_begin(struct engine *engine);

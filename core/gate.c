@@ -2,18 +2,19 @@
  * MISCONF. */
 #include "core/gate.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
 #include "core/ctx.h"
 #include "core/evict.h"
+#include "core/transaction.h"
 
 struct command_state *gate_lookup(struct engine *engine, int argc, const struct slice *argv)
 {
     struct command_state *state = registry_find(engine->registry, argv[0].data, argv[0].len);
     if (!state || state->child_count == 0 || argc < 2)
         return state;
-    struct command_state *child = registry_find_child(state, argv[1].data, argv[1].len);
-    if (child)
-        return child;
-    return state->command->run ? state : NULL;
+    return registry_find_child(state, argv[1].data, argv[1].len);
 }
 
 /* As Redis words it: the arguments shown end at 128 characters. */
@@ -57,6 +58,36 @@ bool gate_waits(const struct engine *engine, bool is_write)
            journal_backlog(engine->journal) > (uint64_t)engine->settings->log_backlog_bytes;
 }
 
+static void refuse(struct ctx *ctx, const char *format, ...) printf_like(2, 3);
+
+/* What was refused makes the transaction that it was meant for fail; if it is EXEC, at once. */
+static void refuse(struct ctx *ctx, const char *format, ...)
+{
+    char text[1100];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (ctx->command->flags & COMMAND_RUNS_QUEUE) {
+        transaction_discard(ctx->session);
+        const char *reason = strncmp(text, "ERR ", 4) == 0 ? text + 4 : text;
+        reply_error(ctx, "EXECABORT Transaction discarded because of: %s", reason);
+    } else {
+        transaction_fail(ctx->session);
+        reply_error(ctx, "%s", text);
+    }
+    ctx->state->rejected++;
+}
+
+/* What the gate judges: of EXEC also what it will run. */
+static uint32_t flags_of(const struct ctx *ctx)
+{
+    uint32_t flags = ctx->command->flags;
+    if (unlikely(flags & COMMAND_RUNS_QUEUE))
+        flags |= transaction_flags(ctx->session) & (COMMAND_WRITE | COMMAND_DENYOOM);
+    return flags;
+}
+
 /* What the log's state forbids; true if it was replied. */
 static bool refused_by_log(struct ctx *ctx)
 {
@@ -68,37 +99,36 @@ static bool refused_by_log(struct ctx *ctx)
         return false;
     struct journal_report report;
     engine->journal->ops->report(engine->journal, &report);
-    reply_error(ctx, "MISCONF Errors writing to the AOF file: %s", report.problem);
+    refuse(ctx, "MISCONF Errors writing to the AOF file: %s", report.problem);
     return true;
 }
 
-static bool refused_by_memory(struct ctx *ctx)
+static bool refused_by_memory(struct ctx *ctx, uint32_t flags)
 {
     struct engine *engine = ctx->engine;
     if (engine->settings->maxmemory == 0 || evict_to_fit(engine))
         return false;
-    if (!(ctx->command->flags & COMMAND_DENYOOM))
+    if (!(flags & COMMAND_DENYOOM))
         return false;
-    reply_error(ctx, "OOM command not allowed when used memory > 'maxmemory'.");
+    refuse(ctx, "OOM command not allowed when used memory > 'maxmemory'.");
     return true;
 }
 
 /* The reasons to refuse a command that is known and complete; true if one was replied. */
-static bool refused(struct ctx *ctx)
+static bool refused(struct ctx *ctx, uint32_t flags)
 {
     struct engine *engine = ctx->engine;
-    uint32_t flags = ctx->command->flags;
     if (unlikely(!(ctx->session->flags & SESSION_AUTHENTICATED)) && !(flags & COMMAND_NO_AUTH)) {
-        reply_error(ctx, "NOAUTH Authentication required.");
+        refuse(ctx, "NOAUTH Authentication required.");
         return true;
     }
     if (unlikely(engine->loading)) {
         if (flags & COMMAND_LOADING)
             return false;
-        reply_error(ctx, "LOADING Redis is loading the dataset in memory");
+        refuse(ctx, "LOADING Redis is loading the dataset in memory");
         return true;
     }
-    if (refused_by_memory(ctx))
+    if (refused_by_memory(ctx, flags))
         return true;
     return flags & COMMAND_WRITE && refused_by_log(ctx);
 }
@@ -106,25 +136,26 @@ static bool refused(struct ctx *ctx)
 enum gate_verdict gate_check(struct ctx *ctx)
 {
     struct engine *engine = ctx->engine;
+    struct session *session = ctx->session;
     ctx->state = gate_lookup(engine, ctx->argc, ctx->argv);
     if (unlikely(!ctx->state)) {
+        transaction_fail(session);
         reply_unknown(ctx);
         return GATE_REFUSED;
     }
     ctx->command = ctx->state->command;
     int arity = ctx->command->arity;
     if (unlikely((arity > 0 && ctx->argc != arity) || ctx->argc < -arity)) {
-        reply_wrong_arity(ctx);
-        ctx->state->rejected++;
+        refuse(ctx, "ERR wrong number of arguments for '%s' command", ctx->state->full_name);
         return GATE_REFUSED;
     }
-    if (unlikely(gate_waits(engine, ctx->command->flags & COMMAND_WRITE)) && !engine->loading &&
-        !(ctx->session->flags & SESSION_INTERNAL))
+    uint32_t flags = flags_of(ctx);
+    bool queued = unlikely(session->transaction != NULL) && !(flags & COMMAND_NEVER_QUEUED);
+    if (unlikely(gate_waits(engine, flags & COMMAND_WRITE)) && !queued && !engine->loading &&
+        !(session->flags & SESSION_INTERNAL))
         return GATE_WAIT;
-    if (unlikely(refused(ctx))) {
-        ctx->state->rejected++;
+    if (unlikely(refused(ctx, flags)))
         return GATE_REFUSED;
-    }
     kv_assert(ctx->command->run);
-    return GATE_RUN;
+    return queued ? GATE_QUEUE : GATE_RUN;
 }

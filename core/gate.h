@@ -11,6 +11,7 @@ struct engine;
 
 enum gate_verdict {
     GATE_RUN,     /* ctx->state and ctx->command are set */
+    GATE_QUEUE,   /* the same, but a transaction is open: it belongs into its queue */
     GATE_REFUSED, /* an error was replied */
     GATE_WAIT,    /* not at present: nothing was replied or counted */
 };

@@ -7,6 +7,7 @@
 #include "core/base/mem.h"
 #include "core/ctx.h"
 #include "core/engine.h"
+#include "core/transaction.h"
 
 static const char failed_log_text[] =
     "-MISCONF This change is not confirmed on disk: the log failed while it was written. "
@@ -31,6 +32,7 @@ void session_open(struct engine *engine, struct session *session)
 void session_close(struct session *session)
 {
     struct engine *engine = session->engine;
+    transaction_discard(session);
     if (session->flags & SESSION_BLOCKED)
         engine->blocked_count--;
     if (session->previous)
@@ -104,8 +106,12 @@ static const char *flag_letters(const struct session *session, char out[static 1
     int count = 0;
     if (session->flags & SESSION_MONITOR)
         out[count++] = 'O';
+    if (session->transaction)
+        out[count++] = 'x';
     if (session->flags & SESSION_BLOCKED)
         out[count++] = 'b';
+    if (session->flags & SESSION_WATCH_BROKEN)
+        out[count++] = 'd';
     if (session->flags & SESSION_CLOSE_AFTER_REPLY)
         out[count++] = 'c';
     if (session->flags & SESSION_CLOSE_NOW)
@@ -125,8 +131,8 @@ static const char *flag_letters(const struct session *session, char out[static 1
 void session_describe(const struct session *session, int64_t now_ms, struct buf *out)
 {
     char letters[16];
-    size_t memory = sizeof *session + session->query_bytes + session->query_free +
-                    session->argv_bytes + session->output.chunk_bytes;
+    size_t memory = sizeof *session + (size_t)transaction_bytes(session) + session->query_bytes +
+                    session->query_free + session->argv_bytes + session->output.chunk_bytes;
     buf_printf(out, "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=%s db=%d",
                (unsigned long long)session->id, session->address, session->local_address,
                session->fd, session->name ? session->name : "",
@@ -134,10 +140,11 @@ void session_describe(const struct session *session, int64_t now_ms, struct buf 
                (long long)(now_ms - session->active_ms) / 1000, flag_letters(session, letters),
                session->db);
     buf_printf(out,
-               " sub=0 psub=0 ssub=0 multi=-1 qbuf=%zu qbuf-free=%zu argv-mem=%zu multi-mem=0"
+               " sub=0 psub=0 ssub=0 multi=%d qbuf=%zu qbuf-free=%zu argv-mem=%zu multi-mem=%zu"
                " rbs=%zu rbp=0 obl=%zu oll=%d omem=%zu tot-mem=%zu events=%s cmd=%s user=%s"
                " redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
-               session->query_bytes, session->query_free, session->argv_bytes,
+               transaction_count(session), session->query_bytes, session->query_free,
+               session->argv_bytes, (size_t)transaction_bytes(session),
                session->output.chunk_bytes, output_unsent(&session->output),
                session->output.first && session->output.first != session->output.last,
                session->output.chunk_bytes, memory, output_ready(&session->output) ? "rw" : "r",
@@ -148,6 +155,7 @@ void session_describe(const struct session *session, int64_t now_ms, struct buf 
 
 void session_reset(struct session *session)
 {
+    transaction_discard(session);
     session->db = 0;
     session->resp = 2;
     mem_free(session->name);

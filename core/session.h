@@ -12,6 +12,8 @@
 struct ctx;
 struct engine;
 struct command_state;
+struct transaction;
+struct watch;
 
 enum session_flag {
     SESSION_AUTHENTICATED = 1 << 0,
@@ -28,6 +30,7 @@ enum session_flag {
     SESSION_BLOCKED = 1 << 9,
     SESSION_MONITOR = 1 << 10,
     SESSION_REPLY_SKIP = 1 << 11,       /* the reply of the command that runs is dropped */
+    SESSION_WATCH_BROKEN = 1 << 13,     /* a watched key was changed */
     SESSION_WAITS_WRITE = 1 << 12,      /* ENGINE_WAIT was returned for a write */
 };
 
@@ -52,6 +55,8 @@ struct session {
     uint64_t blocked_sequence;
     int64_t blocked_until_ms;     /* 0: no deadline */
     void (*unblock)(struct ctx *ctx, bool timed_out); /* writes the reply */
+    struct transaction *transaction; /* behind MULTI; else NULL */
+    struct watch *watches;
     /* client-output-buffer-limit's soft limit is exceeded since; 0 not */
     int64_t limit_soft_since_ms;
     void *connection;             /* net's */

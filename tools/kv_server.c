@@ -19,6 +19,7 @@
 #include "core/base/mem.h"
 #include "core/cmd/commands.h"
 #include "core/engine.h"
+#include "core/replay.h"
 #include "core/journal.h"
 #include "core/settings.h"
 #include "core/version.h"
@@ -122,13 +123,13 @@ static void remove_pidfile(struct server *server)
 static int apply(void *env, int argc, const struct slice *argv, struct fault *fault)
 {
     struct server *server = env;
-    return engine_apply(server->engine, argc, argv, fault);
+    return replay_command(server->engine, argc, argv, fault);
 }
 
 static void apply_soon(void *env, int step, int argc, const struct slice *argv)
 {
     struct server *server = env;
-    engine_apply_soon(server->engine, step, argc, argv);
+    replay_soon(server->engine, step, argc, argv);
 }
 
 static void on_progress(void *env, const struct recovery_progress *progress)
@@ -212,9 +213,9 @@ static int open_store(struct server *server, struct fault *fault)
     };
     struct recovery_result result = {0};
     int64_t started_ms = server->engine->now_ms;
-    engine_loading(server->engine, true);
+    replay_loading(server->engine, true);
     int code = store_open(&options, &server->journal, &server->store, &result, fault);
-    engine_loading(server->engine, false);
+    replay_loading(server->engine, false);
     if (code == 0) {
         snprintf(server->engine->kvid, sizeof(server->engine->kvid), "%s", result.start.kvid);
         say_loaded(server, &result, server->engine->now_ms - started_ms);

@@ -16,5 +16,6 @@ const struct command *const command_tables[] = {
     commands_dump,          commands_memory,
     commands_generic,       commands_expire,
     commands_scan,          commands_object,
-    commands_wait,          NULL,
+    commands_wait,          commands_transaction,
+    NULL,
 };

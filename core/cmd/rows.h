@@ -23,6 +23,7 @@ extern const struct command commands_object[];
 extern const struct command commands_wait[];
 extern const struct command commands_dump[];
 extern const struct command commands_memory[];
+extern const struct command commands_transaction[];
 
 #define KEYS_RANGE(key_flags, from, to, by)                                                        \
     {.flags = (key_flags), .first = from, .last = to, .step = by}

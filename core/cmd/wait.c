@@ -73,7 +73,7 @@ static void waitaof_run(struct ctx *ctx)
         wait_reply(ctx, true);
         return;
     }
-    if ((session->flags & SESSION_INTERNAL) ||
+    if ((session->flags & SESSION_INTERNAL) || ctx->may_not_block ||
         (replicas == 0 && (local == 0 || wait_is_durable(session)))) {
         wait_reply(ctx, wait_is_durable(session));
         return;

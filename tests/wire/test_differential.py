@@ -11,12 +11,15 @@ import pytest
 
 import harness
 import scripts
-from harness import OK, Connection, Error, as_bytes, request
+from harness import OK, Connection, Error, as_bytes, request, Status
 
 SEEDS = range(1, 11)
 LENGTH = 4000
 CHUNK = 40
 CLOCK_MS = 60000 if harness.SANITIZED else 10000  # what the two servers' clocks may lie apart
+
+
+QUEUED = Status("QUEUED")
 
 
 # --- Allowed differences --------------------------------------------------------------------------
@@ -97,14 +100,30 @@ def encode(words, chance):
     return request(*words)
 
 
-def compare(number, words, ours, theirs):
-    """`ours` and `theirs`: (bytes, value)."""
-    if ours[0] == theirs[0]:
-        return
-    if cut_error(ours[1], theirs[1]):
-        return
+def may_differ(words, ours, theirs):
     exception = allowed(words)
-    if exception and exception[1](words, ours[1], theirs[1]):
+    return cut_error(ours, theirs) or (exception and exception[1](words, ours, theirs))
+
+
+def same_replies(queued, ours, theirs):
+    """The values that EXEC answers, each by the rules of its command."""
+    return (isinstance(ours, list) and isinstance(theirs, list) and
+            len(ours) == len(theirs) == len(queued) and
+            all(a == b or may_differ(words, a, b)
+                for words, a, b in zip(queued, ours, theirs)))
+
+
+def compare(number, words, ours, theirs, queued):
+    """`ours` and `theirs`: (bytes, value). `queued`: the commands behind MULTI."""
+    if ours[1] == QUEUED:
+        queued.append(words)
+    elif isinstance(ours[1], list) and as_bytes(words[0]).upper() == b"EXEC":
+        if same_replies(queued, ours[1], theirs[1]):
+            queued.clear()
+            return
+    elif as_bytes(words[0]).upper() in (b"EXEC", b"DISCARD", b"RESET"):
+        queued.clear()
+    if ours[0] == theirs[0] or may_differ(words, ours[1], theirs[1]):
         return
     raise AssertionError(f"command {number}: {words!r}\n  kv    {ours[0][:500]!r}\n"
                          f"  redis {theirs[0][:500]!r}")
@@ -117,6 +136,7 @@ def run(seed, resp, ours, theirs, length=LENGTH):
     chance = scripts.Chance(seed + 1000)
     commands = list(scripts.script(seed, length))
     number = 0
+    queued = []
     while number < length:
         chunk = commands[number:number + (1 if chance.random() < 0.5 else CHUNK)]
         data = b"".join(encode(words, chance) for words in chunk)
@@ -127,8 +147,10 @@ def run(seed, resp, ours, theirs, length=LENGTH):
             for connection in (ours, theirs):
                 value = connection.read()
                 replies.append((b"".join(connection.seen), value))
-            compare(number, words, *replies)
+            compare(number, words, *replies, queued)
             number += 1
+    for connection in (ours, theirs):
+        connection("DISCARD")
 
 
 def state(connection):

@@ -4,6 +4,7 @@
 
 #include "core/base/fault.h"
 #include "core/ctx.h"
+#include "core/replay.h"
 
 static void run_set(struct ctx *ctx)
 {
@@ -241,18 +242,18 @@ static void replay_records_nothing_and_expires_nothing(void **state)
 {
     (void)state;
     struct fault fault = {0};
-    engine_loading(world.engine, true);
+    replay_loading(world.engine, true);
     struct slice set[] = {SLICE("SET"), SLICE("k"), SLICE("v")};
     struct slice expire[] = {SLICE("PEXPIREAT"), SLICE("k"), SLICE("1")};
     struct slice unknown[] = {SLICE("LPUSH"), SLICE("k"), SLICE("1")};
-    assert_int_equal(engine_apply(world.engine, 3, set, &fault), 0);
-    assert_int_equal(engine_apply(world.engine, 3, expire, &fault), 0);
+    assert_int_equal(replay_command(world.engine, 3, set, &fault), 0);
+    assert_int_equal(replay_command(world.engine, 3, expire, &fault), 0);
     assert_int_equal(keyspace_count(world.engine->keyspace, 0), 1);
-    assert_int_equal(engine_apply(world.engine, 3, unknown, &fault), KV_EVERSION);
+    assert_int_equal(replay_command(world.engine, 3, unknown, &fault), KV_EVERSION);
     assert_non_null(strstr(fault.text, "LPUSH"));
     fake_request(&a, "GET", "k", NULL);
     assert_memory_equal(fake_sent(&a), "-LOADING ", 9);
-    engine_loading(world.engine, false);
+    replay_loading(world.engine, false);
     assert_int_equal(world.journal.sequence, 0);
     fake_request(&a, "GET", "k", NULL);
     assert_string_equal(fake_sent(&a), "$-1\r\n");

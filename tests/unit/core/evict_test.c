@@ -7,6 +7,7 @@
 
 #include "core/base/mem.h"
 #include "core/keyspace.h"
+#include "core/replay.h"
 #include "core/type/entry.h"
 #include "tests/support/fake_world.h"
 #include "tests/support/test.h"
@@ -341,9 +342,9 @@ static void a_failed_log_takes_no_eviction_a_full_one_does(void **state)
     engine->settings->maxmemory = 3000;
     atomic_store(&world.fake.journal.state, JOURNAL_FAILED);
     assert_false(evict_to_fit(engine));
-    engine_loading(engine, true);
+    replay_loading(engine, true);
     assert_true(evict_to_fit(engine));
-    engine_loading(engine, false);
+    replay_loading(engine, false);
     assert_int_equal(keyspace_total(engine->keyspace), 100);
     atomic_store(&world.fake.journal.state, JOURNAL_FULL);
     assert_true(evict_to_fit(engine));

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "core/keyspace.h"
+#include "core/replay.h"
 #include "core/type/entry.h"
 #include "tests/support/fake_world.h"
 #include "tests/support/test.h"
@@ -157,9 +158,9 @@ static void nothing_is_swept_while_it_may_not_be(void **state)
 
     (void)state;
     put(engine, 0, 1, engine->now_ms - 1);
-    engine_loading(engine, true);
+    replay_loading(engine, true);
     sweep(engine, PLENTY_US);
-    engine_loading(engine, false);
+    replay_loading(engine, false);
     atomic_store(&world.fake.journal.state, JOURNAL_FAILED);
     sweep(engine, PLENTY_US);
     atomic_store(&world.fake.journal.state, JOURNAL_FULL);

@@ -1,0 +1,81 @@
+/* Commands are found, checked for their number of arguments and run on a session without a
+ * connection; what it replies is thrown away. An error reply means that the log holds what this
+ * version can't have written. */
+#include "core/replay.h"
+
+#include "core/base/fault.h"
+#include "core/ctx.h"
+#include "core/gate.h"
+
+static int apply_failed(struct engine *engine, struct ctx *ctx, struct fault *fault)
+{
+    struct output *output = &engine->replay_session.output;
+    struct iovec part = {(void *)"", 0};
+    output_mark(output, 0, false);
+    output_parts(output, &part, 1);
+    int len = part.iov_len > 200 ? 200 : (int)part.iov_len;
+    while (len > 0 && ((const char *)part.iov_base)[len - 1] < ' ')
+        len--;
+    int code = fault_set(fault, KV_EFORMAT, "", -1, "command '%.*s' of the log failed: %.*s",
+                         (int)ctx->argv[0].len, ctx->argv[0].data, len,
+                         (const char *)part.iov_base);
+    output_sent(output, output_ready(output));
+    return code;
+}
+
+void replay_soon(struct engine *engine, int step, int argc, const struct slice *argv)
+{
+    int db = engine->replay_session.db;
+    if (argc < 2)
+        return;
+    uint64_t hash = keyspace_hash(engine->keyspace, argv[1]);
+    if (step == 0)
+        keyspace_prefetch(engine->keyspace, db, hash);
+    else
+        keyspace_prefetch_entry(engine->keyspace, db, hash);
+}
+
+int replay_command(struct engine *engine, int argc, const struct slice *argv, struct fault *fault)
+{
+    struct session *session = &engine->replay_session;
+    struct ctx ctx = {
+        .engine = engine,
+        .session = session,
+        .output = &session->output,
+        .arena = &engine->arena,
+        .keyspace = engine->keyspace,
+        .argc = argc,
+        .argv = argv,
+        .db = session->db,
+        .now_ms = engine->now_ms,
+        .replay = true,
+    };
+    ctx.state = gate_lookup(engine, argc, argv);
+    if (!ctx.state)
+        return fault_set(fault, KV_EVERSION, "", -1,
+                         "the log holds the command '%.*s', which this version of kv does not "
+                         "know: start a version that does, or the server that wrote it",
+                         argv[0].len > 64 ? 64 : (int)argv[0].len, argv[0].data);
+    ctx.command = ctx.state->command;
+    int arity = ctx.command->arity;
+    if ((arity > 0 && argc != arity) || argc < -arity)
+        return fault_set(fault, KV_EFORMAT, "", -1, "wrong number of arguments for '%s' in the log",
+                         ctx.state->full_name);
+    ctx.command->run(&ctx);
+    engine->loading_commands++;
+    int code = ctx.failed ? apply_failed(engine, &ctx, fault) : 0;
+    output_rewind(&session->output);
+    arena_reset(&engine->arena);
+    return code;
+}
+
+void replay_loading(struct engine *engine, bool loading)
+{
+    engine->loading = loading;
+    if (loading) {
+        engine->loading_started_ms = engine->now_ms;
+        engine->loading_total = engine->loading_done = engine->loading_commands = 0;
+    }
+    engine->replay_session.db = 0;
+    engine_turn_begin(engine);
+}

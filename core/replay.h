@@ -1,0 +1,20 @@
+/* Replay: the log's commands go through the same functions as a client's, with gate, journal and
+ * clock off: nothing is recorded, nothing expires, nothing blocks. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "core/base/attr.h"
+#include "core/base/slice.h"
+
+struct engine;
+struct fault;
+
+/* Loading begins and ends; figures for LOADING and INFO in between. */
+void replay_loading(struct engine *engine, bool loading);
+
+/* Apply one command of the log. 0, or KV_EFORMAT / KV_EVERSION with the command named. */
+must_check int replay_command(struct engine *engine, int argc, const struct slice *argv,
+                              struct fault *fault);
+/* Before: bring its key into the cache, in two steps (0, 1). */
+void replay_soon(struct engine *engine, int step, int argc, const struct slice *argv);
