@@ -37,6 +37,7 @@
 #define SEAL_BEGIN "# kv:v1:"
 #define SEAL_BYTES (sizeof(SEAL_BEGIN) - 1 + 8 + 1)
 #define MARK_SUFFIX ".kv"
+#define STEM_BYTES_MAX (MANIFEST_NAME_MAX - (sizeof(MARK_SUFFIX) - 1))
 
 struct reading {
     const char *path;
@@ -170,7 +171,7 @@ static int read_pair(struct reading *reading, struct slice key, struct slice val
 static bool is_kv_mark(const struct manifest_file *file)
 {
     size_t len = strlen(file->name);
-    return file->type == MANIFEST_HISTORY && len > sizeof(MARK_SUFFIX) - 1 &&
+    return file->type == MANIFEST_HISTORY && len >= sizeof(MARK_SUFFIX) - 1 &&
            strcmp(file->name + len - (sizeof(MARK_SUFFIX) - 1), MARK_SUFFIX) == 0;
 }
 
@@ -293,7 +294,7 @@ int manifest_parse(struct slice text, const char *path, struct manifest *out, st
     return status;
 }
 
-/* What stands before ".<number>." in a name, or all of it. */
+/* What stands before ".<number>." in a name, or all of it; cut where the suffix must still fit. */
 static struct slice stem(const struct manifest *manifest)
 {
     const struct manifest_file *file = manifest_last_incr(manifest);
@@ -304,7 +305,8 @@ static struct slice stem(const struct manifest *manifest)
     char middle[NUM_I64_MAX_CHARS + 3];
     snprintf(middle, sizeof(middle), ".%llu.", (unsigned long long)file->seq);
     const char *at = strstr(file->name, middle);
-    return (struct slice){file->name, at ? (size_t)(at - file->name) : strlen(file->name)};
+    size_t len = at ? (size_t)(at - file->name) : strlen(file->name);
+    return (struct slice){file->name, len < STEM_BYTES_MAX ? len : STEM_BYTES_MAX};
 }
 
 static void put_name(struct buf *out, struct slice name)

@@ -23,6 +23,7 @@
 
 #include "core/base/attr.h"
 #include "core/base/mem.h"
+#include "core/ds/tree_node.h"
 
 #define LEAF_MOST 63
 #define LEAF_LEAST 16  /* below, it is merged or evened out */
@@ -30,31 +31,6 @@
 #define INNER_MOST 31
 #define INNER_LEAST 8
 #define INNER_MERGED 24
-
-struct leaf {
-    uint16_t count, room;
-    void *items[];
-};
-
-struct branch {
-    double score; /* of `first` */
-    void *first;
-    void *child; /* struct leaf at height 0, else struct inner */
-    uint64_t count;
-};
-
-struct inner {
-    uint16_t count, room;
-    struct branch branches[];
-};
-
-struct tree {
-    int (*compare)(const void *a, const void *b);
-    struct branch root; /* child NULL: no items */
-    unsigned height;    /* of the root: 0 if it is a leaf */
-    uint64_t leaves;
-    size_t bytes;
-};
 
 /* At which ends of the tree a subtree lies. */
 enum edge { EDGE_FIRST = 1, EDGE_LAST = 2 };
@@ -599,109 +575,6 @@ uint64_t tree_partition(const struct tree *tree, bool (*before)(const void *env,
             high = middle;
     }
     return rank + low;
-}
-
-void *tree_walk_start(struct tree_walk *walk, const struct tree *tree, uint64_t rank)
-{
-    const void *node = tree->root.child;
-
-    walk->height = tree->height;
-    if (rank >= tree->root.count) {
-        walk->steps[0].node = NULL;
-        return NULL;
-    }
-    for (unsigned height = tree->height; height > 0; height--) {
-        const struct inner *inner = node;
-        unsigned at = 0;
-
-        while (rank >= inner->branches[at].count)
-            rank -= inner->branches[at++].count;
-        walk->steps[height].node = node;
-        walk->steps[height].at = at;
-        node = inner->branches[at].child;
-    }
-    walk->steps[0].node = node;
-    walk->steps[0].at = (unsigned)rank;
-    return ((const struct leaf *)node)->items[rank];
-}
-
-void *tree_at(const struct tree *tree, uint64_t rank)
-{
-    struct tree_walk walk;
-
-    return tree_walk_start(&walk, tree, rank);
-}
-
-static void *walk_over(struct tree_walk *walk)
-{
-    walk->steps[0].node = NULL;
-    return NULL;
-}
-
-void *tree_walk_next(struct tree_walk *walk)
-{
-    const struct leaf *leaf = walk->steps[0].node;
-    const void *node;
-    unsigned height = 1;
-
-    if (leaf == NULL)
-        return NULL;
-    if (++walk->steps[0].at < leaf->count)
-        return leaf->items[walk->steps[0].at];
-    while (height <= walk->height &&
-           walk->steps[height].at + 1 == ((const struct inner *)walk->steps[height].node)->count)
-        height++;
-    if (height > walk->height)
-        return walk_over(walk);
-    walk->steps[height].at++;
-    for (; height > 0; height--) {
-        node = ((const struct inner *)walk->steps[height].node)
-                   ->branches[walk->steps[height].at].child;
-        walk->steps[height - 1].node = node;
-        walk->steps[height - 1].at = 0;
-    }
-    return ((const struct leaf *)walk->steps[0].node)->items[0];
-}
-
-void *tree_walk_previous(struct tree_walk *walk)
-{
-    const struct leaf *leaf = walk->steps[0].node;
-    unsigned height = 1;
-
-    if (leaf == NULL)
-        return NULL;
-    if (walk->steps[0].at > 0)
-        return leaf->items[--walk->steps[0].at];
-    while (height <= walk->height && walk->steps[height].at == 0)
-        height++;
-    if (height > walk->height)
-        return walk_over(walk);
-    walk->steps[height].at--;
-    for (; height > 0; height--) {
-        const struct inner *inner = walk->steps[height].node;
-        const void *node = inner->branches[walk->steps[height].at].child;
-        /* A leaf and an inner node both begin with their count. */
-        unsigned count = height == 1 ? ((const struct leaf *)node)->count
-                                     : ((const struct inner *)node)->count;
-
-        walk->steps[height - 1].node = node;
-        walk->steps[height - 1].at = count - 1;
-    }
-    leaf = walk->steps[0].node;
-    return leaf->items[walk->steps[0].at];
-}
-
-size_t tree_leaf(const struct tree *tree, uint64_t rank, void *const **items, uint64_t *first)
-{
-    struct tree_walk walk;
-    const struct leaf *leaf;
-
-    if (tree_walk_start(&walk, tree, rank) == NULL)
-        return 0;
-    leaf = walk.steps[0].node;
-    *items = leaf->items;
-    *first = rank - walk.steps[0].at;
-    return leaf->count;
 }
 
 /* --- Checking --------------------------------------------------------------------------------- */

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define TREE_HEIGHT_MAX 12
+
 struct tree;
 
 struct tree_item {
@@ -38,29 +40,5 @@ uint64_t tree_rank(const struct tree *tree, const void *item);
 /* How many items `before` is true for: it must be true up to some item, and false from there on. */
 uint64_t tree_partition(const struct tree *tree, bool (*before)(const void *env, const void *item),
                         const void *env);
-/* Item number `rank`, NULL behind the last. */
-void *tree_at(const struct tree *tree, uint64_t rank);
-
-/* A walk in either direction, good until the next change of the tree. */
-#define TREE_HEIGHT_MAX 12
-struct tree_walk {
-    unsigned height;
-    struct {
-        const void *node;
-        unsigned at;
-    } steps[TREE_HEIGHT_MAX + 1]; /* [0]: the leaf */
-};
-
-/* Stand at item number `rank` and return it; NULL behind the last. */
-void *tree_walk_start(struct tree_walk *walk, const struct tree *tree, uint64_t rank);
-/* Step to the next item, or the one before, and return it; NULL, and the walk is over, where there
- * is none. */
-void *tree_walk_next(struct tree_walk *walk);
-void *tree_walk_previous(struct tree_walk *walk);
-
-/* The items of the leaf that holds number `rank`, in order: sets *items and returns how many, and
- * in *first the number of the first of them. 0 behind the last item. */
-size_t tree_leaf(const struct tree *tree, uint64_t rank, void *const **items, uint64_t *first);
-
 /* Assert the invariants: O(items). */
 void tree_check(const struct tree *tree);

@@ -2,6 +2,7 @@
 #include "core/type/value.h"
 
 #include "core/base/attr.h"
+#include "core/type/zset_rdb.h"
 
 /* A type without functions has its value in the entry. A new type is one line here: its
  * `type_ops` in place of its name alone. */
@@ -9,7 +10,7 @@ static const struct type_ops *const types[TYPE_COUNT] = {
     [TYPE_STRING] = &(const struct type_ops){.name = "string"},
     [TYPE_LIST] = &(const struct type_ops){.name = "list"},
     [TYPE_SET] = &(const struct type_ops){.name = "set"},
-    [TYPE_ZSET] = &(const struct type_ops){.name = "zset"},
+    [TYPE_ZSET] = &zset_ops,
     [TYPE_HASH] = &(const struct type_ops){.name = "hash"},
     [TYPE_STREAM] = &(const struct type_ops){.name = "stream"},
 };

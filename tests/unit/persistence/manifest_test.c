@@ -94,6 +94,33 @@ static void a_name_with_spaces_survives(void **state unused)
 
 /* Flip each bit of each byte, and cut at each length: no damaged manifest is taken for a good one,
  * nor for one of a stock server. */
+static void survives(const char *name)
+{
+    struct manifest manifest = {0}, again;
+    struct buf text = {0};
+    manifest_add(&manifest, MANIFEST_INCR, name, 1);
+    manifest_format(&manifest, &text);
+    assert_int_equal(manifest_parse(buf_slice(&text), "m", &again, NULL), 0);
+    assert_true(again.kv_mark);
+    assert_int_equal(again.count, 1);
+    assert_string_equal(again.files[0].name, name);
+    manifest_free(&again);
+    manifest_free(&manifest);
+    buf_free(&text);
+}
+
+/* Both found by the fuzzer: the name of the history file is made from what stands before the
+ * number, which may be nothing, or so long that no suffix fits behind it. */
+static void the_shortest_and_the_longest_name_survive(void **state unused)
+{
+    char longest[MANIFEST_NAME_MAX + 1];
+    memset(longest, 'x', MANIFEST_NAME_MAX);
+    longest[MANIFEST_NAME_MAX] = '\0';
+    survives(".1.incr.aof");
+    survives("x");
+    survives(longest);
+}
+
 static void every_damage_of_ours_is_found(void **state unused)
 {
     struct manifest manifest, again;
@@ -174,6 +201,7 @@ int main(void)
         cmocka_unit_test(a_manifest_of_a_stock_server_is_read),
         cmocka_unit_test(what_is_written_is_read_back),
         cmocka_unit_test(a_name_with_spaces_survives),
+        cmocka_unit_test(the_shortest_and_the_longest_name_survive),
         cmocka_unit_test(every_damage_of_ours_is_found),
         cmocka_unit_test(what_is_no_manifest_is_refused),
         cmocka_unit_test(a_stored_manifest_has_its_history_file),

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "core/base/rng.h"
+#include "core/ds/tree_walk.h"
 #include "tests/support/test.h"
 
 struct item {
