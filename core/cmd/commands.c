@@ -14,6 +14,8 @@ const struct command *const command_tables[] = {
     commands_string,        commands_string_range,
     commands_string_number, commands_string_lcs,
     commands_dump,          commands_memory,
+    commands_bitmap,        commands_bitmap_op,
+    commands_bitmap_field,
     commands_generic,       commands_expire,
     commands_scan,          commands_object,
     commands_wait,          commands_transaction,

@@ -22,6 +22,9 @@ extern const struct command commands_scan[];
 extern const struct command commands_object[];
 extern const struct command commands_wait[];
 extern const struct command commands_dump[];
+extern const struct command commands_bitmap[];
+extern const struct command commands_bitmap_op[];
+extern const struct command commands_bitmap_field[];
 extern const struct command commands_memory[];
 extern const struct command commands_transaction[];
 

@@ -110,7 +110,8 @@ static void a_ziplist_gives_its_elements(void **state)
     free((char *)bytes.data);
 }
 
-static const char zipmap_sample[] = "\x02\x03one\x02\x03" "12---" "\x00\xfe\x04\0\0\0\x00" "long\xff";
+static const char zipmap_sample[] =
+    "\x02\x03one\x02\x03" "12---" "\x00\xfe\x04\0\0\0\x00" "long\xff";
 
 static void a_zipmap_gives_its_pairs(void **state)
 {
