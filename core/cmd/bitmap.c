@@ -124,6 +124,12 @@ static bool range_read(struct ctx *ctx, int at, bool end_needed, size_t len,
         return false;
     if (range->end_given && !arg_i64(ctx, ctx->argv[at + 1], &end))
         return false;
+    /* BITCOUNT alone, and as in redis-server before the unit is looked at: once both are moved into
+     * the string they may meet. */
+    if (end_needed && start < 0 && end < 0 && start > end) {
+        *range = (struct bit_range){0, -1, true};
+        return true;
+    }
     if (ctx->argc == at + 3) {
         bits = ctx_arg_is(ctx, at + 2, "bit");
         if (!bits && !ctx_arg_is(ctx, at + 2, "byte")) {
@@ -135,11 +141,6 @@ static bool range_read(struct ctx *ctx, int at, bool end_needed, size_t len,
         total *= 8;
     if (!range->end_given)
         end = total - 1;
-    /* BITCOUNT alone: before both are moved into the string, where they may meet. */
-    if (end_needed && start < 0 && end < 0 && start > end) {
-        *range = (struct bit_range){0, -1, true};
-        return true;
-    }
     if (start < 0)
         start = start < -total ? 0 : start + total;
     if (end < 0)
