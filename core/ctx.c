@@ -10,6 +10,7 @@
 #include "core/evict.h"
 #include "core/resp.h"
 #include "core/transaction.h"
+#include "core/waiters.h"
 
 static uint32_t gate_cell(int db, uint64_t hash)
 {
@@ -88,16 +89,29 @@ static void changed(struct ctx *ctx, const struct place *place)
         ctx_touched(ctx->engine, place);
 }
 
+/* Clients that wait for the key may find there what they wait for, or hear that it is gone. */
+static void wake(struct ctx *ctx, const struct place *place)
+{
+    if (!place->entry)
+        return;
+    enum value_type type = entry_type(place->entry);
+    if (type == TYPE_LIST || type == TYPE_ZSET || type == TYPE_STREAM)
+        waiters_ready(ctx->engine, place->db, place->key);
+}
+
 void ctx_put(struct ctx *ctx, struct place *place, struct entry *entry)
 {
+    wake(ctx, place); /* a stream that is replaced */
     entry_set_access(entry, evict_access_new(ctx->engine));
     keyspace_put(ctx->keyspace, place, entry);
     changed(ctx, place);
+    wake(ctx, place);
 }
 
 void ctx_put_string(struct ctx *ctx, struct place *place, struct slice value, int64_t deadline_ms)
 {
     bool is_new = place->entry == NULL;
+    wake(ctx, place);
     keyspace_put_string(ctx->keyspace, place, value, deadline_ms);
     if (is_new)
         entry_set_access(place->entry, evict_access_new(ctx->engine));
@@ -107,12 +121,14 @@ void ctx_put_string(struct ctx *ctx, struct place *place, struct slice value, in
 void ctx_remove(struct ctx *ctx, struct place *place, bool background)
 {
     changed(ctx, place);
+    wake(ctx, place);
     keyspace_remove(ctx->keyspace, place, background);
 }
 
 struct entry *ctx_take(struct ctx *ctx, struct place *place)
 {
     changed(ctx, place);
+    wake(ctx, place);
     return keyspace_take(ctx->keyspace, place);
 }
 
@@ -131,6 +147,7 @@ void ctx_change_end(struct ctx *ctx, struct place *place, struct entry *entry)
 {
     keyspace_after_change(ctx->keyspace, place, entry);
     changed(ctx, place);
+    wake(ctx, place);
 }
 
 uint64_t ctx_flush(struct ctx *ctx, int db, bool background)
@@ -139,6 +156,7 @@ uint64_t ctx_flush(struct ctx *ctx, int db, bool background)
         ctx->engine->touched_all = true;
         transaction_touch_all(ctx->engine, db);
     }
+    waiters_ready_all(ctx->engine);
     return keyspace_flush(ctx->keyspace, db, background);
 }
 
@@ -149,6 +167,7 @@ void ctx_swap(struct ctx *ctx, int a, int b)
         transaction_touch_all(ctx->engine, a);
         transaction_touch_all(ctx->engine, b);
     }
+    waiters_ready_all(ctx->engine);
     keyspace_swap(ctx->keyspace, a, b);
     if (!ctx->replay) {
         transaction_touch_all(ctx->engine, a);
@@ -160,6 +179,12 @@ void ctx_event(struct ctx *ctx, char event_class unused, const char *event unuse
                struct slice key unused)
 {
     ctx->engine->stats.key_events++;
+}
+
+void ctx_depends_on(struct ctx *ctx, int db, struct slice key)
+{
+    depend(ctx, ctx->engine->gate[gate_cell(db, keyspace_hash(ctx->keyspace, key))]);
+    depend(ctx, ctx->engine->gate_floor);
 }
 
 void ctx_depends_on_all(struct ctx *ctx)

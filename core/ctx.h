@@ -33,8 +33,9 @@ struct ctx {
     uint64_t depends;                 /* the newest sequence the reply depends on */
     bool failed;                      /* an error was replied */
     bool changed;                     /* it changed the keyspace (not only by deadlines) */
-    bool may_not_block;               /* it is part of a transaction */
+    bool may_not_block;               /* it is part of a transaction: see waiters_block */
     bool replay;
+    bool woken;                       /* runs again, for a session that waited for a key */
 };
 
 enum lookup {
@@ -75,6 +76,8 @@ void ctx_swap(struct ctx *ctx, int a, int b);
  * notify-keyspace-events. */
 void ctx_event(struct ctx *ctx, char event_class, const char *event, int db, struct slice key);
 
+/* The reply depends on a key's last change, though it is not looked up. */
+void ctx_depends_on(struct ctx *ctx, int db, struct slice key);
 /* The reply depends on all keys (DBSIZE, SCAN, KEYS ...). */
 void ctx_depends_on_all(struct ctx *ctx);
 

@@ -24,6 +24,7 @@
 #include "core/gate.h"
 #include "core/resp.h"
 #include "core/transaction.h"
+#include "core/waiters.h"
 
 /* ---- life ---- */
 
@@ -51,6 +52,7 @@ struct engine *engine_new(const struct engine_options *options)
     engine->keyspace = keyspace_new((int)engine->settings->databases, seeds[1], engine->reaper);
     engine->registry = registry_new(options->commands);
     engine->watched = watched_keys_new();
+    engine->waiters = waiters_new();
     engine->batch_db = -1;
     engine_turn_begin(engine);
     engine->started_ms = engine->now_ms;
@@ -69,6 +71,7 @@ struct engine *engine_new(const struct engine_options *options)
 void engine_free(struct engine *engine)
 {
     kv_assert(engine->sessions == NULL);
+    waiters_free(engine->waiters);
     evict_free(engine);
     keyspace_free(engine->keyspace);
     reaper_stop(engine->reaper);
@@ -123,6 +126,7 @@ void engine_delete(struct engine *engine, struct place *place, bool background, 
         ctx_touched(engine, place);
     else
         transaction_touch(engine, place->db, place->key, true);
+    waiters_ready(engine, place->db, place->key);
     keyspace_remove(engine->keyspace, place, background);
 }
 
@@ -173,15 +177,17 @@ uint64_t engine_commit(struct engine *engine)
 
 /* ---- one request ---- */
 
-static void count_call(struct engine *engine, struct command_state *state, bool failed)
+/* One that waited is counted once, when it came. */
+static void count_call(struct engine *engine, const struct ctx *ctx)
 {
+    struct command_state *state = ctx->state;
     uint64_t started = engine->now_ns;
     engine_run_begin(engine);
     uint64_t us = (engine->now_ns - started) / 1000;
-    state->calls++;
+    state->calls += !ctx->woken;
     state->usec += us;
-    state->failed += failed;
-    engine->stats.commands++;
+    state->failed += ctx->failed;
+    engine->stats.commands += !ctx->woken;
     if (engine->settings->latency_tracking) {
         if (unlikely(!state->histogram))
             state->histogram = mem_alloc_zero(sizeof *state->histogram);
@@ -210,7 +216,7 @@ void engine_run(struct ctx *ctx)
     kv_assert(!own || !ctx->failed);
     ctx->changed |= own;
     engine->touched_all |= all_before;
-    count_call(engine, ctx->state, ctx->failed);
+    count_call(engine, ctx);
 }
 
 /* CLIENT REPLY OFF and SKIP: errors are dropped like any other reply. */
@@ -233,6 +239,8 @@ void engine_finish(struct ctx *ctx)
         if (ctx->changed)
             depends = session->write_sequence = sequence;
     }
+    if (unlikely(session->waiter) && !ctx->woken)
+        return; /* there is none yet; CLIENT REPLY SKIP is for the one to come */
     if (drop_reply(session))
         return;
     bool free_to_go =
@@ -302,6 +310,7 @@ enum engine_result engine_execute(struct engine *engine, struct session *session
         output_mark(&session->output, 0, false);
     }
     arena_reset(&engine->arena);
+    waiters_serve(engine);
     return ENGINE_DONE;
 }
 
@@ -321,7 +330,7 @@ static void serve_blocked(struct engine *engine)
     struct session *next;
     for (struct session *session = engine->sessions; session; session = next) {
         next = session->next;
-        if (!(session->flags & SESSION_BLOCKED))
+        if (!(session->flags & SESSION_BLOCKED) || session->waiter)
             continue;
         if (session->blocked_sequence <= durable)
             session_unblock(session, false);
@@ -358,9 +367,13 @@ void engine_news(struct engine *engine)
 
 int64_t engine_tick_ms(const struct engine *engine)
 {
+    int64_t usual = engine->settings->hz > 0 ? 1000 / engine->settings->hz : 100;
     if (engine->blocked_count > 0)
-        return 10;
-    return engine->settings->hz > 0 ? 1000 / engine->settings->hz : 100;
+        usual = 10;
+    int64_t left = waiters_next_ms(engine) - (int64_t)(engine->now_ns / 1000000);
+    if (left >= usual)
+        return usual;
+    return left < 1 ? 1 : left;
 }
 
 static void sample_rates(struct engine *engine)
@@ -377,11 +390,13 @@ void engine_tick(struct engine *engine)
 {
     tell_log_state(engine);
     serve_blocked(engine);
+    waiters_expire(engine);
     sample_rates(engine);
     uint64_t budget_us = (uint64_t)engine_tick_ms(engine) * 1000 / 4;
     expiry_sweep(engine, budget_us);
     evict_to_fit(engine);
     engine_commit(engine);
+    waiters_serve(engine);
     size_t used = keyspace_memory(engine->keyspace);
     if (used > engine->stats.memory_peak)
         engine->stats.memory_peak = used;

@@ -29,6 +29,7 @@ struct place;
 struct registry;
 struct watched_keys;
 struct reaper;
+struct waiters;
 
 #define GATE_CELLS 65536
 #define ENGINE_DATABASES_MAX 65536
@@ -54,7 +55,9 @@ struct engine {
     /* sessions */
     struct watched_keys *watched;
     struct session *sessions;
-    uint64_t session_count, session_next_id, blocked_count;
+    uint64_t session_count, session_next_id;
+    uint64_t blocked_count;           /* that wait for the log; for keys: waiters_clients() */
+    struct waiters *waiters;
     int64_t paused_until_ms;          /* CLIENT PAUSE */
     bool paused_writes_only;
 

@@ -8,6 +8,7 @@
 #include "core/ctx.h"
 #include "core/engine.h"
 #include "core/transaction.h"
+#include "core/waiters.h"
 
 static const char failed_log_text[] =
     "-MISCONF This change is not confirmed on disk: the log failed while it was written. "
@@ -33,6 +34,8 @@ void session_close(struct session *session)
 {
     struct engine *engine = session->engine;
     transaction_discard(session);
+    if (session->waiter)
+        waiters_forget(session);
     if (session->flags & SESSION_BLOCKED)
         engine->blocked_count--;
     if (session->previous)

@@ -14,6 +14,7 @@ struct engine;
 struct command_state;
 struct transaction;
 struct watch;
+struct waiter;
 
 enum session_flag {
     SESSION_AUTHENTICATED = 1 << 0,
@@ -26,7 +27,7 @@ enum session_flag {
     SESSION_NO_TOUCH = 1 << 6,
     SESSION_INTERNAL = 1 << 7,          /* replay and the like: no connection behind it */
     SESSION_UNIX_SOCKET = 1 << 8,
-    /* waits in a command (WAITAOF): no further request is executed */
+    /* waits in a command (WAITAOF, BLPOP): no further request is executed */
     SESSION_BLOCKED = 1 << 9,
     SESSION_MONITOR = 1 << 10,
     SESSION_REPLY_SKIP = 1 << 11,       /* the reply of the command that runs is dropped */
@@ -57,6 +58,7 @@ struct session {
     void (*unblock)(struct ctx *ctx, bool timed_out); /* writes the reply */
     struct transaction *transaction; /* behind MULTI; else NULL */
     struct watch *watches;
+    struct waiter *waiter;        /* SESSION_BLOCKED by waiters_block; else NULL */
     /* client-output-buffer-limit's soft limit is exceeded since; 0 not */
     int64_t limit_soft_since_ms;
     void *connection;             /* net's */

@@ -9,6 +9,7 @@
 #include "core/cmd/rows.h"
 #include "core/ctx.h"
 #include "core/session.h"
+#include "core/waiters.h"
 
 bool client_name_check(struct ctx *ctx, const char *what, struct slice name)
 {
@@ -356,6 +357,10 @@ static void unblock_run(struct ctx *ctx)
     struct session *session = session_by_id(ctx->engine, (uint64_t)id);
     if (!session || !(session->flags & SESSION_BLOCKED)) {
         reply_int(ctx, 0);
+        return;
+    }
+    if (session->waiter) {
+        reply_int(ctx, waiters_unblock(session, with_error));
         return;
     }
     if (with_error)

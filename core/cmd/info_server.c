@@ -8,6 +8,7 @@
 #include "core/journal.h"
 #include "core/session.h"
 #include "core/version.h"
+#include "core/waiters.h"
 
 #define NEVER_FAILED_OVER "0000000000000000000000000000000000000000"
 
@@ -84,7 +85,8 @@ void info_clients(struct engine *engine, struct buf *out)
                "tracking_clients:0\r\n"
                "clients_in_timeout_table:0\r\n",
                (unsigned long long)engine->session_count, (long long)engine->settings->maxclients,
-               most_input, most_output, (unsigned long long)engine->blocked_count);
+               most_input, most_output,
+               (unsigned long long)(engine->blocked_count + waiters_clients(engine)));
 }
 
 void info_replication(struct engine *engine, struct buf *out)
