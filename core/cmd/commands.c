@@ -19,5 +19,6 @@ const struct command *const command_tables[] = {
     commands_generic,       commands_expire,
     commands_scan,          commands_object,
     commands_wait,          commands_transaction,
-    NULL,
+    commands_list,          commands_list_edit,
+    commands_list_block,    NULL,
 };

@@ -27,6 +27,9 @@ extern const struct command commands_bitmap_op[];
 extern const struct command commands_bitmap_field[];
 extern const struct command commands_memory[];
 extern const struct command commands_transaction[];
+extern const struct command commands_list[];
+extern const struct command commands_list_edit[];
+extern const struct command commands_list_block[];
 
 #define KEYS_RANGE(key_flags, from, to, by)                                                        \
     {.flags = (key_flags), .first = from, .last = to, .step = by}

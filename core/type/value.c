@@ -3,12 +3,13 @@
 
 #include "core/base/attr.h"
 #include "core/type/zset_rdb.h"
+#include "core/type/list.h"
 
 /* A type without functions has its value in the entry. A new type is one line here: its
  * `type_ops` in place of its name alone. */
 static const struct type_ops *const types[TYPE_COUNT] = {
     [TYPE_STRING] = &(const struct type_ops){.name = "string"},
-    [TYPE_LIST] = &(const struct type_ops){.name = "list"},
+    [TYPE_LIST] = &list_ops,
     [TYPE_SET] = &(const struct type_ops){.name = "set"},
     [TYPE_ZSET] = &zset_ops,
     [TYPE_HASH] = &(const struct type_ops){.name = "hash"},
