@@ -55,9 +55,8 @@ struct engine {
     /* sessions */
     struct watched_keys *watched;
     struct session *sessions;
-    uint64_t session_count, session_next_id;
-    uint64_t blocked_count;           /* that wait for the log; for keys: waiters_clients() */
-    struct waiters *waiters;
+    uint64_t session_count, session_next_id, blocked_count; /* blocked: they wait for the log */
+    struct waiters *waiters;          /* those that wait for keys */
     int64_t paused_until_ms;          /* CLIENT PAUSE */
     bool paused_writes_only;
 
@@ -69,8 +68,7 @@ struct engine {
     int effect_db, effect_last_db;    /* databases of the first and the last effect */
     struct buf touched;               /* gate cells (uint32_t) that the command has changed */
     bool touched_all;                 /* FLUSHALL, SWAPDB ... */
-    /* effects go to the journal: it is on, and nothing is loaded */
-    bool recording;
+    bool recording;                   /* the journal is on, and nothing is loaded */
     int journal_state_told;           /* the state that the operator knows of */
     int batch_db;                     /* database selected in the open batch; -1 none yet */
 
@@ -101,9 +99,7 @@ void engine_free(struct engine *engine);
 
 enum engine_result {
     ENGINE_DONE,   /* executed or answered with an error; the reply is in the session's output */
-    /* not now (back-pressure, CLIENT PAUSE): keep the request and offer it again after the next
-     * news */
-    ENGINE_WAIT,
+    ENGINE_WAIT,   /* not now (back-pressure, CLIENT PAUSE): offer it again after the next news */
 };
 
 /* Execute one request. argv is borrowed for the call. */

@@ -423,7 +423,7 @@ const struct command commands_list[] = {
      .group = "list",
      .since = "1.0.0",
      .complexity = "O(N) for N elements.",
-     .summary = 
+     .summary =
          "Puts elements in front of a list, one after the other; a missing key is an "
          "empty list.",
      .syntax = "key:key element:string...",
@@ -507,7 +507,7 @@ const struct command commands_list[] = {
      .since = "7.0.0",
      .complexity = "O(N+M) for N keys and M elements.",
      .summary = "Takes elements off the first of several lists that has any.",
-     .syntax = 
+     .syntax =
          "numkeys:integer key:key... where(left=LEFT|right=RIGHT) "
          "[count:integer@COUNT]"},
     {.name = "lmove",
@@ -520,10 +520,10 @@ const struct command commands_list[] = {
      .group = "list",
      .since = "6.2.0",
      .complexity = "O(1)",
-     .summary = 
+     .summary =
          "Moves an element from an end of one list to an end of another, or of the "
          "same.",
-     .syntax = 
+     .syntax =
          "source:key destination:key wherefrom(left=LEFT|right=RIGHT) "
          "whereto(left=LEFT|right=RIGHT)"},
     {.name = "rpoplpush",

@@ -66,7 +66,7 @@ static void blmpop_run(struct ctx *ctx)
     struct list_mpop which;
     int64_t timeout_ms;
 
-    if (arg_timeout(ctx, ctx->argv[1], &timeout_ms) && list_arg_mpop(ctx, 2, &which) &&
+    if (list_arg_mpop(ctx, 2, &which) && arg_timeout(ctx, ctx->argv[1], &timeout_ms) &&
         !list_pop_first(ctx, &which, true))
         list_block(ctx, which.keys_at, which.keys, timeout_ms);
 }
@@ -127,7 +127,7 @@ const struct command commands_list_block[] = {
      .group = "list",
      .since = "2.0.0",
      .complexity = "O(N) for N keys.",
-     .summary = 
+     .summary =
          "Takes the first element off the first of several lists that has any, and "
          "waits for one if there is none.",
      .syntax = "key:key... timeout:double",
@@ -142,7 +142,7 @@ const struct command commands_list_block[] = {
      .group = "list",
      .since = "2.0.0",
      .complexity = "O(N) for N keys.",
-     .summary = 
+     .summary =
          "Takes the last element off the first of several lists that has any, and "
          "waits for one if there is none.",
      .syntax = "key:key... timeout:double",
@@ -160,10 +160,10 @@ const struct command commands_list_block[] = {
      .group = "list",
      .since = "7.0.0",
      .complexity = "O(N+M) for N keys and M elements.",
-     .summary = 
+     .summary =
          "Takes elements off the first of several lists that has any, and waits if "
          "there are none.",
-     .syntax = 
+     .syntax =
          "timeout:double numkeys:integer key:key... where(left=LEFT|right=RIGHT) "
          "[count:integer@COUNT]"},
     {.name = "blmove",
@@ -176,10 +176,10 @@ const struct command commands_list_block[] = {
      .group = "list",
      .since = "6.2.0",
      .complexity = "O(1)",
-     .summary = 
+     .summary =
          "Moves an element between the ends of lists, and waits for one if there is "
          "none.",
-     .syntax = 
+     .syntax =
          "source:key destination:key wherefrom(left=LEFT|right=RIGHT) "
          "whereto(left=LEFT|right=RIGHT) timeout:double"},
     {.name = "brpoplpush",
@@ -192,7 +192,7 @@ const struct command commands_list_block[] = {
      .group = "list",
      .since = "2.2.0",
      .complexity = "O(1)",
-     .summary = 
+     .summary =
          "Moves the last element of a list to the front of another, and waits for one "
          "if there is none.",
      .syntax = "source:key destination:key timeout:double",

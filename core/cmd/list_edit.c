@@ -310,7 +310,7 @@ const struct command commands_list_edit[] = {
      .since = "6.0.6",
      .complexity = "O(N) for N elements compared.",
      .summary = "Answers where in a list an element is.",
-     .syntax = 
+     .syntax =
          "key:key element:string [rank:integer@RANK] [num-matches:integer@COUNT] "
          "[len:integer@MAXLEN]"},
     {.name = NULL},

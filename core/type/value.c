@@ -2,8 +2,8 @@
 #include "core/type/value.h"
 
 #include "core/base/attr.h"
-#include "core/type/zset_rdb.h"
 #include "core/type/list.h"
+#include "core/type/zset_rdb.h"
 
 /* A type without functions has its value in the entry. A new type is one line here: its
  * `type_ops` in place of its name alone. */
