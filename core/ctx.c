@@ -8,7 +8,6 @@
 
 #include "core/base/num.h"
 #include "core/evict.h"
-#include "core/pubsub.h"
 #include "core/resp.h"
 #include "core/transaction.h"
 #include "core/waiters.h"
@@ -176,12 +175,10 @@ void ctx_swap(struct ctx *ctx, int a, int b)
     }
 }
 
-void ctx_event(struct ctx *ctx, char event_class, const char *event, int db, struct slice key)
+void ctx_event(struct ctx *ctx, char event_class unused, const char *event unused, int db unused,
+               struct slice key unused)
 {
-    if (ctx->replay)
-        return;
     ctx->engine->stats.key_events++;
-    pubsub_notify(ctx->engine, event_class, event, db, key);
 }
 
 void ctx_depends_on(struct ctx *ctx, int db, struct slice key)

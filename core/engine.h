@@ -26,7 +26,6 @@ struct ctx;
 struct fault;
 struct keyspace;
 struct place;
-struct pubsub;
 struct registry;
 struct watched_keys;
 struct reaper;
@@ -55,7 +54,6 @@ struct engine {
 
     /* sessions */
     struct watched_keys *watched;
-    struct pubsub *pubsub;
     struct session *sessions;
     uint64_t session_count, session_next_id, blocked_count; /* blocked: they wait for the log */
     struct waiters *waiters;          /* those that wait for keys */
@@ -66,7 +64,8 @@ struct engine {
     uint64_t gate[GATE_CELLS];
     uint64_t gate_floor;
     struct buf effects;               /* of the command that runs */
-    int effect_count, effect_db, effect_last_db; /* databases of the first and the last effect */
+    int effect_count;
+    int effect_db, effect_last_db;    /* databases of the first and the last effect */
     struct buf touched;               /* gate cells (uint32_t) that the command has changed */
     bool touched_all;                 /* FLUSHALL, SWAPDB ... */
     bool recording;                   /* the journal is on, and nothing is loaded */
@@ -103,7 +102,7 @@ enum engine_result {
     ENGINE_WAIT,   /* not now (back-pressure, CLIENT PAUSE): offer it again after the next news */
 };
 
-/* argv is borrowed for the call. */
+/* Execute one request. argv is borrowed for the call. */
 enum engine_result engine_execute(struct engine *engine, struct session *session, int argc,
                                   const struct slice *argv);
 

@@ -16,10 +16,10 @@ const struct command *const command_tables[] = {
     commands_dump,          commands_memory,
     commands_bitmap,        commands_bitmap_op,
     commands_bitmap_field,
+    commands_set,           commands_set_algebra,
     commands_generic,       commands_expire,
     commands_scan,          commands_object,
     commands_wait,          commands_transaction,
     commands_list,          commands_list_edit,
-    commands_list_block,    commands_pubsub,
-    NULL,
+    commands_list_block,    NULL,
 };

@@ -16,6 +16,8 @@ extern const struct command commands_string[];
 extern const struct command commands_string_range[];
 extern const struct command commands_string_number[];
 extern const struct command commands_string_lcs[];
+extern const struct command commands_set[];
+extern const struct command commands_set_algebra[];
 extern const struct command commands_generic[];
 extern const struct command commands_expire[];
 extern const struct command commands_scan[];
@@ -30,7 +32,6 @@ extern const struct command commands_transaction[];
 extern const struct command commands_list[];
 extern const struct command commands_list_edit[];
 extern const struct command commands_list_block[];
-extern const struct command commands_pubsub[];
 
 #define KEYS_RANGE(key_flags, from, to, by)                                                        \
     {.flags = (key_flags), .first = from, .last = to, .step = by}

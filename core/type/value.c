@@ -3,6 +3,7 @@
 
 #include "core/base/attr.h"
 #include "core/type/list.h"
+#include "core/type/set.h"
 #include "core/type/zset_rdb.h"
 
 /* A type without functions has its value in the entry. A new type is one line here: its
@@ -10,7 +11,7 @@
 static const struct type_ops *const types[TYPE_COUNT] = {
     [TYPE_STRING] = &(const struct type_ops){.name = "string"},
     [TYPE_LIST] = &list_ops,
-    [TYPE_SET] = &(const struct type_ops){.name = "set"},
+    [TYPE_SET] = &set_ops,
     [TYPE_ZSET] = &zset_ops,
     [TYPE_HASH] = &(const struct type_ops){.name = "hash"},
     [TYPE_STREAM] = &(const struct type_ops){.name = "stream"},
