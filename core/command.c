@@ -59,6 +59,8 @@ static bool keys_of_spec(const struct key_spec *spec, int argc, const struct sli
         return true;
     }
     int last = spec->last >= 0 ? first + spec->last : argc + spec->last;
+    if (spec->last < 0 && spec->limit > 1)
+        last = first + (argc - first) / spec->limit + spec->last;
     if (last >= argc)
         return false;
     for (int at = first; at <= last; at += spec->step > 0 ? spec->step : 1)

@@ -94,6 +94,9 @@ struct key_spec {
     /* keynum form: if keynum_step != 0, the count of keys is argument `first`, keys begin
      * `keynum_first` behind it */
     int8_t keynum_first, keynum_step;
+    /* range with last < 0: the keys are the first of `limit` equal parts of the arguments, if not
+     * 0 */
+    int8_t limit;
     /* begin after this word, searched from argument `first` on (negative: backwards); NULL:
      * index */
     const char *keyword;

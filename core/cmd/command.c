@@ -184,7 +184,7 @@ static void reply_key_spec(struct ctx *ctx, const struct key_spec *spec)
     } else {
         reply_pair(ctx, "lastkey", spec->last);
         reply_pair(ctx, "keystep", spec->step);
-        reply_pair(ctx, "limit", 0);
+        reply_pair(ctx, "limit", spec->limit);
     }
 }
 

@@ -17,6 +17,7 @@ const struct command *const command_tables[] = {
     commands_bitmap,        commands_bitmap_op,
     commands_bitmap_field,
     commands_set,           commands_set_algebra,
+    commands_stream,
     commands_generic,       commands_expire,
     commands_scan,          commands_object,
     commands_wait,          commands_transaction,

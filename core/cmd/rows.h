@@ -18,6 +18,7 @@ extern const struct command commands_string_number[];
 extern const struct command commands_string_lcs[];
 extern const struct command commands_set[];
 extern const struct command commands_set_algebra[];
+extern const struct command commands_stream[];
 extern const struct command commands_generic[];
 extern const struct command commands_expire[];
 extern const struct command commands_scan[];

@@ -4,6 +4,7 @@
 #include "core/base/attr.h"
 #include "core/type/list.h"
 #include "core/type/set.h"
+#include "core/type/stream_rdb.h"
 #include "core/type/zset_rdb.h"
 
 /* A type without functions has its value in the entry. A new type is one line here: its
@@ -14,7 +15,7 @@ static const struct type_ops *const types[TYPE_COUNT] = {
     [TYPE_SET] = &set_ops,
     [TYPE_ZSET] = &zset_ops,
     [TYPE_HASH] = &(const struct type_ops){.name = "hash"},
-    [TYPE_STREAM] = &(const struct type_ops){.name = "stream"},
+    [TYPE_STREAM] = &stream_ops,
 };
 
 static const char *const encodings[ENCODING_COUNT] = {
