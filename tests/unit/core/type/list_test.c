@@ -92,7 +92,7 @@ static void change(struct list *list, struct model *model, struct rng *rng, bool
     char text[TEXT_MAX];
     int number = (int)rng_below(rng, 40);
     struct slice element = text_of(number, text);
-    uint64_t what = rng_below(rng, growing ? 120 : 90);
+    uint64_t what = growing ? rng_below(rng, 120) : 25 + rng_below(rng, 65);
     size_t at = model->count ? rng_below(rng, model->count) : 0;
     if (model->count + 1 < MODEL_MAX && (model->count == 0 || what < 35 || what >= 90)) {
         bool front = what % 2;
