@@ -2,7 +2,8 @@
 """Side by side: kv-server and its peers on the same machine, in turn, under the same load.
 
     make bench                      all tables, about ten minutes
-    make bench BENCH='load memory'  some of them: load, readers, latency, memory, start
+    make bench BENCH='load memory'  some of them: load, types, items, readers,
+                                    latency, memory, start
     PEER=/path/to/valkey-server make bench
 
 Prints tables in Markdown. Figures of one run on a noisy machine mean little: compare the ratios.
@@ -31,6 +32,13 @@ LOADS = [
     ("GET", 1, 1, 15000), ("GET", 50, 1, 150000), ("GET", 500, 1, 150000), ("GET", 50, 16, 800000),
     ("INCR", 50, 16, 800000),
 ]
+# with the log off
+TYPES = [
+    ("LPUSH", 50, 16, 800000), ("RPOP", 50, 16, 400000), ("SADD", 50, 16, 800000),
+    ("HSET", 50, 16, 800000), ("HGET", 50, 16, 800000), ("ZADD", 50, 16, 800000),
+    ("ZRANK", 50, 16, 800000), ("XADD", 50, 16, 400000),
+]
+READ_FROM = {"GET": "SET", "RPOP": "LPUSH", "HGET": "HSET", "ZRANK": "ZADD"}
 
 
 def candidates():
@@ -54,8 +62,8 @@ def ratio(ours, theirs):
 def one_load(candidate, mode, what, clients, pipeline, requests):
     """Throughput, p50, p99 and server CPU per command of one load on a fresh server."""
     with start(candidate, mode) as server:
-        if what == "GET":
-            benchmark(server.port, "SET", 50, 16, 200000)
+        if what in READ_FROM:
+            benchmark(server.port, READ_FROM[what], 50, 16, 500000)
         before = server.cpu_seconds()
         figures = benchmark(server.port, what, clients, pipeline, int(requests * SCALE))
         cpu = server.cpu_seconds() - before
@@ -63,29 +71,45 @@ def one_load(candidate, mode, what, clients, pipeline, requests):
                 cpu * 1e6 / int(requests * SCALE))
 
 
-def table_load():
-    print("\n### Throughput, latency, processor time\n")
+def head_of_loads():
     row("log", "load", "clients", "pipeline", "kv 1/s", "peer", "peer 1/s", "throughput",
         "p50", "p99", "kv CPU us", "CPU per command")
     row(*["---"] * 12)
+
+
+def compare_load(mode, what, clients, pipeline, requests):
+    """A row for each peer: medians of ROUNDS runs in turn."""
+    results = {candidate: [] for candidate in candidates()}
+    for _ in range(ROUNDS):
+        for candidate in candidates():
+            results[candidate].append(
+                one_load(candidate, mode, what, clients, pipeline, requests))
+    medians = {c: [statistics.median(v) for v in zip(*r)] for c, r in results.items()}
+    ours = medians["kv"]
+    for candidate in candidates()[1:]:
+        peer = medians[candidate]
+        row(mode, what, clients, pipeline, f"{ours[0]:.0f}", os.path.basename(candidate),
+            f"{peer[0]:.0f}", ratio(ours[0], peer[0]), ratio(ours[1], peer[1]),
+            ratio(ours[2], peer[2]), f"{ours[3]:.2f}", ratio(ours[3], peer[3]))
+
+
+def table_load():
+    print("\n### Throughput, latency, processor time\n")
+    head_of_loads()
     for mode in MODES:
         for what, clients, pipeline, requests in LOADS:
             if mode != "off" and what == "INCR":
                 continue
             if mode == "always" and clients == 1:
                 requests = requests // 3
-            results = {candidate: [] for candidate in candidates()}
-            for _ in range(ROUNDS):
-                for candidate in candidates():
-                    results[candidate].append(
-                        one_load(candidate, mode, what, clients, pipeline, requests))
-            medians = {c: [statistics.median(v) for v in zip(*r)] for c, r in results.items()}
-            ours = medians["kv"]
-            for candidate in candidates()[1:]:
-                peer = medians[candidate]
-                row(mode, what, clients, pipeline, f"{ours[0]:.0f}", os.path.basename(candidate),
-                    f"{peer[0]:.0f}", ratio(ours[0], peer[0]), ratio(ours[1], peer[1]),
-                    ratio(ours[2], peer[2]), f"{ours[3]:.2f}", ratio(ours[3], peer[3]))
+            compare_load(mode, what, clients, pipeline, requests)
+
+
+def table_types():
+    print("\n### The data types, log off: throughput, latency, processor time\n")
+    head_of_loads()
+    for what, clients, pipeline, requests in TYPES:
+        compare_load("off", what, clients, pipeline, requests)
 
 
 def readers_beside_writers(candidate, mode):
@@ -148,6 +172,31 @@ def table_memory():
                         f"{(used_after - used) / keys:.1f}", f"{(rss_after - rss) / keys:.1f}")
 
 
+# what, command, collections, items each, words of an item
+COLLECTIONS = [
+    ("hash of 1,000 fields, 12 + 22 B", "HSET", 500, 1000,
+     lambda i: (f"field:{i:06d}", "v" * 22)),
+    ("ordered set, 15 B members", "ZADD", 5, 100000,
+     lambda i: (i * 7919 % 100003, f"member:{i:08d}")),
+    ("set, 15 B members", "SADD", 5, 100000, lambda i: (f"member:{i:08d}",)),
+    ("list, 32 B elements", "RPUSH", 5, 100000, lambda i: ("v" * 32,)),
+]
+
+
+def table_items():
+    print("\n### Memory per item: bytes allocated\n")
+    row("shape", "items", "server", "bytes per item")
+    row(*["---"] * 4)
+    for name, command, collections, items, words in COLLECTIONS:
+        for candidate in candidates():
+            with start(candidate, "off") as server:
+                used, _ = server.memory()
+                servers.fill_collections(server.port, command, collections, items, words)
+                after, _ = server.memory()
+            total = collections * items
+            row(name, total, os.path.basename(candidate), f"{(after - used) / total:.1f}")
+
+
 def table_start():
     print("\n### Start from the log: until PING is answered\n")
     row("keys", "server", "log bytes", "seconds", "keys per second")
@@ -168,8 +217,9 @@ def table_start():
             row(keys, os.path.basename(candidate), size, f"{seconds:.2f}", f"{keys / seconds:.0f}")
 
 
-TABLES = {"load": table_load, "readers": table_readers, "latency": table_latency,
-          "memory": table_memory, "start": table_start}
+TABLES = {"load": table_load, "types": table_types, "readers": table_readers,
+          "latency": table_latency, "memory": table_memory, "items": table_items,
+          "start": table_start}
 
 
 def main():

@@ -103,6 +103,14 @@ COMMANDS = {
     "SET": ["SET", "key:__rand_int__", "v" * 32],
     "GET": ["GET", "key:__rand_int__"],
     "INCR": ["INCR", "counter:__rand_int__"],
+    "LPUSH": ["LPUSH", "list", "v" * 32],
+    "RPOP": ["RPOP", "list"],
+    "SADD": ["SADD", "set", "member:__rand_int__"],
+    "HSET": ["HSET", "hash", "field:__rand_int__", "v" * 22],
+    "HGET": ["HGET", "hash", "field:__rand_int__"],
+    "ZADD": ["ZADD", "zset", "__rand_int__", "member:__rand_int__"],
+    "ZRANK": ["ZRANK", "zset", "member:__rand_int__"],
+    "XADD": ["XADD", "stream", "*", "field", "v" * 22],
     "GETKEYS": ["SET", "other:__rand_int__", "v" * 32],
     "GETKEYS_READ": ["GET", "other:__rand_int__"],
 }
@@ -131,6 +139,17 @@ def fill(port, keys, key_bytes, value_bytes):
                 for i in range(begin, begin + count)))
             for _ in range(count):
                 assert stream.readline() == b"+OK\r\n"
+
+
+def fill_collections(port, command, collections, items, words):
+    """`collections` keys of `items` items; words(i) gives the words of item i."""
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        stream = connection.makefile("rb")
+        for number in range(collections):
+            for begin in range(0, items, 1000):
+                many = [word for i in range(begin, min(begin + 1000, items)) for word in words(i)]
+                connection.sendall(request(command, f"key:{number}", *many))
+                assert stream.readline()[:1] in (b":", b"+")
 
 
 def paired_latency(server, rounds):
