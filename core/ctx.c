@@ -8,6 +8,7 @@
 
 #include "core/base/num.h"
 #include "core/evict.h"
+#include "core/expiry_fields.h"
 #include "core/resp.h"
 #include "core/transaction.h"
 #include "core/waiters.h"
@@ -56,6 +57,9 @@ struct place ctx_find_in(struct ctx *ctx, int db, struct slice key, enum lookup 
         if (unlikely(deadline != ENTRY_NO_DEADLINE) && deadline <= ctx->now_ms)
             expire(ctx, &place);
     }
+    if (place.entry && unlikely(expiry_fields_due(place.entry, ctx->now_ms)) &&
+        engine_may_delete(engine))
+        expiry_fields_delete(engine, &place, SIZE_MAX);
     if (how == LOOKUP_READ) {
         if (place.entry)
             engine->stats.hits++;

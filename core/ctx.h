@@ -45,7 +45,8 @@ enum lookup {
 };
 
 /* Find a key of the current database. A key past its deadline is deleted, recorded, and not
- * found. Raises ctx->depends to the key's last change, found or not. */
+ * found; so with the fields of a hash (which are there still while the log takes no deletions).
+ * Raises ctx->depends to the key's last change, found or not. */
 struct place ctx_find(struct ctx *ctx, struct slice key, enum lookup how);
 struct place ctx_find_in(struct ctx *ctx, int db, struct slice key, enum lookup how);
 

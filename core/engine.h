@@ -79,7 +79,7 @@ struct engine {
 
     /* eviction and expiry keep their place here */
     struct evict_pool *evict_pool;
-    int expire_db;
+    int expire_db, expire_fields_db;
     bool expire_by_access_only;       /* DEBUG SET-ACTIVE-EXPIRE 0 */
     char run_id[41];
     struct session replay_session;    /* whose database SELECT changes while the log is applied */

@@ -15,6 +15,7 @@
 #include "core/base/attr.h"
 #include "core/ctx.h"
 #include "core/engine.h"
+#include "core/expiry_fields.h"
 #include "core/host.h"
 #include "core/keyspace.h"
 #include "core/settings.h"
@@ -174,6 +175,10 @@ void expiry_sweep(struct engine *engine, uint64_t budget_us)
         }
     }
     note_stale(engine, &sweep);
+    /* Fields have half a budget of their own, so that neither waits for the other. */
+    if (!expiry_fields_sweep(engine, engine->host->monotonic_ns(engine->host->self) +
+                                         budget_us * 500))
+        engine->stats.expired_time_cap++;
     engine->stats.expire_cycle_us +=
         (engine->host->monotonic_ns(engine->host->self) - started) / 1000;
 }

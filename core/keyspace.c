@@ -1,9 +1,10 @@
 /* The keyspace.
  *
- * Each database has two tables over the same entries: all of them, found by key, and those that
- * have a deadline, found by being the entry itself (its address), so that an entry that has moved
- * can still be told from its neighbours when its old bytes are gone. A table is made when its
- * first entry comes.
+ * Each database has three tables over the same entries: all of them, found by key; those that have
+ * a deadline; and those that have deadlines inside of their values (hashes whose fields expire).
+ * The latter two find an entry by being it (its address), so that one that has moved can still be
+ * told from its neighbours when its old bytes are gone. A table is made when its first entry
+ * comes.
  *
  * Accounting is by difference: an entry's bytes are taken off before it changes and added after,
  * and what a table has grown by is added when it is touched. So the sum is exact at any time
@@ -12,9 +13,10 @@
  * Every change passes about_to_change() with the entry still as it was: that is the funnel.
  *
  * Invariants, asserted by keyspace_check:
- *   1. An entry is in `deadlines` if and only if it is in `entries` and has a deadline.
+ *   1. An entry is in `deadlines` if and only if it is in `entries` and has a deadline; in
+ *      `inner` if and only if its value has one.
  *   2. bytes of a database is the sum of entry_memory over its entries.
- *   3. bytes of the keyspace is the sum over the databases, with the table_bytes of both tables.
+ *   3. bytes of the keyspace is the sum over the databases, with the table_bytes of its tables.
  */
 #include "core/keyspace.h"
 
@@ -29,8 +31,8 @@
 #define FLUSH_KEYS_INLINE 256 /* a database of more keys is given back in the background */
 
 struct database {
-    struct table *entries, *deadlines; /* NULL until needed */
-    size_t bytes;                      /* of the entries */
+    struct table *entries, *deadlines, *inner; /* NULL until needed */
+    size_t bytes; /* of the entries */
     struct keyspace_sweep sweep;
 };
 
@@ -107,32 +109,45 @@ static void account(struct keyspace *keyspace, struct database *database, size_t
     keyspace->bytes += more - less;
 }
 
-/* `before` was in the index of deadlines if `indexed`; in its place is `after`, NULL if gone.
+/* `before` was in the index if `indexed`; in its place is `after`, which belongs there if `wanted`.
  * `before` is not looked into: it may have been given back. */
-static void index_deadline(struct keyspace *keyspace, struct database *database, uint64_t hash,
-                           const struct entry *before, bool indexed, struct entry *after)
+static void index_entry(struct keyspace *keyspace, struct table **index, uint64_t hash,
+                        const struct entry *before, bool indexed, struct entry *after, bool wanted)
 {
-    bool wanted = after != NULL && entry_deadline(after) != ENTRY_NO_DEADLINE;
     struct table_slot *slot;
 
     if (!indexed) {
         if (wanted)
-            insert(keyspace, &database->deadlines, &type_deadlines, hash, after);
+            insert(keyspace, index, &type_deadlines, hash, after);
         return;
     }
     if (wanted && after == before)
         return;
-    slot = table_find(database->deadlines, hash, by_address(before));
+    slot = table_find(*index, hash, by_address(before));
     kv_assert(slot != NULL);
     if (wanted)
         table_replace(slot, after);
     else
-        take_out(keyspace, database->deadlines, hash, slot);
+        take_out(keyspace, *index, hash, slot);
 }
 
 static bool has_deadline(const struct entry *entry)
 {
     return entry != NULL && entry_deadline(entry) != ENTRY_NO_DEADLINE;
+}
+
+static bool has_inner(const struct entry *entry)
+{
+    return entry != NULL && value_deadline(entry) != ENTRY_NO_DEADLINE;
+}
+
+/* Both indexes: see index_entry. `after` is NULL if the entry is gone. */
+static void index_deadlines(struct keyspace *keyspace, struct database *database, uint64_t hash,
+                            const struct entry *before, bool indexed, bool inner_indexed,
+                            struct entry *after)
+{
+    index_entry(keyspace, &database->deadlines, hash, before, indexed, after, has_deadline(after));
+    index_entry(keyspace, &database->inner, hash, before, inner_indexed, after, has_inner(after));
 }
 
 /* --- Giving back ------------------------------------------------------------------------------ */
@@ -167,6 +182,17 @@ static void free_table(void *table)
     table_free(table, NULL);
 }
 
+static void index_clear(struct keyspace *keyspace, struct table *index, bool background)
+{
+    if (index == NULL)
+        return;
+    keyspace->bytes -= table_bytes(index);
+    if (background)
+        reaper_give(keyspace->reaper, free_table, index, 0);
+    else
+        free_table(index);
+}
+
 /* Forget what is in a database; its tables go to the reaper if that is asked for or is better. */
 static void database_clear(struct keyspace *keyspace, struct database *database, bool background)
 {
@@ -176,13 +202,8 @@ static void database_clear(struct keyspace *keyspace, struct database *database,
         (background || count > FLUSH_KEYS_INLINE || database->bytes > VALUE_BYTES_INLINE);
     keyspace->total -= count;
     keyspace->bytes -= database->bytes;
-    if (database->deadlines != NULL) {
-        keyspace->bytes -= table_bytes(database->deadlines);
-        if (background)
-            reaper_give(keyspace->reaper, free_table, database->deadlines, 0);
-        else
-            free_table(database->deadlines);
-    }
+    index_clear(keyspace, database->deadlines, background);
+    index_clear(keyspace, database->inner, background);
     if (database->entries != NULL) {
         keyspace->bytes -= table_bytes(database->entries);
         if (background)
@@ -283,7 +304,7 @@ static void put_new(struct keyspace *keyspace, struct database *database, struct
 {
     insert(keyspace, &database->entries, &type_entries, place->hash, entry);
     account(keyspace, database, 0, entry_memory(entry));
-    index_deadline(keyspace, database, place->hash, NULL, false, entry);
+    index_deadlines(keyspace, database, place->hash, NULL, false, false, entry);
     keyspace->total++;
     place->entry = entry;
     place->slot = NULL;
@@ -296,7 +317,7 @@ static void put_over(struct keyspace *keyspace, struct database *database, struc
 
     table_replace(slot_of(database, place), entry);
     account(keyspace, database, entry_memory(old), entry_memory(entry));
-    index_deadline(keyspace, database, place->hash, old, has_deadline(old), entry);
+    index_deadlines(keyspace, database, place->hash, old, has_deadline(old), has_inner(old), entry);
     place->entry = entry;
     give_back(keyspace, old, false);
 }
@@ -335,7 +356,7 @@ hot void keyspace_put_string(struct keyspace *keyspace, struct place *place, str
         return;
     case ENTRY_OTHER_SHAPE:
         account(keyspace, database, bytes, entry_memory(old));
-        index_deadline(keyspace, database, place->hash, old, indexed, old);
+        index_deadlines(keyspace, database, place->hash, old, indexed, false, old);
         return;
     case ENTRY_UNTOUCHED:
         break;
@@ -353,7 +374,8 @@ struct entry *keyspace_take(struct keyspace *keyspace, struct place *place)
     about_to_change(keyspace, place);
     take_out(keyspace, database->entries, place->hash, slot_of(database, place));
     account(keyspace, database, entry_memory(entry), 0);
-    index_deadline(keyspace, database, place->hash, entry, has_deadline(entry), NULL);
+    index_deadlines(keyspace, database, place->hash, entry, has_deadline(entry), has_inner(entry),
+                    NULL);
     keyspace->total--;
     place->entry = NULL;
     place->slot = NULL;
@@ -380,6 +402,7 @@ void keyspace_before_change(struct keyspace *keyspace, struct place *place)
     account(keyspace, database, entry_memory(place->entry), 0);
     slot_of(database, place);
     place->indexed = has_deadline(place->entry);
+    place->inner_indexed = has_inner(place->entry);
 }
 
 void keyspace_after_change(struct keyspace *keyspace, struct place *place, struct entry *entry)
@@ -392,7 +415,8 @@ void keyspace_after_change(struct keyspace *keyspace, struct place *place, struc
         place->entry = entry;
     }
     account(keyspace, database, 0, entry_memory(entry));
-    index_deadline(keyspace, database, place->hash, old, place->indexed, entry);
+    index_deadlines(keyspace, database, place->hash, old, place->indexed, place->inner_indexed,
+                    entry);
 }
 
 uint64_t keyspace_flush(struct keyspace *keyspace, int db, bool background)
@@ -437,6 +461,13 @@ uint64_t keyspace_deadlines(const struct keyspace *keyspace, int db)
     const struct database *database = database_of(keyspace, db);
 
     return database->deadlines == NULL ? 0 : table_count(database->deadlines);
+}
+
+uint64_t keyspace_inner_deadlines(const struct keyspace *keyspace, int db)
+{
+    const struct database *database = database_of(keyspace, db);
+
+    return database->inner == NULL ? 0 : table_count(database->inner);
 }
 
 uint64_t keyspace_total(const struct keyspace *keyspace)
@@ -501,6 +532,12 @@ uint64_t keyspace_scan_deadlines(const struct keyspace *keyspace, int db, uint64
     return scan(database_of(keyspace, db)->deadlines, cursor, visit, env);
 }
 
+uint64_t keyspace_scan_inner_deadlines(const struct keyspace *keyspace, int db, uint64_t cursor,
+                                       void (*visit)(void *env, struct entry *entry), void *env)
+{
+    return scan(database_of(keyspace, db)->inner, cursor, visit, env);
+}
+
 void keyspace_each(const struct keyspace *keyspace, int db,
                    void (*visit)(void *env, struct entry *entry), void *env)
 {
@@ -547,14 +584,33 @@ void keyspace_presize(struct keyspace *keyspace, int db, uint64_t keys)
     keyspace->bytes += table_bytes(database->entries);
 }
 
+/* The entry is in the index if and only if `wanted`, which is returned. */
+static bool index_check(const struct table *index, uint64_t hash, const struct entry *entry,
+                        bool wanted)
+{
+    kv_assert(!wanted || index != NULL);
+    kv_assert(wanted == (index != NULL && table_find(index, hash, by_address(entry)) != NULL));
+    return wanted;
+}
+
+static size_t index_check_all(const struct table *index, size_t count)
+{
+    if (index == NULL)
+        return 0;
+    table_check(index);
+    kv_assert(table_count(index) == count);
+    return table_bytes(index);
+}
+
 static size_t database_check(const struct keyspace *keyspace, const struct database *database)
 {
-    size_t bytes = 0, deadlines = 0;
+    size_t bytes = 0, deadlines = 0, inner = 0;
     struct table_walk walk;
     struct table_slot *slot;
 
     if (database->entries == NULL) {
         kv_assert(database->deadlines == NULL);
+        kv_assert(database->inner == NULL);
         kv_assert(database->bytes == 0);
         return 0;
     }
@@ -567,20 +623,12 @@ static size_t database_check(const struct keyspace *keyspace, const struct datab
         entry_check(entry);
         kv_assert(table_find(database->entries, hash, entry_key(entry)) == slot);
         bytes += entry_memory(entry);
-        if (!has_deadline(entry))
-            continue;
-        deadlines++;
-        kv_assert(database->deadlines != NULL);
-        kv_assert(table_find(database->deadlines, hash, by_address(entry)) != NULL);
+        deadlines += index_check(database->deadlines, hash, entry, has_deadline(entry));
+        inner += index_check(database->inner, hash, entry, has_inner(entry));
     }
     kv_assert(database->bytes == bytes);
-    bytes += table_bytes(database->entries);
-    if (database->deadlines != NULL) {
-        table_check(database->deadlines);
-        kv_assert(table_count(database->deadlines) == deadlines);
-        bytes += table_bytes(database->deadlines);
-    }
-    return bytes;
+    return bytes + table_bytes(database->entries) +
+        index_check_all(database->deadlines, deadlines) + index_check_all(database->inner, inner);
 }
 
 void keyspace_check(const struct keyspace *keyspace)

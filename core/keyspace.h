@@ -30,7 +30,8 @@ struct place {
     struct slice key;
     struct entry *entry;     /* NULL if the key is not there */
     struct table_slot *slot; /* the keyspace's own; NULL if not known, though the key is there */
-    bool indexed;            /* the keyspace's own, from before_change to after_change */
+    /* the keyspace's own, from before_change to after_change */
+    bool indexed, inner_indexed;
 };
 
 /* What the sweep for deadlines keeps with each database: it goes where SWAPDB takes the database,
@@ -38,6 +39,7 @@ struct place {
 struct keyspace_sweep {
     uint64_t cursor;        /* of keyspace_scan_deadlines */
     double average_ttl_ms;  /* 0 if nothing is known */
+    uint64_t inner_cursor;  /* of keyspace_scan_inner_deadlines */
 };
 
 uint64_t keyspace_hash(const struct keyspace *keyspace, struct slice key);
@@ -77,6 +79,8 @@ void keyspace_swap(struct keyspace *keyspace, int a, int b);
 int keyspace_databases(const struct keyspace *keyspace);
 uint64_t keyspace_count(const struct keyspace *keyspace, int db);     /* keys */
 uint64_t keyspace_deadlines(const struct keyspace *keyspace, int db); /* of them with a deadline */
+/* Keys with a deadline inside of their value: see value_deadline. */
+uint64_t keyspace_inner_deadlines(const struct keyspace *keyspace, int db);
 uint64_t keyspace_total(const struct keyspace *keyspace);
 /* Bytes of all entries and tables: what maxmemory is compared with. O(1). */
 size_t keyspace_memory(const struct keyspace *keyspace);
@@ -103,6 +107,9 @@ size_t keyspace_sample(const struct keyspace *keyspace, int db, bool deadlines_o
 /* Step through the deadlines of a database: one group of its table from `cursor`. */
 uint64_t keyspace_scan_deadlines(const struct keyspace *keyspace, int db, uint64_t cursor,
                                  void (*visit)(void *env, struct entry *entry), void *env);
+/* The same with those that have a deadline inside of their value. */
+uint64_t keyspace_scan_inner_deadlines(const struct keyspace *keyspace, int db, uint64_t cursor,
+                                       void (*visit)(void *env, struct entry *entry), void *env);
 void keyspace_presize(struct keyspace *keyspace, int db, uint64_t keys);
 /* Assert the invariants; O(keys). */
 void keyspace_check(const struct keyspace *keyspace);

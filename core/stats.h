@@ -23,7 +23,7 @@ struct stats_error {
 struct stats {
     uint64_t connections, connections_rejected, commands, net_in, net_out, reads, writes;
     uint64_t key_events; /* changes of keys since the start: rdb_changes_since_last_save */
-    uint64_t expired, expired_time_cap, expire_cycle_us;
+    uint64_t expired, expired_fields, expired_time_cap, expire_cycle_us;
     uint64_t evicted, evicted_clients, eviction_exceeded_ms;
     uint64_t hits, misses, unexpected_errors, errors, query_limit_closed, output_limit_closed;
     uint64_t acl_denied_auth, dump_payload_bad, log_waits, gate_waits, active_deadlines_us;

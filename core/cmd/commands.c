@@ -22,5 +22,7 @@ const struct command *const command_tables[] = {
     commands_scan,          commands_object,
     commands_wait,          commands_transaction,
     commands_list,          commands_list_edit,
-    commands_list_block,    NULL,
+    commands_list_block,    commands_hash,
+    commands_hash_scan,     commands_hash_expire,
+    commands_hash_expire_values, NULL,
 };

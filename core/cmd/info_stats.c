@@ -47,6 +47,7 @@ static void put_keys(const struct stats *stats, int64_t now_ms, struct buf *out)
         stats->eviction_since_ms ? (uint64_t)(now_ms - stats->eviction_since_ms) : 0;
     buf_printf(out,
                "expired_keys:%llu\r\n"
+               "expired_subkeys:%llu\r\n"
                "expired_stale_perc:%.2f\r\n"
                "expired_time_cap_reached_count:%llu\r\n"
                "expire_cycle_cpu_milliseconds:%llu\r\n"
@@ -56,7 +57,8 @@ static void put_keys(const struct stats *stats, int64_t now_ms, struct buf *out)
                "current_eviction_exceeded_time:%llu\r\n"
                "keyspace_hits:%llu\r\n"
                "keyspace_misses:%llu\r\n",
-               (unsigned long long)stats->expired, stats->expired_stale_percent,
+               (unsigned long long)stats->expired, (unsigned long long)stats->expired_fields,
+               stats->expired_stale_percent,
                (unsigned long long)stats->expired_time_cap,
                (unsigned long long)stats->expire_cycle_us / 1000,
                (unsigned long long)stats->evicted, (unsigned long long)stats->evicted_clients,

@@ -2,6 +2,7 @@
 #include "core/type/value.h"
 
 #include "core/base/attr.h"
+#include "core/type/hash.h"
 #include "core/type/list.h"
 #include "core/type/set.h"
 #include "core/type/stream_rdb.h"
@@ -14,7 +15,7 @@ static const struct type_ops *const types[TYPE_COUNT] = {
     [TYPE_LIST] = &list_ops,
     [TYPE_SET] = &set_ops,
     [TYPE_ZSET] = &zset_ops,
-    [TYPE_HASH] = &(const struct type_ops){.name = "hash"},
+    [TYPE_HASH] = &hash_ops,
     [TYPE_STREAM] = &stream_ops,
 };
 
@@ -54,4 +55,13 @@ size_t value_effort(const struct entry *entry)
     if (ops->effort == NULL)
         return 1;
     return 1 + ops->effort(entry_encoding(entry), entry_value(entry));
+}
+
+int64_t value_deadline(const struct entry *entry)
+{
+    const struct type_ops *ops = type_ops_of(entry_type(entry));
+
+    if (ops->deadline == NULL)
+        return ENTRY_NO_DEADLINE;
+    return ops->deadline(entry_encoding(entry), entry_value(entry));
 }

@@ -18,6 +18,9 @@ struct type_ops {
     /* Bytes it takes, and allocations there are to free: both O(1). */
     size_t (*memory)(enum value_encoding encoding, const void *value);
     size_t (*effort)(enum value_encoding encoding, const void *value);
+    /* The first deadline of a part of the value (a field of a hash), ENTRY_NO_DEADLINE if no part
+     * has one; O(1). NULL: parts never have. */
+    int64_t (*deadline)(enum value_encoding encoding, const void *value);
     /* RDB: the tag for a version, the lowest version that holds the value (NULL: any), and the
      * bytes behind the tag. encode_begin writes what comes before the nodes (counts, or all of a
      * small value); encode_node writes the node at `cursor` and returns the cursor of the next, 0
@@ -41,6 +44,9 @@ const char *type_name(enum value_type type);
 const char *encoding_name(enum value_encoding encoding);
 /* How much work it is to free the entry: above VALUE_EFFORT_INLINE it belongs to the reaper. */
 size_t value_effort(const struct entry *entry);
+
+/* The first deadline of a part of the entry's value; ENTRY_NO_DEADLINE if there is none. */
+int64_t value_deadline(const struct entry *entry);
 
 #define VALUE_EFFORT_INLINE 64
 #define VALUE_BYTES_INLINE (1 << 20) /* strings above this are the reaper's, too */

@@ -36,6 +36,23 @@ def same_items(words, ours, theirs):
     return sorted(ours) == sorted(theirs)
 
 
+def same_fields(words, ours, theirs):
+    """HGETALL's fields with their values, in any order; HKEYS' and HVALS' items."""
+    if isinstance(ours, dict):
+        return ours == theirs
+    if not isinstance(ours, list) or not isinstance(theirs, list) or len(ours) != len(theirs):
+        return False
+    if as_bytes(words[0]).upper() == b"HGETALL":
+        ours, theirs = zip(ours[::2], ours[1::2]), zip(theirs[::2], theirs[1::2])
+    return sorted(ours) == sorted(theirs)
+
+
+def same_length(words, ours, theirs):
+    if not isinstance(ours, list) or not isinstance(theirs, list):
+        return isinstance(ours, bytes) and isinstance(theirs, bytes)
+    return len(ours) == len(theirs)
+
+
 def same_page(words, ours, theirs):
     if not isinstance(ours, list) or not isinstance(theirs, list):
         return False
@@ -69,6 +86,11 @@ def cut_error(ours, theirs):
 ALLOWED = {
     b"KEYS": ("the order is that of the table", same_items),
     b"SCAN": ("cursors and pages are those of the table", same_page),
+    b"HSCAN": ("cursors and pages are those of the table", same_page),
+    b"HGETALL": ("the order is that of the table", same_fields),
+    b"HKEYS": ("the order is that of the table", same_fields),
+    b"HVALS": ("the order is that of the table", same_fields),
+    b"HRANDFIELD": ("any fields are right", same_length),
     b"RANDOMKEY": ("any key is right", same_kind),
     b"DBSIZE": ("keys that are past their deadline and not deleted yet are counted", same_kind),
     b"TTL": ("the clock goes on between the two", same_time),

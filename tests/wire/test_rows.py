@@ -9,6 +9,9 @@ NEW = {
     "waitaof": "since 7.2",
     "client|no-touch": "since 7.2",
     "client|setinfo": "since 7.2",
+    **dict.fromkeys("hexpire hpexpire hexpireat hpexpireat hpersist httl hpttl hexpiretime "
+                    "hpexpiretime".split(), "since 7.4"),
+    **dict.fromkeys("hgetdel hgetex hsetex".split(), "since 8.0"),
 }
 TEXTS = {b"summary", b"complexity", b"history", b"replaced_by", b"arguments", b"subcommands"}
 # `since` of an argument is not kept in the rows
@@ -35,15 +38,21 @@ def info(row):
 def argument(entry):
     facts = {name.decode(): entry.get(name) for name in ARGUMENT_FACTS}
     facts["flags"] = as_set(entry.get(b"flags", []))
-    facts["arguments"] = [argument(child) for child in entry.get(b"arguments", [])]
+    facts["arguments"] = arguments(entry)
     return facts
+
+
+def arguments(entry):
+    """Without those of a version later than the reference's."""
+    return [argument(child) for child in entry.get(b"arguments", [])
+            if child.get(b"since", b"0") < b"7.1"]
 
 
 def docs(entry):
     facts = {name.decode(): value for name, value in entry.items() if name not in TEXTS}
     if "doc_flags" in facts:
         facts["doc_flags"] = as_set(facts["doc_flags"])
-    facts["arguments"] = [argument(child) for child in entry.get(b"arguments", [])]
+    facts["arguments"] = arguments(entry)
     return facts, {name.decode(): docs(sub) for name, sub in entry.get(b"subcommands", {}).items()}
 
 
