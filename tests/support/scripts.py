@@ -420,6 +420,7 @@ STREAM = [
     (0.5, lambda r: ["XSETID", r.key(), stream_id(r)] +
         r.maybe(0.4, r.word("ENTRIESADDED"), r.choice([0, 5, 1000, -1, b"x"])) +
         r.maybe(0.4, r.word("MAXDELETEDID"), stream_id(r))),
+]
 
 
 # --- hash -----------------------------------------------------------------------------------------
