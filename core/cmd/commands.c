@@ -20,6 +20,8 @@ const struct command *const command_tables[] = {
     commands_stream,
     commands_generic,       commands_expire,
     commands_scan,          commands_object,
+    commands_zset,          commands_zset_range,
+    commands_zset_pop,      commands_zset_block,
     commands_wait,          commands_transaction,
     commands_list,          commands_list_edit,
     commands_list_block,    commands_hash,

@@ -1,6 +1,9 @@
 /* Deadlines as clients give them, made wall-clock milliseconds without overflow. */
 #include "core/cmd/deadline.h"
 
+#include <math.h>
+
+#include "core/base/num.h"
 #include "core/ctx.h"
 
 static bool deadline_make(struct ctx *ctx, int64_t number, enum deadline_unit unit,
@@ -41,4 +44,28 @@ bool deadline_any(struct ctx *ctx, struct slice arg, enum deadline_unit unit,
     int64_t number;
 
     return arg_i64(ctx, arg, &number) && deadline_make(ctx, number, unit, from, deadline_ms);
+}
+
+bool deadline_wait(struct ctx *ctx, struct slice arg, int64_t *timeout_ms)
+{
+    long double seconds, ms;
+
+    if (!num_parse_long_double(arg, &seconds)) {
+        reply_error(ctx, "ERR timeout is not a float or out of range");
+        return false;
+    }
+    ms = ceill(seconds * 1000);
+    if (ms >= (long double)INT64_MAX) {
+        reply_error(ctx, "ERR timeout is out of range");
+        return false;
+    }
+    if (ms < 0) {
+        reply_error(ctx, "ERR timeout is negative");
+        return false;
+    }
+    *timeout_ms = (int64_t)ms;
+    if (*timeout_ms <= INT64_MAX - ctx->now_ms)
+        return true;
+    reply_error(ctx, "ERR timeout is out of range");
+    return false;
 }

@@ -19,3 +19,5 @@ must_check bool deadline_positive(struct ctx *ctx, struct slice arg, enum deadli
 /* The same for EXPIRE and its like, where zero and negative numbers mean a time that is over. */
 must_check bool deadline_any(struct ctx *ctx, struct slice arg, enum deadline_unit unit,
                              enum deadline_from from, int64_t *deadline_ms);
+/* How long a blocking command waits, from seconds with a fraction; 0 is for ever. */
+must_check bool deadline_wait(struct ctx *ctx, struct slice arg, int64_t *timeout_ms);

@@ -4,37 +4,10 @@
  *
  * While it waits, a key may get a value of another type: that is not what it waits for. Only when
  * it comes is it an error. */
-#include <math.h>
-
-#include "core/base/num.h"
+#include "core/cmd/deadline.h"
 #include "core/cmd/list.h"
 #include "core/cmd/rows.h"
 #include "core/waiters.h"
-
-/* Seconds, with a fraction; 0 is for ever. */
-static bool arg_timeout(struct ctx *ctx, struct slice arg, int64_t *timeout_ms)
-{
-    long double seconds, ms;
-
-    if (!num_parse_long_double(arg, &seconds)) {
-        reply_error(ctx, "ERR timeout is not a float or out of range");
-        return false;
-    }
-    ms = ceill(seconds * 1000);
-    if (ms >= (long double)INT64_MAX) {
-        reply_error(ctx, "ERR timeout is out of range");
-        return false;
-    }
-    if (ms < 0) {
-        reply_error(ctx, "ERR timeout is negative");
-        return false;
-    }
-    *timeout_ms = (int64_t)ms;
-    if (*timeout_ms <= INT64_MAX - ctx->now_ms)
-        return true;
-    reply_error(ctx, "ERR timeout is out of range");
-    return false;
-}
 
 static void list_block(struct ctx *ctx, int keys_at, int keys, int64_t timeout_ms)
 {
@@ -46,7 +19,7 @@ static void blocking_pop(struct ctx *ctx, bool front)
     struct list_mpop which = {.keys_at = 1, .keys = ctx->argc - 2, .front = front, .count = 1};
     int64_t timeout_ms;
 
-    if (arg_timeout(ctx, ctx->argv[ctx->argc - 1], &timeout_ms) &&
+    if (deadline_wait(ctx, ctx->argv[ctx->argc - 1], &timeout_ms) &&
         !list_pop_first(ctx, &which, false))
         list_block(ctx, which.keys_at, which.keys, timeout_ms);
 }
@@ -66,7 +39,7 @@ static void blmpop_run(struct ctx *ctx)
     struct list_mpop which;
     int64_t timeout_ms;
 
-    if (list_arg_mpop(ctx, 2, &which) && arg_timeout(ctx, ctx->argv[1], &timeout_ms) &&
+    if (list_arg_mpop(ctx, 2, &which) && deadline_wait(ctx, ctx->argv[1], &timeout_ms) &&
         !list_pop_first(ctx, &which, true))
         list_block(ctx, which.keys_at, which.keys, timeout_ms);
 }
@@ -85,7 +58,7 @@ static void blmove_run(struct ctx *ctx)
     int64_t timeout_ms;
 
     if (!list_arg_end(ctx, 3, &from_front) || !list_arg_end(ctx, 4, &to_front) ||
-        !arg_timeout(ctx, ctx->argv[5], &timeout_ms))
+        !deadline_wait(ctx, ctx->argv[5], &timeout_ms))
         return;
     if (!list_move(ctx, ctx->argv[1], ctx->argv[2], from_front, to_front)) {
         block_for_move(ctx, timeout_ms);
@@ -102,7 +75,7 @@ static void brpoplpush_run(struct ctx *ctx)
 {
     int64_t timeout_ms;
 
-    if (!arg_timeout(ctx, ctx->argv[3], &timeout_ms))
+    if (!deadline_wait(ctx, ctx->argv[3], &timeout_ms))
         return;
     if (!list_move(ctx, ctx->argv[1], ctx->argv[2], false, true)) {
         block_for_move(ctx, timeout_ms);

@@ -3,8 +3,9 @@
  * its first item with its score and how many items it holds.
  *
  * An item begins with its score; items of equal score are ordered by the function that the tree is
- * given, and no two are equal. The tree does not own what the pointers point to. While an item is in
- * the tree, neither its score nor what it is ordered by may change: take it out and put it in again.
+ * given, and no two are equal. The tree does not own what the pointers point to. While an item is
+ * in the tree, neither its score nor what it is ordered by may change: take it out and put it in
+ * again.
  */
 #pragma once
 

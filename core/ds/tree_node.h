@@ -1,4 +1,4 @@
-/* The nodes of an ordered tree, for the files that are one with it: tree.c says what they are for. */
+/* The nodes of an ordered tree, for the files that are one with it: see tree.c. */
 #pragma once
 
 #include <stdint.h>

@@ -6,9 +6,9 @@
  *   RDB_ZSET           count, then member and score as text: up to Redis 3
  *   RDB_ZSET_ZIPLIST   a string: a ziplist of member, score, in order: up to Redis 6
  *
- * What comes in is built as a large set, which finds a member that is there twice, and becomes small
- * if it is within the limits. A listpack of our own files is in order and within the limits: it is
- * taken as it is, once every score has been read and the order was seen to be right. One from
+ * What comes in is built as a large set, which finds a member that is there twice, and becomes
+ * small if it is within the limits. A listpack of our own files is in order and within the limits:
+ * it is taken as it is, once every score has been read and the order was seen to be right. One from
  * elsewhere takes the long way.
  */
 #include "core/type/zset_rdb.h"

@@ -263,7 +263,9 @@ def content(connection, kind, key):
             return sorted(pairs.items())
         return sorted(zip(pairs[::2], pairs[1::2]))
     if kind == "zset":
-        return connection("ZRANGE", key, 0, -1, "WITHSCORES")
+        members = connection("ZRANGE", key, 0, -1)
+        scores = connection("ZMSCORE", key, *members)
+        return [(member, float(score)) for member, score in zip(members, scores)]
     if kind == "stream":
         return connection("XRANGE", key, "-", "+")
     assert kind == "none", kind

@@ -7,6 +7,8 @@ from harness import Error
 # What is of a version later than the reference's, or of an issue to come: name and reason.
 NEW = {
     "waitaof": "since 7.2",
+    "zrank": "WITHSCORE is of 7.2",
+    "zrevrank": "WITHSCORE is of 7.2",
     "client|no-touch": "since 7.2",
     "client|setinfo": "since 7.2",
     **dict.fromkeys("hexpire hpexpire hexpireat hpexpireat hpersist httl hpttl hexpiretime "

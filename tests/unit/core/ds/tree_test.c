@@ -142,7 +142,8 @@ static void run_model(size_t most, uint64_t scores, size_t operations, uint64_t 
     }
     check_all(&model, tree, &rng);
     while (model.count > 0)
-        model_toggle(&model, tree, (size_t)(model.sorted[rng_below(&rng, model.count)] - model.all));
+        model_toggle(&model, tree,
+                     (size_t)(model.sorted[rng_below(&rng, model.count)] - model.all));
     check_all(&model, tree, &rng);
     assert_int_equal(tree_leaves(tree), 0);
     tree_free(tree, NULL);
