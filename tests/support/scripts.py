@@ -689,7 +689,7 @@ TRANSACTION = [
 ]
 
 GENERATORS = (STRING + LIST + SETS + STREAM + HASH + GENERIC + CARRIED + BITMAP + SERVER + ABOUT +
-              TRANSACTION + SORTED_SET + ALGEBRA)
+              TRANSACTION + SORTED_SET)
 
 
 def script(seed, length, generators=None):
