@@ -251,6 +251,7 @@ static size_t set_gather(struct ctx *ctx, const struct set *set, struct slice **
 static void srandmember_one(struct ctx *ctx)
 {
     char digits[SET_DIGITS];
+    struct set_at at;
     struct place place;
     struct set set;
 
@@ -261,7 +262,7 @@ static void srandmember_one(struct ctx *ctx)
         return;
     }
     set = set_of(place.entry);
-    reply_bulk(ctx, set_random(&set, &ctx->engine->rng, digits));
+    reply_bulk(ctx, set_random(&set, &ctx->engine->rng, digits, &at));
 }
 
 /* `count` different members of a set that has more. Few of many are drawn until they are enough;
@@ -271,6 +272,7 @@ static void reply_some(struct ctx *ctx, const struct set *set, size_t count)
     const struct type_limits *limits = limits_of(ctx);
     char digits[SET_DIGITS];
     struct slice *members;
+    struct set_at at;
     size_t all = set_count(set);
 
     reply_array(ctx, count);
@@ -278,7 +280,7 @@ static void reply_some(struct ctx *ctx, const struct set *set, size_t count)
         struct set drawn = set_new(SLICE(""), count, limits);
 
         for (size_t i = 0; i < count;) {
-            struct slice member = set_random(set, &ctx->engine->rng, digits);
+            struct slice member = set_random(set, &ctx->engine->rng, digits, &at);
 
             if (!set_add(&drawn, member, limits))
                 continue;
@@ -301,6 +303,7 @@ static void reply_some(struct ctx *ctx, const struct set *set, size_t count)
 static void srandmember_run(struct ctx *ctx)
 {
     char digits[SET_DIGITS];
+    struct set_at at;
     struct place place;
     struct set set;
     int64_t count;
@@ -324,7 +327,7 @@ static void srandmember_run(struct ctx *ctx)
     if (count < 0) {
         reply_array(ctx, (size_t)-count);
         for (; count < 0; count++)
-            reply_bulk(ctx, set_random(&set, &ctx->engine->rng, digits));
+            reply_bulk(ctx, set_random(&set, &ctx->engine->rng, digits, &at));
         return;
     }
     if ((uint64_t)count < set_count(&set)) {
@@ -339,12 +342,10 @@ static void srandmember_run(struct ctx *ctx)
 static struct slice set_pop(struct ctx *ctx, struct set *set)
 {
     char digits[SET_DIGITS];
-    struct slice member =
-        arena_copy(ctx->arena, set_random(set, &ctx->engine->rng, digits));
     struct set_at at;
-    bool found = set_find(set, member, &at);
+    struct slice member =
+        arena_copy(ctx->arena, set_random(set, &ctx->engine->rng, digits, &at));
 
-    kv_assert(found);
     set_delete(set, &at);
     return member;
 }

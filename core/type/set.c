@@ -318,8 +318,9 @@ void set_delete(struct set *set, const struct set_at *at)
 
         set->value = listpack_delete(set->value, &where, 1);
     } else {
-        void *item = table_remove(members->table, at->hash, at->where);
+        void *item = table_item(at->where);
 
+        (void)table_remove(members->table, member_hash(members, item), at->where);
         members->member_bytes -= member_class(member_text(item));
         mem_free(item);
     }
@@ -335,18 +336,24 @@ bool set_add(struct set *set, struct slice member, const struct type_limits *lim
     return true;
 }
 
-struct slice set_random(const struct set *set, struct rng *rng, char digits[static SET_DIGITS])
+struct slice set_random(const struct set *set, struct rng *rng, char digits[static SET_DIGITS],
+                        struct set_at *at)
 {
     kv_assert(set_count(set) > 0);
-    if (set->encoding == ENCODING_INTSET)
-        return (struct slice){digits, num_format_i64(digits, intset_random(set->value, rng))};
+    if (set->encoding == ENCODING_INTSET) {
+        at->is_int = true;
+        at->number = intset_random(set->value, rng);
+        return (struct slice){digits, num_format_i64(digits, at->number)};
+    }
+    at->is_int = false;
     if (set->encoding == ENCODING_LISTPACK) {
         int64_t index = (int64_t)rng_below(rng, listpack_count(set->value));
 
-        return listpack_get(listpack_seek(set->value, index), digits);
+        at->where = listpack_seek(set->value, index);
+        return listpack_get(at->where, digits);
     }
-    return member_text(
-        table_item(table_random(((const struct set_table *)set->value)->table, rng)));
+    at->where = table_random(((const struct set_table *)set->value)->table, rng);
+    return member_text(table_item(at->where));
 }
 
 void set_walk_start(struct set_walk *walk, const struct set *set)

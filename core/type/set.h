@@ -32,7 +32,7 @@ struct set {
 struct set_at {
     bool is_int;    /* of an intset: the member is an integer */
     int64_t number; /* then */
-    uint64_t hash;  /* of a hash table */
+    uint64_t hash;  /* of a hash table: that of a member which is not there */
     void *where;    /* of a listpack or hash table */
 };
 
@@ -49,15 +49,16 @@ bool set_has(const struct set *set, struct slice member);
 /* Add a member that set_find has not found; the encoding may change. The bytes are copied. */
 void set_insert(struct set *set, struct slice member, const struct set_at *at,
                 const struct type_limits *limits);
-/* Take out what set_find has found. */
+/* Take out what set_find or set_random has found. */
 void set_delete(struct set *set, const struct set_at *at);
 /* True if it was not there. */
 bool set_add(struct set *set, struct slice member, const struct type_limits *limits);
 /* That many members are about to be added: become a hash table at once if they would not fit. */
 void set_expect(struct set *set, size_t members, const struct type_limits *limits);
 
-/* Any member, each as likely; the set is not empty. */
-struct slice set_random(const struct set *set, struct rng *rng, char digits[static SET_DIGITS]);
+/* Any member, each as likely, and where it is; the set is not empty. */
+struct slice set_random(const struct set *set, struct rng *rng, char digits[static SET_DIGITS],
+                        struct set_at *at);
 
 /* All members: not across a change. What set_walk_next gives is good until its next call; that of a
  * hash table until it is deleted. */

@@ -163,6 +163,7 @@ static void what_is_expected_is_converted_at_once(void **state)
 static void any_member_is_as_likely(void **state)
 {
     char room[TEXT_ROOM], digits[SET_DIGITS];
+    struct set_at at;
     struct rng rng;
 
     (void)state;
@@ -174,7 +175,7 @@ static void any_member_is_as_likely(void **state)
         for (unsigned n = 0; n < 10; n++)
             set_add(&set, member_of(n, kind, room), &usual);
         for (int i = 0; i < 20000; i++) {
-            struct slice member = set_random(&set, &rng, digits);
+            struct slice member = set_random(&set, &rng, digits, &at);
             unsigned n = 0;
 
             while (!slice_equal(member, member_of(n, kind, room)))
