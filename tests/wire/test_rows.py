@@ -112,7 +112,9 @@ def test_every_command_has_its_texts(both):
 @pytest.mark.parametrize("words,keys", [
     ("GET a", "a"), ("SET a b", "a"), ("MSET a 1 b 2", "a b"), ("MGET a b c", "a b c"),
     ("LCS a b LEN", "a b"), ("COPY a b DB 1", "a b"), ("RENAME a b", "a b"), ("MOVE a 1", "a"),
-    ("OBJECT ENCODING a", "a"), ("DEL a b", "a b"), ("GETEX a EX 1", "a"), ("TOUCH a b", "a b")])
+    ("OBJECT ENCODING a", "a"), ("DEL a b", "a b"), ("GETEX a EX 1", "a"), ("TOUCH a b", "a b"),
+    ("SINTERCARD 2 a b LIMIT 1", "a b"), ("SMOVE a b m", "a b"), ("SUNIONSTORE a b c", "a b c"),
+    ("SINTER a b", "a b"), ("SADD a m n", "a"), ("SSCAN a 0", "a")])
 def test_command_getkeys(both, words, keys):
     for connection in both:
         assert connection("COMMAND", "GETKEYS", *words.split()) == [
