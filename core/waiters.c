@@ -348,7 +348,7 @@ void waiters_block(struct ctx *ctx, int count, const struct slice *keys, enum va
         link_key(waiter, make_key(engine, ctx->db, keys[i]));
     heap_put(waiters, waiter);
     waiters->clients++;
-    waiters->wants_deletions += on_delete;
+    waiters->wants_deletions += on_delete ? (uint64_t)waiter->links_count : 0;
     session->waiter = waiter;
     session->flags |= SESSION_BLOCKED;
 }
@@ -367,7 +367,7 @@ void waiters_forget(struct session *session)
         unlink_key(waiters, &waiter->links[i]);
     heap_take(waiters, waiter);
     waiters->clients--;
-    waiters->wants_deletions -= waiter->on_delete;
+    waiters->wants_deletions -= waiter->on_delete ? (uint64_t)waiter->links_count : 0;
     session->waiter = NULL;
     session->flags &= ~(uint32_t)SESSION_BLOCKED;
     mem_free(waiter);
@@ -516,7 +516,17 @@ uint64_t waiters_clients(const struct engine *engine)
     return engine->waiters->clients;
 }
 
+uint64_t waiters_timeouts(const struct engine *engine)
+{
+    return engine->waiters->heap_count;
+}
+
 uint64_t waiters_keys(const struct engine *engine)
 {
     return engine->waiters->keys;
+}
+
+uint64_t waiters_deletions(const struct engine *engine)
+{
+    return engine->waiters->wants_deletions;
 }

@@ -47,6 +47,9 @@ int64_t waiters_next_ms(const struct engine *engine);
 /* The session leaves, or is unblocked by CLIENT UNBLOCK (`error`: with -UNBLOCKED). */
 void waiters_forget(struct session *session);
 bool waiters_unblock(struct session *session, bool error);
-/* For INFO: clients that wait, and keys that are waited for. */
+/* For INFO: clients that wait, those of them with a deadline, and keys that are waited for; keys
+ * (each as often as it is) whose deletion is. */
 uint64_t waiters_clients(const struct engine *engine);
+uint64_t waiters_timeouts(const struct engine *engine);
 uint64_t waiters_keys(const struct engine *engine);
+uint64_t waiters_deletions(const struct engine *engine);

@@ -83,10 +83,15 @@ void info_clients(struct engine *engine, struct buf *out)
                "client_recent_max_output_buffer:%zu\r\n"
                "blocked_clients:%llu\r\n"
                "tracking_clients:0\r\n"
-               "clients_in_timeout_table:0\r\n",
+               "clients_in_timeout_table:%llu\r\n"
+               "total_blocking_keys:%llu\r\n"
+               "total_blocking_keys_on_nokey:%llu\r\n",
                (unsigned long long)engine->session_count, (long long)engine->settings->maxclients,
                most_input, most_output,
-               (unsigned long long)(engine->blocked_count + waiters_clients(engine)));
+               (unsigned long long)(engine->blocked_count + waiters_clients(engine)),
+               (unsigned long long)waiters_timeouts(engine),
+               (unsigned long long)waiters_keys(engine),
+               (unsigned long long)waiters_deletions(engine));
 }
 
 void info_replication(struct engine *engine, struct buf *out)

@@ -18,6 +18,7 @@ MISSING = {}
 OWN = {
     "server": ["server_name", "kv_version"],
     "memory": ["keyspace_memory"],
+    "clients": ["total_blocking_keys", "total_blocking_keys_on_nokey"],  # of Redis 7.2
     "persistence": [
         "persistence_mode", "log_state", "log_policy", "log_kvid", "log_file", "log_seq",
         "log_written_seq", "log_durable_seq", "log_unsynced_ms", "log_pending_bytes",
