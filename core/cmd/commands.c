@@ -22,6 +22,7 @@ const struct command *const command_tables[] = {
     commands_scan,          commands_object,
     commands_zset,          commands_zset_range,
     commands_zset_pop,      commands_zset_block,
+    commands_zset_algebra,
     commands_wait,          commands_transaction,
     commands_list,          commands_list_edit,
     commands_list_block,    commands_hash,

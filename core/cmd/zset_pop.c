@@ -26,36 +26,46 @@ static void zset_pop(struct ctx *ctx, struct place *place, bool max, uint64_t mo
         zset_take(ctx, place, max, count);
 }
 
+/* What follows the keys: MIN or MAX, and COUNT. False if the error was replied. */
+static bool read_mpop_options(struct ctx *ctx, int at, struct zset_mpop *mpop)
+{
+    bool counted = false;
+
+    mpop->count = 1;
+    mpop->max = ctx_arg_is(ctx, at, "max");
+    if (!mpop->max && !ctx_arg_is(ctx, at, "min")) {
+        reply_syntax_error(ctx);
+        return false;
+    }
+    for (at++; at < ctx->argc; at += 2) {
+        if (counted || at + 1 == ctx->argc || !ctx_arg_is(ctx, at, "count")) {
+            reply_syntax_error(ctx);
+            return false;
+        }
+        counted = true;
+        if (!num_parse_i64(ctx->argv[at + 1], &mpop->count) || mpop->count < 1) {
+            reply_error(ctx, "ERR count should be greater than 0");
+            return false;
+        }
+    }
+    return true;
+}
+
 bool zset_read_mpop(struct ctx *ctx, int first, struct zset_mpop *mpop)
 {
     int64_t keys;
-    int at;
 
     if (!num_parse_i64(ctx->argv[first], &keys) || keys < 1) {
         reply_error(ctx, "ERR numkeys should be greater than 0");
         return false;
     }
-    mpop->count = 1;
     mpop->first = first + 1;
     if (keys > ctx->argc - mpop->first - 1) {
         reply_syntax_error(ctx);
         return false;
     }
     mpop->keys = (int)keys;
-    at = mpop->first + mpop->keys;
-    mpop->max = ctx_arg_is(ctx, at, "max");
-    if (mpop->max || ctx_arg_is(ctx, at, "min")) {
-        if (at + 1 == ctx->argc)
-            return true;
-        if (at + 3 == ctx->argc && ctx_arg_is(ctx, at + 1, "count")) {
-            if (num_parse_i64(ctx->argv[at + 2], &mpop->count) && mpop->count > 0)
-                return true;
-            reply_error(ctx, "ERR count should be greater than 0");
-            return false;
-        }
-    }
-    reply_syntax_error(ctx);
-    return false;
+    return read_mpop_options(ctx, mpop->first + mpop->keys, mpop);
 }
 
 bool zset_find_first(struct ctx *ctx, int first, int keys, struct place *place)

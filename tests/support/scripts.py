@@ -408,9 +408,8 @@ SORTED_SET = [
     (1, lambda r: ["ZMPOP"] + zmpop_words(r)),
     (0.2, lambda r: [r.choice(["BZPOPMIN", "BZPOPMAX"]), zkey(r), zkey(r), timeout(r)]),
     (0.2, lambda r: ["BZMPOP", timeout(r)] + zmpop_words(r)),
-    (1, make_zscan), (1, make_zrandmember),
+    (1, make_zscan), (1, make_zrandmember), (5, make_algebra),
 ]
-ALGEBRA = [(6, make_algebra)]
 
 
 # --- generic --------------------------------------------------------------------------------------
