@@ -515,6 +515,23 @@ BITMAP = [
 ]
 
 
+# --- hyperloglog ----------------------------------------------------------------------------------
+
+def make_pfadd(r):
+    count = r.choice([0, 1, 1, 2, 5, 30]) if r.random() < 0.95 else 1500
+    return ["PFADD", r.key()] + [
+        r.text() if r.random() < 0.05 else r.randint(0, 10 ** 6) for _ in range(count)]
+
+
+HYPERLOGLOG = [
+    (4, make_pfadd), (2, lambda r: ["PFCOUNT"] + (r.keys() if r.random() < 0.5 else [r.key()])),
+    (1, lambda r: ["PFMERGE"] + r.keys()),
+    (0.5, lambda r: ["PFDEBUG", r.word(r.choice(["ENCODING", "DECODE", "TODENSE", "GETREG"])),
+                     r.key()]),
+    (0.1, lambda r: ["PFSELFTEST"]),
+]
+
+
 CARRIED = [
     (3, make_restore), (1, lambda r: ["DUMP", r.key()]),
     (1, lambda r: ["MEMORY", r.word("USAGE"), r.key()] + r.maybe(
@@ -688,7 +705,7 @@ TRANSACTION = [
 ]
 
 GENERATORS = (STRING + LIST + SETS + STREAM + HASH + GENERIC + CARRIED + BITMAP + SERVER + ABOUT +
-              TRANSACTION + SORTED_SET)
+              TRANSACTION + SORTED_SET + HYPERLOGLOG)
 
 
 def script(seed, length, generators=None):
