@@ -144,6 +144,8 @@ static inline struct group group_open(uint64_t entry)
     } else {
         group.capacity = group_classes[group_class(entry)].capacity;
     }
-    group.slots = (struct table_slot *)(void *)(group.tags + ((group.capacity + 7) & ~(size_t)7));
+    /* An empty group has no block: nothing is added to a null pointer. */
+    group.slots =
+        (struct table_slot *)((uintptr_t)group.tags + ((group.capacity + 7) & ~(uintptr_t)7));
     return group;
 }
