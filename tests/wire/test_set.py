@@ -488,3 +488,15 @@ def test_a_restart_gives_the_same_sets(start):
     server.restart(crash=True)
     with server.connect() as c:
         assert content(c) == before
+
+
+def test_dump_payloads_go_both_ways(kv, reference, kind):
+    members = KINDS[kind]
+    for source, target in ((kv, reference), (reference, kv)):
+        for c in (kv, reference):
+            c("FLUSHALL")
+        add(source, "s", members)
+        assert target("RESTORE", "s", 0, source("DUMP", "s")) == OK
+        assert members_of(target, "s") == set(members)
+        expected = "hashtable" if kind != "intset" and target is reference else kind
+        assert encoding(target, "s") == expected
