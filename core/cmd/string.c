@@ -23,7 +23,8 @@ enum expiration {
 struct string_options {
     enum expiration expiration;
     struct slice amount; /* of EX, PX, EXAT, PXAT */
-    bool nx, xx, get;
+    bool nx, xx, ifeq, get;
+    struct slice comparison; /* of IFEQ */
 };
 
 /* Which option a word is, if it says when the key expires; EXPIRATION_NONE if it does not. `set`:
@@ -62,10 +63,14 @@ static bool string_read_options(struct ctx *ctx, int at, bool set, struct string
             if (at + 1 == ctx->argc)
                 break;
             options->amount = ctx->argv[++at];
-        } else if (set && !options->xx && ctx_arg_is(ctx, at, "nx")) {
+        } else if (set && !options->xx && !options->ifeq && ctx_arg_is(ctx, at, "nx")) {
             options->nx = true;
-        } else if (set && !options->nx && ctx_arg_is(ctx, at, "xx")) {
+        } else if (set && !options->nx && !options->ifeq && ctx_arg_is(ctx, at, "xx")) {
             options->xx = true;
+        } else if (set && !options->nx && !options->xx && at + 1 < ctx->argc &&
+                   ctx_arg_is(ctx, at, "ifeq")) {
+            options->ifeq = true;
+            options->comparison = ctx->argv[++at];
         } else if (set && ctx_arg_is(ctx, at, "get")) {
             options->get = true;
         } else {
@@ -131,6 +136,19 @@ static void string_reply_value(struct ctx *ctx, const struct entry *entry)
         reply_bulk(ctx, entry_string(entry, digits));
 }
 
+static bool string_equals(const struct entry *entry, struct slice value)
+{
+    char digits[24];
+
+    return entry != NULL && slice_equal(entry_string(entry, digits), value);
+}
+
+static bool set_is_refused(const struct string_options *options, const struct entry *entry)
+{
+    return (options->nx && entry != NULL) || (options->xx && entry == NULL) ||
+           (options->ifeq && !string_equals(entry, options->comparison));
+}
+
 static void set_with_options(struct ctx *ctx)
 {
     struct string_options options;
@@ -141,11 +159,11 @@ static void set_with_options(struct ctx *ctx)
     if (!string_read_options(ctx, 3, true, &options) ||
         !string_deadline(ctx, &options, &deadline_ms))
         return;
-    if (!options.get)
+    if (!options.get && !options.ifeq)
         place = ctx_find(ctx, ctx->argv[1], LOOKUP_WRITE);
     else if (!ctx_find_type(ctx, ctx->argv[1], LOOKUP_READ, TYPE_STRING, &place))
         return;
-    refused = (options.nx && place.entry != NULL) || (options.xx && place.entry == NULL);
+    refused = set_is_refused(&options, place.entry);
     if (options.get)
         string_reply_value(ctx, place.entry);
     else if (refused)
@@ -292,6 +310,19 @@ static void getdel_run(struct ctx *ctx)
         string_delete(ctx, &place);
 }
 
+static void delifeq_run(struct ctx *ctx)
+{
+    struct place place;
+    bool equal;
+
+    if (!ctx_find_type(ctx, ctx->argv[1], LOOKUP_WRITE, TYPE_STRING, &place))
+        return;
+    equal = string_equals(place.entry, ctx->argv[2]);
+    reply_int(ctx, equal);
+    if (equal)
+        string_delete(ctx, &place);
+}
+
 static void getex_run(struct ctx *ctx)
 {
     struct string_options options;
@@ -351,7 +382,8 @@ const struct command commands_string[] = {
      .complexity = "O(1)",
      .summary = "Stores a string under a key, whatever was there before.",
      .syntax =
-         "key:key value:string [condition(nx=NX|xx=XX)^2.6.12] [get=GET^6.2.0] "
+         "key:key value:string [condition(nx=NX|xx=XX|comparison-value:string@IFEQ^8.1.0)^2.6.12] "
+         "[get=GET^6.2.0] "
          "[expiration(seconds:integer@EX^2.6.12|milliseconds:integer@PX^2.6.12|"
          "unix-time-seconds:unix-time@EXAT^6.2.0|unix-time-milliseconds:unix-time@PXAT^6.2.0|"
          "keepttl=KEEPTTL^6.0.0)]",
@@ -469,6 +501,18 @@ const struct command commands_string[] = {
      .complexity = "O(1)",
      .summary = "Answers the string stored under a key and deletes the key.",
      .syntax = "key:key"},
+    {.name = "delifeq",
+     .run = delifeq_run,
+     .arity = 3,
+     .record = RECORD_EFFECTS,
+     .flags = COMMAND_WRITE | COMMAND_FAST | COMMAND_DELETES,
+     .categories = CATEGORY_STRING,
+     .keys = KEYS_ONE(KEY_RM | KEY_DELETE),
+     .group = "string",
+     .since = "9.0.0",
+     .complexity = "O(1)",
+     .summary = "Deletes a key if its string is the one that is given.",
+     .syntax = "key:key value:string"},
     {.name = "getex",
      .run = getex_run,
      .arity = -2,

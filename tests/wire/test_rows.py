@@ -4,9 +4,10 @@ import pytest
 
 from harness import Error
 
-# What is of a version later than the reference's, or of an issue to come: name and reason.
+# What is of a version later than the reference's: name and reason.
 NEW = {
     "waitaof": "since 7.2",
+    "delifeq": "of Valkey 9",
     "zrank": "WITHSCORE is of 7.2",
     "zrevrank": "WITHSCORE is of 7.2",
     "client|no-touch": "since 7.2",
