@@ -340,9 +340,8 @@ void waiters_block(struct ctx *ctx, int count, const struct slice *keys, enum va
     waiter->on_delete = on_delete;
     waiter->timed_out = timed_out;
     waiter->deadline_ms = INT64_MAX;
-    if (timeout_ms > 0 &&
-        __builtin_add_overflow((int64_t)(engine->now_ns / 1000000), timeout_ms,
-                               &waiter->deadline_ms))
+    int64_t now_ms = (int64_t)((engine->now_ns + 999999) / 1000000); /* never too early */
+    if (timeout_ms > 0 && __builtin_add_overflow(now_ms, timeout_ms, &waiter->deadline_ms))
         waiter->deadline_ms = INT64_MAX;
     for (int i = 0; i < count; i++)
         link_key(waiter, make_key(engine, ctx->db, keys[i]));

@@ -424,7 +424,8 @@ void quicklist_set(struct quicklist *list, uint64_t index, struct slice element,
     uint64_t offset = index;
     size_t at = find_node(list, &offset);
     struct node *node = node_at(list, at);
-    if (node->count > 1 && !node_takes(list, at, element, limits)) {
+    size_t bytes = node->raw + listpack_element_bytes(element);
+    if (node->count > 1 && !quicklist_fits(bytes, node->count, limits->node_size)) {
         quicklist_delete(list, index, 1, limits);
         quicklist_insert(list, index, element, limits);
         return;

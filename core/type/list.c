@@ -95,7 +95,10 @@ void list_push(struct list *list, bool front, struct slice element)
 
 void list_set(struct list *list, uint64_t index, struct slice element)
 {
-    list_expect(list, &element, 1);
+    if (is_small(list) &&
+        !quicklist_fits(listpack_bytes(list->value) + listpack_element_bytes(element),
+                        listpack_count(list->value), list->limits->list_node_size))
+        grow(list);
     if (is_small(list)) {
         uint8_t *at = listpack_seek(list->value, (int64_t)index);
         list->value = listpack_replace(list->value, &at, element);

@@ -1,4 +1,5 @@
 """Commands that wait for lists: who is served, when, in which order, and how a wait ends."""
+import socket
 import threading
 import time
 
@@ -229,6 +230,15 @@ def test_a_client_that_leaves_gets_nothing(c, waits):
     gone, here = waits("BLPOP", "l", 0), waits("BLPOP", "l", 0)
     gone.close()
     until(lambda: blocked(c) == 1)
+    assert c("RPUSH", "l", 1) == 1
+    assert here.read() == [b"l", b"1"]
+
+
+def test_who_sends_no_more_has_left(c, waits):
+    """A connection that is closed in one direction, as redis takes it."""
+    gone, here = waits("BLPOP", "l", 0), waits("BLPOP", "l", 0)
+    gone.socket.shutdown(socket.SHUT_WR)
+    assert gone.at_end()
     assert c("RPUSH", "l", 1) == 1
     assert here.read() == [b"l", b"1"]
 
