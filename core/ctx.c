@@ -9,6 +9,7 @@
 #include "core/base/num.h"
 #include "core/evict.h"
 #include "core/expiry_fields.h"
+#include "core/pubsub.h"
 #include "core/resp.h"
 #include "core/transaction.h"
 #include "core/waiters.h"
@@ -179,10 +180,12 @@ void ctx_swap(struct ctx *ctx, int a, int b)
     }
 }
 
-void ctx_event(struct ctx *ctx, char event_class unused, const char *event unused, int db unused,
-               struct slice key unused)
+void ctx_event(struct ctx *ctx, char event_class, const char *event, int db, struct slice key)
 {
+    if (ctx->replay)
+        return;
     ctx->engine->stats.key_events++;
+    pubsub_notify(ctx->engine, event_class, event, db, key);
 }
 
 void ctx_depends_on(struct ctx *ctx, int db, struct slice key)

@@ -22,6 +22,7 @@
 #include "core/evict.h"
 #include "core/expiry.h"
 #include "core/gate.h"
+#include "core/pubsub.h"
 #include "core/resp.h"
 #include "core/transaction.h"
 #include "core/waiters.h"
@@ -53,6 +54,7 @@ struct engine *engine_new(const struct engine_options *options)
     engine->registry = registry_new(options->commands);
     engine->watched = watched_keys_new();
     engine->waiters = waiters_new();
+    engine->pubsub = pubsub_new();
     engine->batch_db = -1;
     engine_turn_begin(engine);
     engine->started_ms = engine->now_ms;
@@ -77,6 +79,7 @@ void engine_free(struct engine *engine)
     reaper_stop(engine->reaper);
     registry_free(engine->registry);
     watched_keys_free(engine->watched);
+    pubsub_free(engine->pubsub);
     arena_free(&engine->arena);
     buf_free(&engine->effects);
     buf_free(&engine->touched);
@@ -262,6 +265,13 @@ static void queue(struct ctx *ctx)
     }
 }
 
+/* Messages depend on the newest change: who sent them may have seen it. */
+static void stamp_messages(struct engine *engine)
+{
+    uint64_t newest = engine->journal->sequence;
+    pubsub_stamp(engine, newest <= journal_confirmed(engine->journal) ? 0 : newest);
+}
+
 static enum engine_result wait_later(struct session *session, const struct command *command)
 {
     session->flags &= ~(uint32_t)SESSION_WAITS_WRITE;
@@ -311,6 +321,7 @@ enum engine_result engine_execute(struct engine *engine, struct session *session
     }
     arena_reset(&engine->arena);
     waiters_serve(engine);
+    stamp_messages(engine);
     return ENGINE_DONE;
 }
 
@@ -397,6 +408,7 @@ void engine_tick(struct engine *engine)
     evict_to_fit(engine);
     engine_commit(engine);
     waiters_serve(engine);
+    stamp_messages(engine);
     size_t used = keyspace_memory(engine->keyspace);
     if (used > engine->stats.memory_peak)
         engine->stats.memory_peak = used;

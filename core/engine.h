@@ -26,6 +26,7 @@ struct ctx;
 struct fault;
 struct keyspace;
 struct place;
+struct pubsub;
 struct registry;
 struct watched_keys;
 struct reaper;
@@ -54,6 +55,7 @@ struct engine {
 
     /* sessions */
     struct watched_keys *watched;
+    struct pubsub *pubsub;
     struct session *sessions;
     uint64_t session_count, session_next_id, blocked_count; /* blocked: they wait for the log */
     struct waiters *waiters;          /* those that wait for keys */
@@ -102,7 +104,7 @@ enum engine_result {
     ENGINE_WAIT,   /* not now (back-pressure, CLIENT PAUSE): offer it again after the next news */
 };
 
-/* Execute one request. argv is borrowed for the call. */
+/* argv is borrowed for the call. */
 enum engine_result engine_execute(struct engine *engine, struct session *session, int argc,
                                   const struct slice *argv);
 

@@ -7,6 +7,7 @@
 
 #include "core/ctx.h"
 #include "core/evict.h"
+#include "core/pubsub.h"
 #include "core/transaction.h"
 
 struct command_state *gate_lookup(struct engine *engine, int argc, const struct slice *argv)
@@ -151,6 +152,14 @@ enum gate_verdict gate_check(struct ctx *ctx)
     }
     uint32_t flags = flags_of(ctx);
     bool queued = unlikely(session->transaction != NULL) && !(flags & COMMAND_NEVER_QUEUED);
+    if (unlikely(pubsub_total(session) > 0) && session->resp == 2 &&
+        !(flags & COMMAND_WHILE_SUBSCRIBED)) {
+        refuse(ctx,
+               "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
+               "RESET are allowed in this context",
+               ctx->state->full_name);
+        return GATE_REFUSED;
+    }
     if (unlikely(gate_waits(engine, flags & COMMAND_WRITE)) && !queued && !engine->loading &&
         !(session->flags & SESSION_INTERNAL))
         return GATE_WAIT;

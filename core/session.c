@@ -7,6 +7,7 @@
 #include "core/base/mem.h"
 #include "core/ctx.h"
 #include "core/engine.h"
+#include "core/pubsub.h"
 #include "core/transaction.h"
 #include "core/waiters.h"
 
@@ -36,6 +37,7 @@ void session_close(struct session *session)
     transaction_discard(session);
     if (session->waiter)
         waiters_forget(session);
+    pubsub_forget(session);
     if (session->flags & SESSION_BLOCKED)
         engine->blocked_count--;
     if (session->previous)
@@ -104,11 +106,24 @@ void session_unblock(struct session *session, bool timed_out)
     engine->host->wake_session(engine->host->self, session);
 }
 
+const struct output_limit *session_output_limit(const struct session *session)
+{
+    const struct settings *settings = session->engine->settings;
+    return &settings->output_limits[pubsub_total(session) ? OUTPUT_PUBSUB : OUTPUT_NORMAL];
+}
+
+void session_choose_limit(struct session *session)
+{
+    session->output.limit = (size_t)session_output_limit(session)->hard_bytes;
+}
+
 static const char *flag_letters(const struct session *session, char out[static 16])
 {
     int count = 0;
     if (session->flags & SESSION_MONITOR)
         out[count++] = 'O';
+    if (pubsub_total(session))
+        out[count++] = 'P';
     if (session->transaction)
         out[count++] = 'x';
     if (session->flags & SESSION_BLOCKED)
@@ -143,10 +158,12 @@ void session_describe(const struct session *session, int64_t now_ms, struct buf 
                (long long)(now_ms - session->active_ms) / 1000, flag_letters(session, letters),
                session->db);
     buf_printf(out,
-               " sub=0 psub=0 ssub=0 multi=%d qbuf=%zu qbuf-free=%zu argv-mem=%zu multi-mem=%zu"
+               " sub=%u psub=%u ssub=%u multi=%d qbuf=%zu qbuf-free=%zu argv-mem=%zu multi-mem=%zu"
                " rbs=%zu rbp=0 obl=%zu oll=%d omem=%zu tot-mem=%zu events=%s cmd=%s user=%s"
                " redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
-               transaction_count(session), session->query_bytes, session->query_free,
+               pubsub_count(session, PUBSUB_CHANNEL), pubsub_count(session, PUBSUB_PATTERN),
+               pubsub_count(session, PUBSUB_SHARD), transaction_count(session),
+               session->query_bytes, session->query_free,
                session->argv_bytes, (size_t)transaction_bytes(session),
                session->output.chunk_bytes, output_unsent(&session->output),
                session->output.first && session->output.first != session->output.last,
@@ -159,6 +176,7 @@ void session_describe(const struct session *session, int64_t now_ms, struct buf 
 void session_reset(struct session *session)
 {
     transaction_discard(session);
+    pubsub_forget(session);
     session->db = 0;
     session->resp = 2;
     mem_free(session->name);

@@ -10,9 +10,11 @@
 #include "core/output.h"
 
 struct ctx;
+struct output_limit;
 struct engine;
 struct command_state;
 struct transaction;
+struct subscription;
 struct watch;
 struct waiter;
 
@@ -31,6 +33,7 @@ enum session_flag {
     SESSION_BLOCKED = 1 << 9,
     SESSION_MONITOR = 1 << 10,
     SESSION_REPLY_SKIP = 1 << 11,       /* the reply of the command that runs is dropped */
+    SESSION_PUSHED = 1 << 14,           /* got a message that is not stamped */
     SESSION_WATCH_BROKEN = 1 << 13,     /* a watched key was changed */
     SESSION_WAITS_WRITE = 1 << 12,      /* ENGINE_WAIT was returned for a write */
 };
@@ -59,6 +62,9 @@ struct session {
     struct transaction *transaction; /* behind MULTI; else NULL */
     struct watch *watches;
     struct waiter *waiter;        /* SESSION_BLOCKED by waiters_block; else NULL */
+    struct subscription *subscriptions;
+    uint32_t subscribed[3];       /* by enum pubsub_kind */
+    struct session *pushed_next;
     /* client-output-buffer-limit's soft limit is exceeded since; 0 not */
     int64_t limit_soft_since_ms;
     void *connection;             /* net's */
@@ -74,6 +80,10 @@ struct session *session_by_id(struct engine *engine, uint64_t id);
 /* Release what may leave, or fail what cannot be confirmed any more; true if there are bytes to
  * send. */
 bool session_settle(struct session *session);
+
+/* The client-output-buffer-limit in force: another one for subscribers. */
+const struct output_limit *session_output_limit(const struct session *session);
+void session_choose_limit(struct session *session);
 
 /* One line of CLIENT LIST, with its line end. */
 struct buf;

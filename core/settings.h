@@ -55,6 +55,7 @@ struct settings {
     char *logfile, *pidfile, *dir;
     char *requirepass;
     int enable_debug_command, enable_protected_configs; /* 0 no, 1 local, 2 yes */
+    uint32_t notify_events; /* notify_bit */
     char *latency_percentiles; /* "50 99 99.9" */
     struct type_limits limits;
     /* memory */

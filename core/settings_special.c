@@ -9,6 +9,7 @@
 #include "core/base/mem.h"
 #include "core/base/num.h"
 #include "core/base/text.h"
+#include "core/notify.h"
 #include "core/settings.h"
 
 static bool setting_wrong(char why[static 512], const char *text)
@@ -201,29 +202,18 @@ SETTING_SHOW(setting_show_percentiles)
         buf_append_text(out, settings->latency_percentiles);
 }
 
-/* notify-keyspace-events: letters of classes; A stands for all that follow it but n and m. */
+/* notify-keyspace-events: letters of classes. */
 SETTING_READ(setting_read_events)
 {
-    static const char classes[] = "g$lshzxetdnKEm";
-    (void)settings, (void)add;
-    uint32_t set = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        const char *at = strchr(classes, text.data[i]);
-        if (text.data[i] == 'A')
-            set |= (1u << 10) - 1;
-        else if (at && *at)
-            set |= 1u << (at - classes);
-        else
-            return setting_wrong(why,
-                                 "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.");
-    }
-    bool all = (set & ((1u << 10) - 1)) == (1u << 10) - 1;
-    if (all)
-        buf_append_char(kept, 'A');
-    for (int i = 0; i < (int)sizeof classes - 1; i++)
-        if (set & 1u << i && !(all && i <= 10))
-            buf_append_char(kept, classes[i]);
+    (void)add, (void)kept;
+    if (!notify_read(text, &settings->notify_events))
+        return setting_wrong(why, "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.");
     return true;
+}
+
+SETTING_SHOW(setting_show_events)
+{
+    notify_show(settings->notify_events, out);
 }
 
 SETTING_READ(setting_read_oom_values)

@@ -24,6 +24,7 @@ SETTING_READ(setting_read_clients);
 SETTING_READ(setting_read_percentiles);
 SETTING_SHOW(setting_show_percentiles);
 SETTING_READ(setting_read_events);
+SETTING_SHOW(setting_show_events);
 SETTING_READ(setting_read_oom_values);
 SETTING_READ(setting_read_shutdown);
 SETTING_READ(setting_read_replicaof);

@@ -174,11 +174,6 @@ static void on_ready(struct loop_io *io, int events)
         input_ready(conn);
 }
 
-static size_t output_limit_of(const struct settings *settings)
-{
-    return (size_t)settings->output_limits[OUTPUT_NORMAL].hard_bytes;
-}
-
 static void refuse(struct conns *conns, int fd, const char *text)
 {
     ssize_t sent = send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -216,7 +211,7 @@ void conns_accept(struct conns *conns, const struct conn_facts *facts)
     memcpy(session->local_address, facts->local_address, sizeof(session->local_address));
     session_open(conns->options.engine, session);
     session_reset(session);
-    session->output.limit = output_limit_of(settings);
+    session_choose_limit(session);
     resp_init(&conn->parser);
     link_put(&conns->all, &conn->all);
     conns->count++;
@@ -307,8 +302,7 @@ static bool flush(struct conn *conn)
 static bool is_over_limit(struct conn *conn)
 {
     struct session *session = &conn->session;
-    const struct output_limit *limit =
-        &conn->conns->options.settings->output_limits[OUTPUT_NORMAL];
+    const struct output_limit *limit = session_output_limit(session);
     if (unlikely(session->output.overrun))
         return true;
     if (likely(limit->soft_bytes == 0 ||
@@ -469,7 +463,7 @@ void conns_tick(struct conns *conns)
 void conns_apply_limits(struct conns *conns)
 {
     for (struct conn_link *link = conns->all.next; link != &conns->all; link = link->next)
-        CONN_OF(link, all)->session.output.limit = output_limit_of(conns->options.settings);
+        session_choose_limit(&CONN_OF(link, all)->session);
 }
 
 static int64_t clock_ms(void)

@@ -8,6 +8,7 @@
 #include "core/base/num.h"
 #include "core/cmd/rows.h"
 #include "core/ctx.h"
+#include "core/pubsub.h"
 #include "core/session.h"
 #include "core/waiters.h"
 
@@ -78,16 +79,17 @@ static void info_run(struct ctx *ctx)
 
 /* ---- which clients ---- */
 
-/* All connections are of clients: there are no replicas and no subscribers yet. */
-enum client_type { CLIENT_NORMAL, CLIENT_OTHER, CLIENT_UNKNOWN };
+/* There are no replicas yet: CLIENT_REPLICA is nobody's. */
+enum client_type { CLIENT_ANY, CLIENT_NORMAL, CLIENT_PUBSUB, CLIENT_REPLICA, CLIENT_UNKNOWN };
 
 static enum client_type client_type_of(struct slice word)
 {
     if (slice_is(word, "normal"))
         return CLIENT_NORMAL;
-    if (slice_is(word, "master") || slice_is(word, "slave") || slice_is(word, "replica") ||
-        slice_is(word, "pubsub"))
-        return CLIENT_OTHER;
+    if (slice_is(word, "pubsub"))
+        return CLIENT_PUBSUB;
+    if (slice_is(word, "master") || slice_is(word, "slave") || slice_is(word, "replica"))
+        return CLIENT_REPLICA;
     return CLIENT_UNKNOWN;
 }
 
@@ -101,10 +103,17 @@ static bool client_type_read(struct ctx *ctx, struct slice word, enum client_typ
     return false;
 }
 
+static bool client_is_of_type(const struct session *session, enum client_type type)
+{
+    return type == CLIENT_ANY ||
+           type == (pubsub_total(session) ? CLIENT_PUBSUB : CLIENT_NORMAL);
+}
+
 static bool client_is_listed(const struct ctx *ctx, const struct session *session,
                              enum client_type type)
 {
-    if (session->flags & (SESSION_INTERNAL | SESSION_CLOSE_NOW) || type == CLIENT_OTHER)
+    if (session->flags & (SESSION_INTERNAL | SESSION_CLOSE_NOW) ||
+        !client_is_of_type(session, type))
         return false;
     if (ctx->argc < 4 || !ctx_arg_is(ctx, 2, "id"))
         return true;
@@ -118,7 +127,7 @@ static bool client_is_listed(const struct ctx *ctx, const struct session *sessio
 
 static void list_run(struct ctx *ctx)
 {
-    enum client_type type = CLIENT_NORMAL;
+    enum client_type type = CLIENT_ANY;
     struct buf lines = {0};
     if (ctx->argc == 4 && ctx_arg_is(ctx, 2, "type")) {
         if (!client_type_read(ctx, ctx->argv[3], &type))
@@ -148,7 +157,7 @@ struct kill_filter {
     uint64_t id;                       /* 0: any */
     const struct slice *address, *local_address, *user;
     enum client_type type;
-    bool has_type, skip_me;
+    bool skip_me;
     int64_t age_seconds;               /* 0: any */
 };
 
@@ -172,7 +181,6 @@ static bool kill_read_option(struct ctx *ctx, int at, struct kill_filter *filter
         if (!kill_read_number(ctx, *value, "maxage", &filter->age_seconds))
             return false;
     } else if (ctx_arg_is(ctx, at, "type")) {
-        filter->has_type = true;
         return client_type_read(ctx, *value, &filter->type);
     } else if (ctx_arg_is(ctx, at, "addr")) {
         filter->address = value;
@@ -204,7 +212,7 @@ static bool kill_matches(const struct ctx *ctx, const struct session *session,
         return false;
     if (filter->id && session->id != filter->id)
         return false;
-    if (filter->has_type && filter->type != CLIENT_NORMAL)
+    if (!client_is_of_type(session, filter->type))
         return false;
     if (filter->address && !slice_equal(*filter->address, slice_of(session->address)))
         return false;

@@ -27,5 +27,6 @@ const struct command *const command_tables[] = {
     commands_list,          commands_list_edit,
     commands_list_block,    commands_hash,
     commands_hash_scan,     commands_hash_expire,
-    commands_hash_expire_values, NULL,
+    commands_hash_expire_values, commands_pubsub,
+    NULL,
 };

@@ -8,6 +8,7 @@
 #include "core/cmd/client.h"
 #include "core/cmd/rows.h"
 #include "core/ctx.h"
+#include "core/pubsub.h"
 #include "core/session.h"
 #include "core/version.h"
 
@@ -50,10 +51,20 @@ static void echo_run(struct ctx *ctx)
     reply_bulk(ctx, ctx->argv[1]);
 }
 
+/* In RESP2 a subscriber's client reads messages: the answer looks like one. */
+static void ping_subscriber(struct ctx *ctx)
+{
+    reply_array(ctx, 2);
+    reply_text(ctx, "pong");
+    reply_bulk(ctx, ctx->argc == 2 ? ctx->argv[1] : SLICE(""));
+}
+
 static void ping_run(struct ctx *ctx)
 {
     if (ctx->argc > 2)
         reply_wrong_arity(ctx);
+    else if (ctx->session->resp == 2 && pubsub_total(ctx->session))
+        ping_subscriber(ctx);
     else if (ctx->argc == 2)
         reply_bulk(ctx, ctx->argv[1]);
     else
@@ -199,7 +210,7 @@ const struct command commands_connection[] = {
     {.name = "ping",
      .run = ping_run,
      .arity = -1,
-     .flags = COMMAND_FAST,
+     .flags = COMMAND_WHILE_SUBSCRIBED | COMMAND_FAST,
      .categories = CATEGORY_CONNECTION,
      .group = "connection",
      .since = "1.0.0",
@@ -210,7 +221,7 @@ const struct command commands_connection[] = {
     {.name = "quit",
      .run = quit_run,
      .arity = -1,
-     .flags = COMMAND_NEVER_QUEUED | ALWAYS_FLAGS,
+     .flags = COMMAND_WHILE_SUBSCRIBED | COMMAND_NEVER_QUEUED | ALWAYS_FLAGS,
      .categories = CATEGORY_CONNECTION,
      .group = "connection",
      .since = "1.0.0",
@@ -219,7 +230,7 @@ const struct command commands_connection[] = {
     {.name = "reset",
      .run = reset_run,
      .arity = 1,
-     .flags = COMMAND_NEVER_QUEUED | ALWAYS_FLAGS,
+     .flags = COMMAND_WHILE_SUBSCRIBED | COMMAND_NEVER_QUEUED | ALWAYS_FLAGS,
      .categories = CATEGORY_CONNECTION,
      .group = "connection",
      .since = "6.2.0",

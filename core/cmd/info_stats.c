@@ -11,6 +11,7 @@
 #include "core/registry.h"
 #include "core/settings.h"
 #include "core/stats.h"
+#include "core/pubsub.h"
 
 #define TTL_SAMPLE 16
 
@@ -72,10 +73,14 @@ void info_stats(struct engine *engine, struct buf *out)
     const struct stats *stats = &engine->stats;
     put_traffic(stats, out);
     put_keys(stats, engine->now_ms, out);
-    buf_append_text(out, "pubsub_channels:0\r\n"
-                         "pubsub_patterns:0\r\n"
-                         "pubsubshard_channels:0\r\n"
-                         "latest_fork_usec:0\r\n"
+    buf_printf(out,
+               "pubsub_channels:%llu\r\n"
+               "pubsub_patterns:%llu\r\n"
+               "pubsubshard_channels:%llu\r\n",
+               (unsigned long long)pubsub_names(engine, PUBSUB_CHANNEL),
+               (unsigned long long)pubsub_names(engine, PUBSUB_PATTERN),
+               (unsigned long long)pubsub_names(engine, PUBSUB_SHARD));
+    buf_append_text(out, "latest_fork_usec:0\r\n"
                          "total_forks:0\r\n"
                          "migrate_cached_sockets:0\r\n"
                          "slave_expires_tracked_keys:0\r\n"

@@ -43,6 +43,7 @@ extern const struct command commands_transaction[];
 extern const struct command commands_list[];
 extern const struct command commands_list_edit[];
 extern const struct command commands_list_block[];
+extern const struct command commands_pubsub[];
 
 #define KEYS_RANGE(key_flags, from, to, by)                                                        \
     {.flags = (key_flags), .first = from, .last = to, .step = by}
