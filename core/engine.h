@@ -66,8 +66,7 @@ struct engine {
     uint64_t gate[GATE_CELLS];
     uint64_t gate_floor;
     struct buf effects;               /* of the command that runs */
-    int effect_count;
-    int effect_db, effect_last_db;    /* databases of the first and the last effect */
+    int effect_count, effect_db, effect_last_db; /* databases of the first and the last effect */
     struct buf touched;               /* gate cells (uint32_t) that the command has changed */
     bool touched_all;                 /* FLUSHALL, SWAPDB ... */
     bool recording;                   /* the journal is on, and nothing is loaded */
