@@ -25,8 +25,8 @@ OWN = {
         "log_batches", "log_durable_batch", "log_syncs", "log_last_sync_usec", "log_max_sync_usec",
         "log_sync_errors", "log_write_errors", "log_heals", "log_writers_paused",
         "log_replies_held", "log_problem"],
-    # of Redis 7.2
-    "stats": ["client_query_buffer_limit_disconnections",
+    # of Redis 7.2 and later
+    "stats": ["expired_subkeys", "client_query_buffer_limit_disconnections",
               "client_output_buffer_limit_disconnections", "acl_access_denied_auth"],
 }
 
