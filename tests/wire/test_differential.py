@@ -175,7 +175,8 @@ def newer_timeout(ours, theirs):
 
 def may_differ(words, ours, theirs):
     exception = allowed(words)
-    return cut_error(ours, theirs) or newer_timeout(ours, theirs) or (exception and exception[1](words, ours, theirs))
+    return (cut_error(ours, theirs) or newer_timeout(ours, theirs) or
+            (exception and exception[1](words, ours, theirs)))
 
 
 def same_replies(queued, ours, theirs):
