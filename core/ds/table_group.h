@@ -37,11 +37,9 @@
 #define GROUP_COUNT_SHIFT 54
 #define GROUP_CLASSES 31
 #define GROUP_CLASS_HUGE 63
-
 struct table_slot {
     uint64_t word;
 };
-
 struct group_huge {
     size_t count, capacity;
 };

@@ -174,8 +174,8 @@ static void what_has_no_effect_warns_unless_it_is_the_default(void **state)
     buf_append_char(&fixture->warnings, '\0');
     assert_string_equal(fixture->warnings.data,
                         "'activedefrag' is accepted, but has no effect in kv\n"
-                        "'latency-monitor-threshold' is accepted, but has no effect in this version "
-                        "of kv\n");
+                        "'latency-monitor-threshold' is accepted, but has no effect in this "
+                        "version of kv\n");
     assert_get(fixture, "notify-*", "notify-keyspace-events=AKE;");
 }
 
