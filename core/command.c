@@ -30,7 +30,7 @@ static void add_key(struct found_keys *found, int position, int flags)
     if (found->count < found->most) {
         found->positions[found->count] = position;
         if (found->flags)
-            found->flags[found->count] = flags;
+            found->flags[found->count] = flags & ~KEY_UNKNOWN;
     }
     found->count++;
 }
@@ -38,6 +38,8 @@ static void add_key(struct found_keys *found, int position, int flags)
 static bool keys_of_spec(const struct key_spec *spec, int argc, const struct slice *argv,
                          struct found_keys *found)
 {
+    if (spec->flags & KEY_UNKNOWN && !spec->keyword)
+        return true;
     int first = spec->keyword ? after_keyword(spec, argc, argv) : spec->first;
     if (first < 0 && spec->keyword)
         return true;

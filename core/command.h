@@ -86,6 +86,8 @@ enum key_flag {
     KEY_NOT_KEY = 1 << 8,
     KEY_INCOMPLETE = 1 << 9,
     KEY_VARIABLE_FLAGS = 1 << 10,
+    /* shown as unknown: found by the keyword, if there is one, else not found */
+    KEY_UNKNOWN = 1 << 11,
 };
 
 struct key_spec {

@@ -130,7 +130,7 @@ static void reply_key_range(struct ctx *ctx, const struct command *command)
     int first = 0, last = 0, step = 0;
     for (int i = 0; i < key_spec_count(command); i++) {
         const struct key_spec *spec = &command->keys[i];
-        if (spec->keyword || spec->keynum_step)
+        if (spec->keyword || spec->keynum_step || spec->flags & KEY_UNKNOWN)
             continue;
         int until = spec->last >= 0 ? spec->first + spec->last : spec->last;
         if (first == 0) {
@@ -165,11 +165,26 @@ static void reply_begin_search(struct ctx *ctx, const struct key_spec *spec)
     reply_pair(ctx, spec->keyword ? "startfrom" : "index", spec->first);
 }
 
+static void reply_unknown(struct ctx *ctx, const char *name)
+{
+    reply_text(ctx, name);
+    reply_map(ctx, 2);
+    reply_text(ctx, "type");
+    reply_text(ctx, "unknown");
+    reply_text(ctx, "spec");
+    reply_map(ctx, 0);
+}
+
 static void reply_key_spec(struct ctx *ctx, const struct key_spec *spec)
 {
     reply_map(ctx, 3);
     reply_text(ctx, "flags");
     reply_words(ctx, spec->flags, key_flag_words);
+    if (spec->flags & KEY_UNKNOWN) {
+        reply_unknown(ctx, "begin_search");
+        reply_unknown(ctx, "find_keys");
+        return;
+    }
     reply_begin_search(ctx, spec);
     reply_text(ctx, "find_keys");
     reply_map(ctx, 2);

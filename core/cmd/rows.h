@@ -34,6 +34,7 @@ extern const struct command commands_zset_pop[];
 extern const struct command commands_zset_block[];
 extern const struct command commands_zset_algebra[];
 extern const struct command commands_dump[];
+extern const struct command commands_sort[];
 extern const struct command commands_hyperloglog[];
 extern const struct command commands_bitmap[];
 extern const struct command commands_bitmap_op[];

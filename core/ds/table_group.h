@@ -142,8 +142,6 @@ static inline struct group group_open(uint64_t entry)
     } else {
         group.capacity = group_classes[group_class(entry)].capacity;
     }
-    /* An empty group has no block: nothing is added to a null pointer. */
-    group.slots =
-        (struct table_slot *)((uintptr_t)group.tags + ((group.capacity + 7) & ~(uintptr_t)7));
+    group.slots = (void *)((uintptr_t)group.tags + ((group.capacity + 7) & ~(uintptr_t)7));
     return group;
 }

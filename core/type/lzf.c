@@ -104,12 +104,14 @@ size_t lzf_pack(const uint8_t *in, size_t len, uint8_t *out, size_t room)
 /* Copy byte by byte where source and target overlap: that repeats the source. */
 static void copy_back(uint8_t *to, size_t distance, size_t len)
 {
+    const uint8_t *from = to - distance;
+
     if (distance >= len) {
-        memcpy(to, to - distance, len);
+        memcpy(to, from, len);
         return;
     }
     for (size_t i = 0; i < len; i++)
-        to[i] = to[i - distance];
+        to[i] = from[i];
 }
 
 bool lzf_unpack(const uint8_t *in, size_t in_len, uint8_t *out, size_t len)
