@@ -5,7 +5,10 @@
 
 #include "core/base/fault.h"
 #include "core/ctx.h"
+#include "core/evict.h"
 #include "core/gate.h"
+
+#define KEY_BYTES_SHOWN 64
 
 static int apply_failed(struct engine *engine, struct ctx *ctx, struct fault *fault)
 {
@@ -67,6 +70,36 @@ int replay_command(struct engine *engine, int argc, const struct slice *argv, st
     output_rewind(&session->output);
     arena_reset(&engine->arena);
     return code;
+}
+
+int replay_entry(struct engine *engine, int db, struct entry *entry, struct fault *fault)
+{
+    struct keyspace *keyspace = engine->keyspace;
+    struct slice key = entry_key(entry);
+    if (db >= keyspace_databases(keyspace)) {
+        entry_free(entry);
+        return fault_set(fault, KV_EREFUSED, "", -1,
+                         "the snapshot has keys in database %d, and the option databases is %d. "
+                         "Nothing was changed. Start with --databases %d or more",
+                         db, keyspace_databases(keyspace), db + 1);
+    }
+    struct place place = keyspace_find(keyspace, db, key, keyspace_hash(keyspace, key));
+    if (place.entry) {
+        int code = fault_set(fault, KV_ECORRUPT, "", -1, "the key '%.*s' of database %d is there twice",
+                             key.len > KEY_BYTES_SHOWN ? KEY_BYTES_SHOWN : (int)key.len, key.data,
+                             db);
+        entry_free(entry);
+        return code;
+    }
+    entry_set_access(entry, evict_access_new(engine));
+    keyspace_put(keyspace, &place, entry);
+    return 0;
+}
+
+void replay_presize(struct engine *engine, int db, uint64_t keys)
+{
+    if (db < keyspace_databases(engine->keyspace))
+        keyspace_presize(engine->keyspace, db, keys);
 }
 
 void replay_loading(struct engine *engine, bool loading)

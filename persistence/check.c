@@ -208,6 +208,16 @@ static int load_manifest(struct check *check)
 
 /* --- 2. and 3. Walk and report -------------------------------------------------------------- */
 
+static void count_keys(void *env, uint64_t offset, uint64_t keys unused)
+{
+    struct check *check = env;
+    uint64_t total = 0;
+    for (int i = 0; i < check->walk.count; i++)
+        total += check->walk.files[i].size;
+    if (check->options->progress)
+        check->options->progress(check->options->env, offset, total);
+}
+
 static int count_progress(void *env, int file, struct reader *reader unused,
                           const struct reader_batch *batch, struct fault *fault unused)
 {
@@ -315,11 +325,16 @@ static int cut_at(struct check *check, const struct walk_file *file, uint64_t of
     return 0;
 }
 
+/* Nothing here writes snapshots, or takes entries out of a damaged one. */
 static int refuse_snapshot(struct check *check)
 {
     return fault_set(&check->fault, KV_EREFUSED, check->directory, -1,
-                     "a part of the log is a snapshot (RDB), which this version can't read: "
-                     "nothing was changed");
+                     check->report.snapshot_bad
+                         ? "the log begins with a snapshot (RDB), which is damaged: nothing was "
+                           "changed. Put a good copy of that file in its place"
+                         : "the log begins with a snapshot (RDB), and this version can't write a "
+                           "log anew that does: nothing was changed. Put good copies of the "
+                           "damaged files in their place");
 }
 
 /* --fix. Damage in kv's own batches is not for it. */
@@ -327,7 +342,7 @@ static int fix(struct check *check)
 {
     struct walk *walk = &check->walk;
     int status = 0;
-    if (check->report.unchecked)
+    if (check->report.snapshot_bad)
         return refuse_snapshot(check);
     if (check->report.end_missing)
         return fault_set(&check->fault, KV_EREFUSED, check->directory, -1,
@@ -354,6 +369,8 @@ static int rewrite(struct check *check, bool to_time)
                                             .env = check->options->env,
                                             .random_bytes = check->options->random_bytes};
     struct salvage_result result;
+    if (check->report.snapshot)
+        return refuse_snapshot(check);
     if (!ask(check,
              "This will write what is kept into a new file, as new data (a new kvid), and rename "
              "the old files in %s to *.damaged.<n>",
@@ -374,8 +391,6 @@ static int salvage(struct check *check)
     if (check->walk.alone)
         return fault_set(&check->fault, KV_EREFUSED, check->options->path, -1,
                          "--salvage needs the whole log: give it the directory or the manifest");
-    if (check->report.unchecked)
-        return refuse_snapshot(check);
     if (!check->report.invalid && !check->manifest_lost) {
         report_line(&check->report, "Nothing is damaged: there is nothing to salvage.");
         return 0;
@@ -387,7 +402,7 @@ static int salvage(struct check *check)
 struct later {
     const struct check *check;
     int file;
-    uint64_t at, kept; /* commands before it */
+    uint64_t at, kept; /* commands before it, and keys */
     bool found;
 };
 
@@ -408,12 +423,10 @@ static int find_later(void *env, int file, struct reader *reader unused,
 static int to_time(struct check *check)
 {
     struct walk *walk = &check->walk;
-    struct later later = {.check = check};
+    struct later later = {.check = check, .kept = check->report.keys};
     const struct salvage_hooks hooks = {.env = &later, .good = find_later};
     uint64_t above = 0;
     int status = 0;
-    if (check->report.unchecked)
-        return refuse_snapshot(check);
     if (check->report.invalid)
         return fault_set(&check->fault, KV_EREFUSED, check->options->path, -1,
                          "the log is not valid: use --fix or --salvage first");
@@ -490,7 +503,8 @@ int check_run(const struct check_options *options)
                                 .alone = check->walk.alone,
                                 .keep_going = true,
                                 .env = check,
-                                .good = count_progress};
+                                .good = count_progress,
+                                .rdb = {.progress = count_keys}};
     if (status == 0)
         status = take_lock(check);
     if (status == 0)

@@ -60,8 +60,6 @@ void report_line(struct check_report *report, const char *format, ...)
 
 static const char *verdict_text(const struct walk_file *file)
 {
-    if (file->snapshot)
-        return "UNREAD";
     switch (file->verdict) {
     case VERDICT_CLEAN:
         return "CLEAN";
@@ -83,9 +81,16 @@ struct about {
     struct buf drops; /* JSON objects */
 };
 
+static bool is_bad_snapshot(const struct walk_file *file)
+{
+    return file->snapshot && file->rdb.end == 0;
+}
+
 /* --fix mends it; else only --salvage does. */
 static bool is_for_fix(const struct walk_file *file)
 {
+    if (is_bad_snapshot(file))
+        return false;
     return file->verdict == VERDICT_TORN || (!file->has_header && !file->lost[0] && file->last);
 }
 
@@ -132,7 +137,7 @@ static int say_drops(struct about *about, int index)
     const struct walk_file *file = about->file;
     struct walk *walk = about->report->walk;
     struct reader reader;
-    if (file->verdict == VERDICT_CLEAN)
+    if (file->verdict == VERDICT_CLEAN || is_bad_snapshot(file))
         return 0;
     if (file->verdict == VERDICT_CORRUPT)
         return salvage_tour(walk, index, &about->report->above, &hooks, NULL);
@@ -144,7 +149,7 @@ static int say_drops(struct about *about, int index)
     return status;
 }
 
-/* Ends of lines in the first `to` bytes. */
+/* Ends of lines in the first `to` bytes; those of a snapshot are none. */
 static int count_lines(struct about *about, uint64_t to, uint64_t *out)
 {
     struct reader reader;
@@ -152,7 +157,7 @@ static int count_lines(struct about *about, uint64_t to, uint64_t *out)
     if (status < 0)
         return status;
     *out = 0;
-    for (uint64_t at = 0; status == 0 && at < to;) {
+    for (uint64_t at = about->file->rdb.end; status == 0 && at < to;) {
         struct slice bytes;
         uint64_t left = to - at;
         status =
@@ -168,12 +173,12 @@ static int count_lines(struct about *about, uint64_t to, uint64_t *out)
     return status;
 }
 
-static void say_heading(struct check_report *report, bool base)
+static void say_heading(struct check_report *report, bool base, bool snapshot)
 {
     if (report->walk->alone)
         return;
     if (base)
-        report_line(report, "Start to check BASE AOF (RESP format).");
+        report_line(report, "Start to check BASE AOF (%s format).", snapshot ? "RDB" : "RESP");
     else if (!report->incr_begun)
         report_line(report, "Start to check INCR files.");
     report->incr_begun |= !base;
@@ -183,18 +188,25 @@ static void say_facts(struct about *about, const struct fault *fault)
 {
     const struct walk_file *file = about->file;
     char fault_text[2048];
-    if (file->snapshot)
-        return;
+    if (file->snapshot && file->rdb.end > 0) {
+        report_line(about->report, "[info] %" PRIu64 " keys read", file->rdb.keys);
+        report_line(about->report, "[info] %" PRIu64 " expires", file->rdb.expiring);
+        report_line(about->report, "%s: a snapshot of %" PRIu64 " bytes, RDB version %d, %s",
+                    about->name, file->rdb.end, file->rdb.version,
+                    file->rdb.checked ? "its checksum holds" : "which has no checksum");
+        report_line(about->report, "RDB preamble is OK, proceeding with AOF tail...");
+    }
     report_line(about->report,
                 "%s: %s, %" PRIu64 " batches (%" PRIu64 " to %" PRIu64 "), %" PRIu64
                 " commands, %" PRIu64 " bytes, seq %" PRIu64 " to %" PRIu64,
                 about->name, verdict_text(file), file->batches, file->batch_from, file->batch_to,
                 file->commands, file->size, file->seq_from, file->seq_to);
-    if (file->raw)
+    uint64_t raw_from = file->snapshot ? file->rdb.end : file->raw_from;
+    if (file->raw && (!file->snapshot || raw_from < file->raw_to))
         report_line(about->report,
                     "  bytes %" PRIu64 " to %" PRIu64
                     " were written by a stock server: no checksum protects them",
-                    file->raw_from, file->raw_to);
+                    raw_from, file->raw_to);
     if (file->verdict == VERDICT_TORN)
         report_line(about->report, "  torn tail of %" PRIu64 " bytes at offset %" PRIu64 " (%s)%s",
                     file->size - file->good_to, file->good_to, file->why,
@@ -209,8 +221,10 @@ static void say_validity(struct about *about, bool base)
     const struct walk_file *file = about->file;
     const char *kind = report->walk->alone ? "" : base ? "BASE " : "INCR ";
     bool fixing = report->options->mode == CHECK_FIX;
-    if (file->snapshot)
-        report_line(report, "%sAOF %s is a snapshot (RDB), which this version does not check", kind,
+    if (is_bad_snapshot(file))
+        report_line(report,
+                    "AOF %s is not valid. The snapshot (RDB) in it is damaged: only a good copy of "
+                    "the file helps.",
                     about->name);
     else if (file->size == 0 && !file->lost[0])
         report_line(report, "%sAOF %s is empty", kind, about->name);
@@ -239,6 +253,9 @@ static void put_file(struct about *about, bool base, const struct fault *fault)
                file->batches, file->batch_from, file->batch_to);
     buf_printf(out, ",\"commands\":%" PRIu64 ",\"seq_from\":%" PRIu64 ",\"seq_to\":%" PRIu64,
                file->commands, file->seq_from, file->seq_to);
+    if (file->snapshot)
+        buf_printf(out, ",\"keys\":%" PRIu64 ",\"rdb_to\":%" PRIu64, file->rdb.keys,
+                   file->rdb.end);
     if (file->raw)
         buf_printf(out, ",\"raw_from\":%" PRIu64 ",\"raw_to\":%" PRIu64, file->raw_from,
                    file->raw_to);
@@ -262,9 +279,9 @@ int report_file(struct check_report *report, struct walk *walk, int index,
     struct about about = {.report = report, .file = file, .name = entry->name};
     bool base = entry->type == MANIFEST_BASE;
     uint64_t lines = 0;
-    say_heading(report, base);
+    say_heading(report, base, file->snapshot);
     say_facts(&about, fault);
-    int status = file->size > 0 && !file->snapshot ? say_drops(&about, index) : 0;
+    int status = file->size > 0 ? say_drops(&about, index) : 0;
     if (status == 0 && file->size > 0)
         status = count_lines(&about, file->good_to, &lines);
     if (status < 0) {
@@ -272,13 +289,14 @@ int report_file(struct check_report *report, struct walk *walk, int index,
         return status;
     }
     report->lines += lines;
-    if (!file->snapshot)
-        report_line(report,
-                    "AOF analyzed: filename=%s, size=%" PRIu64 ", ok_up_to=%" PRIu64
-                    ", ok_up_to_line=%" PRIu64 ", diff=%" PRIu64,
-                    about.name, file->size, file->good_to, report->lines + 1,
-                    file->size - (file->good_to < file->size ? file->good_to : file->size));
-    report->unchecked |= file->snapshot;
+    report_line(report,
+                "AOF analyzed: filename=%s, size=%" PRIu64 ", ok_up_to=%" PRIu64
+                ", ok_up_to_line=%" PRIu64 ", diff=%" PRIu64,
+                about.name, file->size, file->good_to, report->lines + 1,
+                file->size - (file->good_to < file->size ? file->good_to : file->size));
+    report->keys += file->rdb.keys;
+    report->snapshot |= file->snapshot;
+    report->snapshot_bad |= is_bad_snapshot(file);
     report->invalid |= file->verdict != VERDICT_CLEAN;
     report->damaged |= file->verdict == VERDICT_CORRUPT;
     if (file->batch_to > report->above)

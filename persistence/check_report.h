@@ -21,7 +21,9 @@ struct check_report {
     bool begun, incr_begun;
     bool invalid;     /* a file is torn or damaged */
     bool damaged;     /* not only torn */
-    bool unchecked;   /* a file is a snapshot */
+    uint64_t keys;    /* of a snapshot */
+    bool snapshot;    /* a file is one, or begins with one */
+    bool snapshot_bad;
     bool end_missing; /* kv.durable proves more than there is */
 };
 

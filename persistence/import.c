@@ -2,6 +2,7 @@
  *
  *   what is found                what it becomes
  *   dir/appendonly.aof           the base, appendonlydir/appendonly.aof
+ *   no log, but dir/dump.rdb     the base, a copy in appendonlydir/dump.rdb
  *   a stock server's manifest    the same files, each with `kvraw` over the bytes that have no
  *                                trailers, and the kvid that the data has from now on
  *
@@ -10,6 +11,7 @@
 #include "persistence/import.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,10 +19,10 @@
 #include "persistence/file.h"
 #include "persistence/walk.h"
 
-void import_single(struct manifest *out, const char *append_filename)
+void import_single(struct manifest *out, const char *name)
 {
     *out = (struct manifest){0};
-    manifest_add(out, MANIFEST_BASE, append_filename, 1);
+    manifest_add(out, MANIFEST_BASE, name, 1);
 }
 
 static int call_failed(struct fault *fault, int status, const char *path, const char *doing)
@@ -31,7 +33,7 @@ static int call_failed(struct fault *fault, int status, const char *path, const 
 
 /* The manifest as a stock server writes it in this case; whoever starts next goes on from it. */
 static int store_stock_manifest(const struct walk *walk, const char *append_filename,
-                                struct fault *fault)
+                                const char *name, struct fault *fault)
 {
     char path[512];
     struct buf text = {0};
@@ -41,7 +43,7 @@ static int store_stock_manifest(const struct walk *walk, const char *append_file
     if (there != 0)
         return there < 0 ? call_failed(fault, there, path, "stat") : 0;
     struct manifest single;
-    import_single(&single, append_filename);
+    import_single(&single, name);
     manifest_format_stock(&single, &text);
     int status = file_replace(walk->disk, path, buf_slice(&text), &renamed, fault);
     manifest_free(&single);
@@ -49,19 +51,44 @@ static int store_stock_manifest(const struct walk *walk, const char *append_file
     return status;
 }
 
+/* A copy under another name, complete and synced: what has the right name is whole. */
+static int copy_aside(const struct disk *disk, const char *from, const char *to,
+                      struct fault *fault)
+{
+    int status = disk->unlink(disk->self, to); /* of a start that was cut short */
+    if (status < 0 && status != -ENOENT)
+        return call_failed(fault, status, to, "delete");
+    int fd = disk->open(disk->self, from, O_RDONLY, 0);
+    if (fd < 0)
+        return call_failed(fault, fd, from, "open");
+    int64_t size = disk->size(disk->self, fd);
+    if (size < 0)
+        status = call_failed(fault, (int)size, from, "stat");
+    else
+        status = file_copy_range(disk, fd, from, 0, (off_t)size, to, fault);
+    disk->close(disk->self, fd);
+    return status;
+}
+
 int import_move(const struct walk *walk, const char *append_filename, struct fault *fault)
 {
     const struct disk *disk = walk->disk;
-    char to[512];
-    if (walk->count == 0 || !walk->files[0].moving)
+    const struct walk_file *file = walk->files;
+    char to[512], aside[520];
+    if (walk->count == 0 || !file->moving)
         return 0;
-    int status = store_stock_manifest(walk, append_filename, fault);
+    const char *name = walk->manifest->files[file->entry].name;
+    int status = store_stock_manifest(walk, append_filename, name, fault);
+    snprintf(to, sizeof(to), "%s/%s", walk->directory, name);
+    snprintf(aside, sizeof(aside), "%s.tmp", to);
+    if (status == 0 && file->dump)
+        status = copy_aside(disk, file->path, aside, fault);
     if (status < 0)
         return status;
-    snprintf(to, sizeof(to), "%s/%s", walk->directory, append_filename);
-    status = disk->rename(disk->self, walk->files[0].path, to);
+    const char *from = file->dump ? aside : file->path;
+    status = disk->rename(disk->self, from, to);
     if (status < 0)
-        return call_failed(fault, status, walk->files[0].path, "rename");
+        return call_failed(fault, status, from, "rename");
     status = disk->fsync_directory(disk->self, walk->directory);
     if (status == 0)
         status = disk->fsync_directory(disk->self, walk->parent);

@@ -8,12 +8,13 @@ struct disk;
 struct fault;
 struct walk;
 
-/* A manifest that names the single file of an old stock server (dir/appendonly.aof) as its base. */
-void import_single(struct manifest *out, const char *append_filename);
+/* A manifest that names one file beside the log's directory as its base: the single file of an old
+ * stock server (dir/appendonly.aof), or a dump. */
+void import_single(struct manifest *out, const char *name);
 
 /* Bring that file into the log's directory, as a stock server of version 7 does: a manifest that
- * names it first, then the file. A crash in between leaves what import and stock servers go on
- * from. Nothing to do for files that are in their place. */
+ * names it first, then the file; a dump is copied and stays where it was. A crash in between leaves
+ * what import goes on from. Nothing to do for files that are in their place. */
 must_check int import_move(const struct walk *walk, const char *append_filename,
                            struct fault *fault);
 

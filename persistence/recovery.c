@@ -1,12 +1,13 @@
 /* Recovery: what a data directory holds becomes an applied stream of commands.
  *
- *   1. choose      manifest; else a single-file log; else nothing at all. Files that prove that
- *                  there was data, but don't say what belongs to it: refuse.
+ *   1. choose      manifest; else a single-file log; else a dump; else nothing at all. Files that
+ *                  prove that there was data, but don't say what belongs to it: refuse.
  *   2. settle      sync manifest, files and directories, then drop their pages from the cache:
  *                  after a failed sync, clean pages can lie, and what is served must be on the
  *                  medium.
- *   3. read        walk the files (walk.c): each batch is judged, then applied; of a large log
- *                  a thread judges (ahead.c).
+ *   3. read        walk the files (walk.c): the entries of a snapshot are put (rdb_load.c); each
+ *                  batch is judged, then applied; of a large log without a snapshot a thread judges
+ *                  (ahead.c).
  *   4. cut         a torn tail is copied aside, synced, and cut off, synced.
  *   5. hand over   where the stream stands, and the manifest with which the log goes on. The log
  *                  makes a new file and switches the manifest; only then is anything served.
@@ -236,6 +237,7 @@ static int make_directory(struct recovery *recovery)
     return call_failed(recovery->fault, status, recovery->options->dir, "sync of the directory");
 }
 
+/* A dump beside the log's directory: left alone if there is a log, else its base. */
 static int note_dump(struct recovery *recovery, bool has_log)
 {
     const struct recovery_options *options = recovery->options;
@@ -247,14 +249,12 @@ static int note_dump(struct recovery *recovery, bool has_log)
         status = exists(recovery, path);
     if (status <= 0)
         return status;
-    if (!has_log)
-        return fault_set(recovery->fault, KV_EREFUSED, path, -1,
-                         "there is a snapshot and no log. This version of kv does not read "
-                         "snapshots, and it does not begin empty where there is data. Nothing was "
-                         "changed. Load it into a stock server with appendonly yes and "
-                         "aof-use-rdb-preamble no, and start kv on that server's appendonlydir; or "
-                         "move the snapshot away to begin empty");
-    say(recovery, false, "the log is loaded; the snapshot %s beside it is left as it is", path);
+    if (has_log && !is_named(&recovery->manifest, options->db_filename)) {
+        say(recovery, false, "the log is loaded; the snapshot %s beside it is left as it is", path);
+    } else if (!has_log) {
+        say(recovery, false, "there is no log: importing the snapshot %s", path);
+        import_single(&recovery->manifest, options->db_filename);
+    }
     return 0;
 }
 
@@ -385,6 +385,26 @@ static int apply_part(struct recovery *recovery, int file, struct reader *reader
     return status;
 }
 
+static int put_entry(void *env, int db, struct entry *entry, struct fault *fault)
+{
+    struct recovery *recovery = env;
+    return recovery->options->put(recovery->options->env, db, entry, fault);
+}
+
+static void presize(void *env, int db, uint64_t keys)
+{
+    struct recovery *recovery = env;
+    if (recovery->options->presize)
+        recovery->options->presize(recovery->options->env, db, keys);
+}
+
+static void count_keys(void *env, uint64_t offset, uint64_t keys)
+{
+    struct recovery *recovery = env;
+    recovery->progress.keys = keys;
+    report_progress(recovery, offset, false);
+}
+
 static void apply_soon(void *env, int step, int argc, const struct slice *argv)
 {
     struct recovery *recovery = env;
@@ -405,7 +425,7 @@ static void enter_file(struct recovery *recovery, int file)
     report_progress(recovery, 0, true);
 }
 
-/* A small log: check a batch, apply it, and so on. */
+/* A small log, or a snapshot: check a batch, apply it, and so on. */
 static int read_files(struct recovery *recovery)
 {
     int status = 0;
@@ -416,7 +436,7 @@ static int read_files(struct recovery *recovery)
     return status;
 }
 
-/* A large log: a thread checks, this one applies. */
+/* A large log of commands: a thread checks, this one applies. */
 static int read_files_ahead(struct recovery *recovery)
 {
     struct reader reader = {.fd = -1};
@@ -447,8 +467,9 @@ static int read_log(struct recovery *recovery)
 {
     if (recovery->fault)
         *recovery->fault = (struct fault){.offset = -1};
-    int status = recovery->progress.bytes_total < AHEAD_BYTES_LEAST ? read_files(recovery)
-                                                                    : read_files_ahead(recovery);
+    bool small = recovery->progress.bytes_total < AHEAD_BYTES_LEAST;
+    bool snapshot = recovery->walk.count > 0 && recovery->walk.files[0].snapshot;
+    int status = small || snapshot ? read_files(recovery) : read_files_ahead(recovery);
     if (status < 0)
         return status;
     enter_file(recovery, recovery->walk.count);
@@ -540,6 +561,21 @@ static void make_kvid(struct recovery *recovery)
         snprintf(kvid + 2 * i, 3, "%02x", bytes[i]);
 }
 
+static void say_taken_over(struct recovery *recovery, const struct walk_file *file)
+{
+    uint64_t from = file->snapshot ? file->rdb.end : file->raw_from;
+    if (file->snapshot)
+        say(recovery, false, "%s: a snapshot%s%s with %llu keys (RDB %d, %s) is the log's base",
+            file->path, file->rdb.server[0] ? " by server version " : "", file->rdb.server,
+            (unsigned long long)file->rdb.keys, file->rdb.version,
+            file->rdb.checked ? "its checksum holds" : "it has no checksum");
+    if (file->raw && file->raw_to > from)
+        say(recovery, true,
+            "%s: %llu bytes from offset %llu were written by a stock server. They are taken over, "
+            "but no checksum protects them until the log is rewritten",
+            file->path, (unsigned long long)(file->raw_to - from), (unsigned long long)from);
+}
+
 static int hand_over(struct recovery *recovery)
 {
     struct inventory inventory;
@@ -556,13 +592,9 @@ static int hand_over(struct recovery *recovery)
     for (int i = 0; i < walk->count; i++) {
         out->batches += walk->files[i].batches;
         out->commands += walk->files[i].commands;
-        if (walk->files[i].raw && out->imported)
-            say(recovery, true,
-                "%s: %llu bytes from offset %llu were written by a stock server. They are taken "
-                "over, but no checksum protects them until the log is rewritten",
-                walk->files[i].path,
-                (unsigned long long)(walk->files[i].raw_to - walk->files[i].raw_from),
-                (unsigned long long)walk->files[i].raw_from);
+        out->keys += walk->files[i].rdb.keys;
+        if (out->imported)
+            say_taken_over(recovery, &walk->files[i]);
     }
     drop_empty(recovery);
     import_mark(walk, &recovery->manifest);
@@ -611,8 +643,13 @@ int recovery_run(const struct recovery_options *options, struct recovery_result 
                                   .directory = recovery.directory,
                                   .parent = options->dir,
                                   .manifest = &recovery.manifest,
+                                  .dump = options->db_filename,
                                   .env = &recovery,
-                                  .good = apply_batch};
+                                  .good = apply_batch,
+                                  .rdb = {.limits = options->limits,
+                                          .put = put_entry,
+                                          .presize = presize,
+                                          .progress = count_keys}};
     if (status == 0)
         status = run(&recovery);
     walk_close(&recovery.walk);

@@ -11,10 +11,13 @@
 #include "persistence/log.h"
 
 struct disk;
+struct entry;
 struct fault;
+struct type_limits;
 
 struct recovery_progress {
     uint64_t bytes_total, bytes_done, commands;
+    uint64_t keys; /* of a snapshot */
 };
 
 struct recovery_options {
@@ -22,11 +25,15 @@ struct recovery_options {
     const char *dir;             /* the data directory; appendonlydir lies in it */
     const char *append_dirname;  /* "appendonlydir" */
     const char *append_filename; /* "appendonly.aof" */
-    /* "dump.rdb" or so: a dump beside no log is refused until snapshots are read */
-    const char *db_filename;
+    const char *db_filename;     /* "dump.rdb": without a log it becomes the log's base */
+    const struct type_limits *limits; /* of the entries of a snapshot */
     void *env;
     /* Apply one command of the log. 0, or KV_E... with `fault` saying which command and why. */
     int (*apply)(void *env, int argc, const struct slice *argv, struct fault *fault);
+    /* Put one entry of a snapshot, which comes before all commands; it is taken over. */
+    int (*put)(void *env, int db, struct entry *entry, struct fault *fault);
+    /* Before those of a database: how many there will be. May be NULL. */
+    void (*presize)(void *env, int db, uint64_t keys);
     /* May be NULL. Called some time before a command is applied, in two steps (0, 1): what it will
      * need may be brought into the processor's cache; nothing may change. */
     void (*soon)(void *env, int step, int argc, const struct slice *argv);
@@ -40,7 +47,7 @@ struct recovery_options {
 
 struct recovery_result {
     struct log_start start; /* for log_open; the caller frees start.manifest */
-    uint64_t batches, commands;
+    uint64_t batches, commands, keys; /* keys: those of a snapshot */
     uint64_t torn_bytes; /* cut from the tail, kept aside */
     char torn_copy[512]; /* where */
     bool imported;       /* taken over from a stock server */

@@ -152,7 +152,11 @@ int salvage_tour(struct walk *walk, int file, uint64_t *above, const struct salv
     int status = reader_open(&reader, walk->disk, walk->files[file].path, fault);
     if (status < 0)
         return status;
-    if (reader.has_header) {
+    if (walk->files[file].snapshot) {
+        reader.at = walk->files[file].rdb.end;
+        if (reader.at > 0) /* else it is damaged, and its end not known */
+            status = tour_raw(&tour, entry->raw ? entry->raw_to : reader.size);
+    } else if (reader.has_header) {
         status = tour_batches(&tour, above);
     } else {
         status = header_lost ? pass_lost_header(&tour) : 0;
@@ -173,8 +177,11 @@ struct listing {
 static void take_name(void *env, const char *name)
 {
     struct listing *listing = env;
-    size_t stem = strlen(listing->name);
+    size_t stem = strlen(listing->name), len = strlen(name);
     uint64_t number;
+    if (len > 4 && len <= MANIFEST_NAME_MAX && strcmp(name + len - 4, ".rdb") == 0 &&
+        !manifest_base(listing->out) && listing->out->count < MANIFEST_FILES_MAX)
+        manifest_add(listing->out, MANIFEST_BASE, name, 1);
     if (strncmp(name, listing->name, stem) != 0 || name[stem] != '.' ||
         strlen(name) > MANIFEST_NAME_MAX || listing->out->count == MANIFEST_FILES_MAX)
         return;

@@ -27,7 +27,7 @@ struct salvage_hooks {
 /* Tour one file of a walk that was opened: behind a bad batch go on with the next one that
  * provably belongs to the file. `above` is the number of the last batch that was seen, raised
  * here: batches at or below it are passed over. A file whose header is lost is read command by
- * command. */
+ * command; of a file with a snapshot, which walk_file has read, what stands behind that. */
 must_check int salvage_tour(struct walk *walk, int file, uint64_t *above,
                             const struct salvage_hooks *hooks, struct fault *fault);
 

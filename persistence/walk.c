@@ -16,6 +16,10 @@
  *   6. Raw bytes are read command by command. In the last file an incomplete command or MULTI at
  *      the end is torn, and so are zero bytes up to the end. Anything else that can't be read is
  *      damage: nobody can know whether what follows was acknowledged.
+ *   7. The first file may begin with a snapshot (RDB), with raw commands behind it, or nothing. It
+ *      has a checksum of its own, and is whole or damaged: a stock server answers for nothing
+ *      before it is complete. The sequence does not count its bytes. kv's own base, which is not
+ *      kvraw, has nothing behind it; neither has a dump.
  */
 #include "persistence/walk.h"
 
@@ -87,6 +91,22 @@ static int corrupt_batch(struct pass *pass, uint64_t to, const char *proof)
                          reader_why_text(reader->why), proof, keys.data);
     buf_free(&keys);
     return status;
+}
+
+/* The same for a snapshot, of which only a copy helps. */
+static int corrupt_snapshot(struct pass *pass, int64_t offset, const char *what)
+{
+    char text[700];
+    pass->file->verdict = VERDICT_CORRUPT;
+    pass->file->rdb.end = 0;
+    snprintf(text, sizeof(text), "%s", what);
+    return fault_set(pass->fault, KV_ECORRUPT, pass->file->path, offset,
+                     "the snapshot is damaged: %s%s", text,
+                     pass->walk->keep_going ? ""
+                     : pass->file->dump ? ". Nothing was changed. Put a good copy in its place, or "
+                                          "move it away to begin empty"
+                                        : ". Nothing was changed. Put a good copy of this file in "
+                                          "its place: there is no way to go on without it");
 }
 
 static int pass_good(struct pass *pass, const struct reader_batch *batch)
@@ -261,6 +281,53 @@ static int check_chain(struct pass *pass)
                    what);
 }
 
+/* Rule 7. The reader comes to stand behind the snapshot. */
+static int walk_snapshot(struct pass *pass, uint64_t end)
+{
+    struct walk_file *file = pass->file;
+    struct fault fault = {.offset = -1};
+    struct rdb_load load = pass->walk->rdb;
+    bool alone = file->dump || (pass->walk->manifest->sealed && !pass->entry->raw);
+    load.disk = pass->walk->disk;
+    load.path = file->path;
+    load.env = pass->walk->env;
+    int status = rdb_load(&load, &file->rdb, &fault);
+    if (status == KV_ECORRUPT)
+        return corrupt_snapshot(pass, fault.offset, fault.text);
+    if (status < 0) {
+        if (pass->fault)
+            *pass->fault = fault;
+        return status;
+    }
+    if (file->rdb.end > end || (alone && file->rdb.end < end))
+        return corrupt_snapshot(pass, (int64_t)file->rdb.end,
+                                file->rdb.end > end ? "it is longer than the manifest says"
+                                                    : "it ends here, and the file does not");
+    pass->reader.at = file->good_to = file->rdb.end;
+    return 0;
+}
+
+/* A file without a header. */
+static int walk_plain(struct pass *pass)
+{
+    struct walk *walk = pass->walk;
+    struct walk_file *file = pass->file;
+    bool whole = !walk->manifest->sealed || !pass->entry->raw;
+    uint64_t end = whole ? file->size : pass->entry->raw_to;
+    bool own = walk->manifest->sealed && !pass->entry->raw;
+    int status = 0;
+    if (own)
+        file->seq_from = file->seq_to = walk->seq = pass->entry->kvseq;
+    pass->reader.seq = walk->seq;
+    if (file->snapshot)
+        status = walk_snapshot(pass, end);
+    if (status == 0 && !own)
+        status = walk_raw(pass, end, file->last && !walk->manifest->sealed);
+    if (file->snapshot)
+        file->raw_from = 0;
+    return status;
+}
+
 int walk_file(struct walk *walk, int index, struct fault *fault)
 {
     struct walk_file *file = &walk->files[index];
@@ -280,9 +347,7 @@ int walk_file(struct walk *walk, int index, struct fault *fault)
             status = walk_batches(&pass);
         walk->chained = true;
     } else {
-        uint64_t end = walk->manifest->sealed ? pass.entry->raw_to : file->size;
-        pass.reader.seq = walk->seq;
-        status = walk_raw(&pass, end, file->last && !walk->manifest->sealed);
+        status = walk_plain(&pass);
     }
     walk->seq = pass.reader.seq;
     walk->broken = status == KV_ECORRUPT;
@@ -317,6 +382,7 @@ static int find_file(struct walk *walk, struct walk_file *file, struct fault *fa
         if (there > 0) {
             memcpy(file->path, beside, sizeof(beside));
             file->moving = true;
+            file->dump = walk->dump && strcmp(entry->name, walk->dump) == 0;
         }
     }
     if (there < 0) {
@@ -334,17 +400,17 @@ static int check_raw(struct walk *walk, struct reader *reader, struct walk_file 
                      const struct manifest_file *entry, struct fault *fault)
 {
     struct slice magic;
-    int status = reader_view(reader, 0, 5, &magic, fault);
+    int status = reader_view(reader, 0, RDB_MAGIC_BYTES, &magic, fault);
     if (status < 0)
         return status;
-    file->snapshot = slice_equal(magic, SLICE("REDIS"));
-    if (file->snapshot)
-        return fault_set(fault, KV_EREFUSED, reader->path, 0,
-                         "this file begins with a snapshot (RDB), and this version of kv reads "
-                         "logs in command form only. Nothing was changed. On the stock server: "
-                         "redis-cli CONFIG SET aof-use-rdb-preamble no, then BGREWRITEAOF, and "
-                         "start kv on what that leaves");
+    file->snapshot = file == walk->files && rdb_is_magic(magic);
+    if (file->dump && !file->snapshot)
+        return fault_set(fault, KV_ECORRUPT, reader->path, 0,
+                         "this is no snapshot (RDB), though it has its name. Nothing was changed. "
+                         "Put a good copy in its place, or move it away to begin empty");
     if (!walk->manifest->sealed)
+        return 0;
+    if (file->snapshot && !entry->raw && entry->type == MANIFEST_BASE)
         return 0;
     if (!entry->raw || entry->raw_from != 0)
         return corrupt(walk, reader->path, 0, fault, "the file does not begin with kv's header");

@@ -9,6 +9,7 @@
 #include "persistence/durable.h"
 #include "persistence/format.h"
 #include "persistence/manifest.h"
+#include "persistence/rdb_load.h"
 #include "persistence/verdict.h"
 
 struct disk;
@@ -20,16 +21,19 @@ struct reader_batch;
 struct walk_file {
     int entry; /* its line in the manifest */
     char path[512];
-    bool moving; /* still beside the directory: a single-file log of a stock server */
+    bool moving; /* still beside the directory: a single-file log of a stock server, or a dump */
+    bool dump;   /* the same, and it is a dump: to be copied, not moved */
     bool last;
-    bool snapshot; /* an RDB, which is not read yet */
+    bool snapshot;        /* begins with an RDB */
+    struct rdb_found rdb; /* what that holds */
     uint64_t size;
     bool has_header;
     struct format_header header;
     uint64_t seq_from, seq_to, batch_from, batch_to; /* numbers of its first and last batch */
     uint64_t batches, commands;
     uint64_t good_to; /* all before is good */
-    bool raw;         /* raw_from .. raw_to has no trailers: written by a stock server */
+    bool raw;         /* raw_from .. raw_to has no trailers: written by a stock server; from 0 if
+                       * it begins with a snapshot */
     uint64_t raw_from, raw_to;
     enum verdict verdict;
     char why[160];  /* TORN: what is wrong behind good_to */
@@ -41,6 +45,7 @@ struct walk {
     const char *directory; /* appendonlydir */
     const char *parent;    /* dir */
     const struct manifest *manifest;
+    const char *dump;    /* name of a base that is a dump, if it lies in `parent`; may be NULL */
     struct durable slot; /* of kv.durable; kvid "" if there is none */
     bool alone;          /* one file, taken out of its log: what was before it is not asked */
     bool keep_going;     /* walk_open: note damage in the file's `lost`, and go on */
@@ -49,6 +54,9 @@ struct walk {
      * negative result ends the walk. NULL: only judge. */
     int (*good)(void *env, int file, struct reader *reader, const struct reader_batch *batch,
                 struct fault *fault);
+    /* What to do with entries of snapshots; limits, put, presize and progress, whose env is that
+     * above. */
+    struct rdb_load rdb;
     /* filled in by walk_open */
     struct walk_file *files;
     int count;
@@ -62,10 +70,11 @@ struct walk {
 
 /* Find and open every file once and read its header. The members before `files` are set by the
  * caller. KV_ECORRUPT: a file is missing, is not what the manifest says, or belongs to other
- * data. KV_EREFUSED: a snapshot that can't be read. walk_close in any case. */
+ * data. walk_close in any case. */
 must_check int walk_open(struct walk *walk, struct fault *fault);
 
-/* Walk one file; in order. 0: verdict CLEAN or TORN. KV_ECORRUPT with file, offset, batch, keys. */
+/* Walk one file; in order. 0: verdict CLEAN or TORN. KV_ECORRUPT with file, offset, batch, keys.
+ * KV_EVERSION: a snapshot holds what is not known here. */
 must_check int walk_file(struct walk *walk, int file, struct fault *fault);
 
 /* After the last file: is there anything that kv.durable proves, but no file holds? */

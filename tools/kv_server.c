@@ -132,6 +132,18 @@ static void apply_soon(void *env, int step, int argc, const struct slice *argv)
     replay_soon(server->engine, step, argc, argv);
 }
 
+static int put_entry(void *env, int db, struct entry *entry, struct fault *fault)
+{
+    struct server *server = env;
+    return replay_entry(server->engine, db, entry, fault);
+}
+
+static void presize(void *env, int db, uint64_t keys)
+{
+    struct server *server = env;
+    replay_presize(server->engine, db, keys);
+}
+
 static void on_progress(void *env, const struct recovery_progress *progress)
 {
     struct server *server = env;
@@ -153,8 +165,8 @@ static void on_progress(void *env, const struct recovery_progress *progress)
     double percent = progress->bytes_total > 0 ? 100.0 * (double)progress->bytes_done /
                                                      (double)progress->bytes_total
                                                : 100.0;
-    snprintf(line, sizeof(line), "Loading the log: %.1f%%, %llu commands", percent,
-             (unsigned long long)progress->commands);
+    snprintf(line, sizeof(line), "Loading the log: %.1f%%, %llu keys, %llu commands", percent,
+             (unsigned long long)progress->keys, (unsigned long long)progress->commands);
     say(server, false, line);
 }
 
@@ -174,8 +186,8 @@ static void on_news(void *env)
 static void say_loaded(struct server *server, const struct recovery_result *result, int64_t took_ms)
 {
     char line[1024];
-    snprintf(line, sizeof(line), "DB loaded from the log: %llu commands, %.3f seconds",
-             (unsigned long long)result->commands, (double)took_ms / 1000.0);
+    snprintf(line, sizeof(line), "DB loaded from the log: %llu keys, %llu commands, %.3f seconds",
+             (unsigned long long)result->keys, (unsigned long long)result->commands, (double)took_ms / 1000.0);
     say(server, false, line);
     if (result->imported)
         say(server, false, "What a stock server wrote was taken over");
@@ -199,7 +211,10 @@ static int open_store(struct server *server, struct fault *fault)
             .append_filename = settings->append_filename,
             .db_filename = settings->db_filename,
             .env = server,
+            .limits = &settings->limits,
             .apply = apply,
+            .put = put_entry,
+            .presize = presize,
             .soon = apply_soon,
             .progress = on_progress,
             .say = say,

@@ -15,6 +15,7 @@
 #include "persistence/store.h"
 #include "tests/support/log_rig.h"
 #include "tests/support/log_writer.h"
+#include "tests/support/rdb_writer.h"
 
 #define SET(key) "*3\r\n$3\r\nSET\r\n$1\r\n" key "\r\n$1\r\n1\r\n"
 #define MULTI "*1\r\n$5\r\nMULTI\r\n"
@@ -142,6 +143,46 @@ static void make_continued(struct faulty_disk *disk)
     log_writer_free(&one);
 }
 
+static void put_snapshot(struct faulty_disk *disk, const char *name, const char *keys,
+                         const char *behind)
+{
+    struct buf file = {0};
+    char path[128];
+    rdb_writer_begin(&file, "REDIS0010");
+    for (; *keys; keys++)
+        rdb_writer_string(&file, (struct slice){keys, 1}, SLICE("1"));
+    rdb_writer_end(&file);
+    buf_append_text(&file, behind);
+    snprintf(path, sizeof(path), "data/%s", name);
+    faulty_disk_put(disk, path, buf_slice(&file));
+    buf_free(&file);
+}
+
+static void make_dump(struct faulty_disk *disk)
+{
+    put_snapshot(disk, "dump.rdb", "abc", "");
+}
+
+static void make_empty_dump(struct faulty_disk *disk)
+{
+    put_snapshot(disk, "dump.rdb", "", "");
+}
+
+static void make_snapshot_and_log(struct faulty_disk *disk)
+{
+    faulty_disk_put_directory(disk, "data/appendonlydir");
+    put_snapshot(disk, "appendonlydir/appendonly.aof.1.base.rdb", "ab", "");
+    put(disk, "appendonlydir/appendonly.aof.1.incr.aof", SET("c") MULTI SET("d"));
+    put(disk, "appendonlydir/appendonly.aof.manifest",
+        "file appendonly.aof.1.base.rdb seq 1 type b\n"
+        "file appendonly.aof.1.incr.aof seq 1 type i\n");
+}
+
+static void make_preamble(struct faulty_disk *disk)
+{
+    put_snapshot(disk, "appendonly.aof", "ab", SET("c") MULTI SET("d"));
+}
+
 static const struct scene scenes[] = {
     {"nothing", make_nothing, ""},
     {"a single file", make_single_file, "abcd"},
@@ -150,6 +191,10 @@ static const struct scene scenes[] = {
     {"a torn log", make_torn_log, "ab"},
     {"leftovers", make_leftovers, "a"},
     {"a log that a stock server continued", make_continued, "abc"},
+    {"a dump", make_dump, "abc"},
+    {"an empty dump", make_empty_dump, ""},
+    {"a snapshot and a log", make_snapshot_and_log, "abc"},
+    {"a single file that begins with a snapshot", make_preamble, "abc"},
 };
 
 static int see(void *env, int argc, const struct slice *argv, struct fault *fault unused)

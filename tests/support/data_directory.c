@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/base/attr.h"
+#include "core/type/entry.h"
 #include "persistence/file.h"
 
 void data_directory_make(struct data_directory *directory)
@@ -101,6 +102,17 @@ static int apply(void *env, int argc, const struct slice *argv, struct fault *fa
     return 0;
 }
 
+static int put(void *env, int db, struct entry *entry, struct fault *fault unused)
+{
+    struct data_directory *directory = env;
+    char digits[24];
+    struct slice key = entry_key(entry), text = entry_string(entry, digits);
+    buf_printf(&directory->applied, "PUT %d %.*s %.*s;", db, (int)key.len, key.data, (int)text.len,
+               text.data);
+    entry_free(entry);
+    return 0;
+}
+
 static void say(void *env, bool warning, const char *line)
 {
     struct data_directory *directory = env;
@@ -121,6 +133,7 @@ int data_directory_recover(struct data_directory *directory)
                                        .db_filename = "dump.rdb",
                                        .env = directory,
                                        .apply = apply,
+                                       .put = put,
                                        .say = say,
                                        .random_bytes = random_bytes};
     buf_clear(&directory->applied);

@@ -14,7 +14,8 @@
 
 struct data_directory {
     char path[64], log[96]; /* and its appendonlydir */
-    struct buf applied;     /* commands: words separated by spaces, ; behind each */
+    struct buf applied;     /* commands: words separated by spaces, ; behind each; entries of a
+                             * snapshot as PUT <db> <key> <value> */
     struct buf said;        /* lines for the operator */
     struct recovery_result result;
     struct fault fault;

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "core/base/hash.h"
+#include "core/type/entry.h"
 #include "persistence/format.h"
 #include "persistence/manifest.h"
 #include "persistence/store.h"
@@ -73,13 +74,35 @@ static void some_bytes(void *env unused, void *out, size_t len)
     memset(out, 0x5a, len);
 }
 
-static struct recovery_options recovery_options(struct faulty_disk *disk, rig_apply *apply,
-                                                void *env)
+/* Where commands go, and entries of a snapshot, as SET. */
+struct sink {
+    rig_apply *apply;
+    void *env;
+};
+
+static int apply_through(void *env, int argc, const struct slice *argv, struct fault *fault)
+{
+    const struct sink *sink = env;
+
+    return sink->apply(sink->env, argc, argv, fault);
+}
+
+static int put_through(void *env, int db unused, struct entry *entry, struct fault *fault)
+{
+    char digits[24];
+    struct slice argv[] = {SLICE("SET"), entry_key(entry), entry_string(entry, digits)};
+    int status = apply_through(env, 3, argv, fault);
+
+    entry_free(entry);
+    return status;
+}
+
+static struct recovery_options recovery_options(struct faulty_disk *disk, struct sink *sink)
 {
     struct recovery_options options = {
         .disk = faulty_disk_port(disk), .dir = "data", .append_dirname = "appendonlydir",
-        .append_filename = "appendonly.aof", .db_filename = "dump.rdb", .env = env,
-        .apply = apply, .random_bytes = some_bytes,
+        .append_filename = "appendonly.aof", .db_filename = "dump.rdb", .env = sink,
+        .apply = apply_through, .put = put_through, .random_bytes = some_bytes,
     };
 
     return options;
@@ -92,14 +115,16 @@ int rig_open_store(struct log_rig *rig, rig_apply *apply, void *env)
         .time_stamps = rig->options.time_stamps, .news = on_news, .news_env = rig,
     };
     struct recovery_result result;
+    struct sink sink = {.apply = apply, .env = env};
 
-    options.recovery = recovery_options(rig->disk, apply, env);
+    options.recovery = recovery_options(rig->disk, &sink);
     return store_open(&options, &rig->journal, &rig->store, &result, &rig->fault);
 }
 
 int rig_recover(struct faulty_disk *disk, rig_apply *apply, void *env, struct fault *fault)
 {
-    struct recovery_options options = recovery_options(disk, apply, env);
+    struct sink sink = {.apply = apply, .env = env};
+    struct recovery_options options = recovery_options(disk, &sink);
     struct recovery_result result;
     int status = recovery_run(&options, &result, fault);
 

@@ -10,6 +10,7 @@
 
 #include "persistence/file.h"
 #include "tests/support/data_directory.h"
+#include "tests/support/rdb_writer.h"
 #include "tests/support/test.h"
 
 #define INCR_1 "appendonly.aof.1.incr.aof"
@@ -150,7 +151,7 @@ static void a_refused_single_file_stays_where_it_is(void **state)
     assert_int_equal(setting->data.fault.offset, sizeof(SET_A) - 1);
     assert_int_equal(access(single, F_OK), 0);
     write_file(single, SLICE("REDIS0010\xfa"));
-    expect_refused(setting, KV_EREFUSED, "snapshot");
+    expect_refused(setting, KV_ECORRUPT, "snapshot");
     assert_int_equal(access(single, F_OK), 0);
     assert_false(data_directory_has(&setting->data, MANIFEST));
 }
@@ -287,18 +288,148 @@ static void a_log_that_a_stock_server_rewrote_is_new_data(void **state)
     assert_string_not_equal(setting->data.result.start.kvid, LOG_WRITER_KVID);
 }
 
-static void a_snapshot_without_a_log_is_refused(void **state)
+/* A snapshot that holds a = 1 in database 0, b = 2 in database 3, and then `behind`. */
+static struct slice snapshot(struct buf *file, const char *behind)
+{
+    buf_clear(file);
+    rdb_writer_begin(file, "REDIS0010");
+    rdb_writer_string(file, SLICE("a"), SLICE("1"));
+    rdb_writer_select(file, 3);
+    rdb_writer_string(file, SLICE("b"), SLICE("2"));
+    rdb_writer_end(file);
+    buf_append_text(file, behind);
+    return buf_slice(file);
+}
+
+static void a_dump_without_a_log_becomes_its_base(void **state)
+{
+    struct setting *setting = *state;
+    struct buf file = {0};
+    char dump[128];
+    snprintf(dump, sizeof(dump), "%s/dump.rdb", setting->data.path);
+    write_file(dump, snapshot(&file, ""));
+    expect(setting, "PUT 0 a 1;PUT 3 b 2;");
+    assert_true(setting->data.result.imported);
+    assert_int_equal(setting->data.result.keys, 2);
+    assert_int_equal(setting->data.result.start.seq, 0);
+    assert_int_equal(access(dump, F_OK), 0);
+    assert_true(data_directory_has(&setting->data, "dump.rdb"));
+    const struct manifest_file *base = manifest_base(&setting->data.result.start.manifest);
+    assert_true(base->raw);
+    assert_int_equal(base->raw_from, 0);
+    assert_int_equal(base->raw_to, file.len);
+    /* the crash before the log switched its manifest; what is beside it counts no more */
+    write_file(dump, SLICE("REDIS0010"));
+    expect(setting, "PUT 0 a 1;PUT 3 b 2;");
+    go_on(setting, &setting->one, "SET c 3");
+    expect(setting, "PUT 0 a 1;PUT 3 b 2;SET c 3;");
+    assert_false(setting->data.result.imported);
+    /* the copy is part of the log now */
+    snapshot(&file, "");
+    file.data[file.len - 12] ^= 1;
+    data_directory_save(&setting->data, "dump.rdb", buf_slice(&file));
+    expect_refused(setting, KV_ECORRUPT, "checksum");
+    buf_free(&file);
+}
+
+/* Nothing is written, so that a good copy can be put in its place. */
+static void a_damaged_dump_is_refused_and_nothing_is_written(void **state)
+{
+    struct setting *setting = *state;
+    struct buf file = {0};
+    char dump[128];
+    snprintf(dump, sizeof(dump), "%s/dump.rdb", setting->data.path);
+    write_file(dump, SLICE("REDIS0010"));
+    expect_refused(setting, KV_ECORRUPT, "Put a good copy");
+    write_file(dump, SLICE(""));
+    expect_refused(setting, KV_ECORRUPT, "no snapshot");
+    write_file(dump, SLICE(SET_A));
+    expect_refused(setting, KV_ECORRUPT, "no snapshot");
+    write_file(dump, snapshot(&file, SET_A));
+    expect_refused(setting, KV_ECORRUPT, "it ends here, and the file does not");
+    assert_false(data_directory_has(&setting->data, MANIFEST));
+    assert_false(data_directory_has(&setting->data, "dump.rdb"));
+    write_file(dump, snapshot(&file, ""));
+    expect(setting, "PUT 0 a 1;PUT 3 b 2;");
+    buf_free(&file);
+}
+
+static void beside_a_log_a_dump_is_left_alone(void **state)
 {
     struct setting *setting = *state;
     char dump[128];
     snprintf(dump, sizeof(dump), "%s/dump.rdb", setting->data.path);
     write_file(dump, SLICE("REDIS0010"));
-    expect_refused(setting, KV_EREFUSED, "snapshot");
-    /* beside a log it is left alone */
     save(setting, INCR_1, SET_A);
     save(setting, MANIFEST, STOCK_1);
     expect(setting, "SET a 1;");
     assert_non_null(strstr(setting->data.said.data, "dump.rdb"));
+}
+
+static void a_stock_directory_with_a_snapshot_as_base_is_taken_over(void **state)
+{
+    struct setting *setting = *state;
+    struct buf file = {0};
+    data_directory_save(&setting->data, "appendonly.aof.1.base.rdb", snapshot(&file, ""));
+    save(setting, INCR_1, SET_B SET_A "*3\r\n");
+    save(setting, MANIFEST, "file appendonly.aof.1.base.rdb seq 1 type b\n" STOCK_1);
+    expect(setting, "PUT 0 a 1;PUT 3 b 2;SET b 2;SET a 1;");
+    assert_int_equal(setting->data.result.torn_bytes, 4);
+    assert_int_equal(setting->data.result.start.seq, sizeof(SET_A SET_B) - 1);
+    go_on(setting, &setting->one, "SET c 3");
+    expect(setting, "PUT 0 a 1;PUT 3 b 2;SET b 2;SET a 1;SET c 3;");
+    /* a snapshot of kv's own making: nothing stands behind it */
+    const struct manifest *manifest = &setting->data.result.start.manifest;
+    assert_int_equal(manifest->files[0].raw_to, file.len);
+    buf_free(&file);
+}
+
+static void a_single_file_may_begin_with_a_snapshot(void **state)
+{
+    struct setting *setting = *state;
+    struct buf file = {0};
+    char single[128];
+    snprintf(single, sizeof(single), "%s/appendonly.aof", setting->data.path);
+    write_file(single, snapshot(&file, SET_A "*3\r\n$3"));
+    expect(setting, "PUT 0 a 1;PUT 3 b 2;SET a 1;");
+    assert_int_equal(setting->data.result.torn_bytes, 6);
+    assert_int_equal(setting->data.result.start.seq, sizeof(SET_A) - 1);
+    assert_int_equal(access(single, F_OK), -1);
+    go_on(setting, &setting->one, "SET c 3");
+    expect(setting, "PUT 0 a 1;PUT 3 b 2;SET a 1;SET c 3;");
+    /* the snapshot is whole or damaged, never torn */
+    snapshot(&file, "");
+    for (size_t len = 9; len < file.len; len++) {
+        data_directory_save(&setting->data, "appendonly.aof", (struct slice){file.data, len});
+        save(setting, MANIFEST, "file appendonly.aof seq 1 type b\n");
+        expect_refused(setting, KV_ECORRUPT, "the input ends before");
+    }
+    buf_free(&file);
+}
+
+/* As compaction leaves it: no kvraw, and a sequence to begin with. */
+static void a_snapshot_of_kvs_own_is_a_base_with_nothing_behind_it(void **state)
+{
+    struct setting *setting = *state;
+    struct manifest manifest = {0};
+    struct buf file = {0}, text = {0};
+    struct manifest_file *base =
+        manifest_add(&manifest, MANIFEST_BASE, "appendonly.aof.4.base.rdb", 4);
+    memcpy(base->kvid, LOG_WRITER_KVID, sizeof(base->kvid));
+    base->kvseq = 1000;
+    manifest_format(&manifest, &text);
+    data_directory_save(&setting->data, MANIFEST, buf_slice(&text));
+    data_directory_save(&setting->data, "appendonly.aof.4.base.rdb", snapshot(&file, ""));
+    expect(setting, "PUT 0 a 1;PUT 3 b 2;");
+    assert_int_equal(setting->data.result.start.seq, 1000);
+    assert_false(setting->data.result.imported);
+    assert_false(setting->data.result.start.manifest.files[0].raw);
+    assert_int_equal(setting->data.result.start.manifest.files[0].kvseq, 1000);
+    data_directory_save(&setting->data, "appendonly.aof.4.base.rdb", snapshot(&file, SET_A));
+    expect_refused(setting, KV_ECORRUPT, "it ends here, and the file does not");
+    manifest_free(&manifest);
+    buf_free(&file);
+    buf_free(&text);
 }
 
 int main(void)
@@ -315,7 +446,12 @@ int main(void)
         TEST(damage_of_kvs_batches_is_found_behind_a_stock_server_too),
         TEST(a_damaged_header_is_found_behind_a_stock_server_too),
         TEST(a_log_that_a_stock_server_rewrote_is_new_data),
-        TEST(a_snapshot_without_a_log_is_refused),
+        TEST(a_dump_without_a_log_becomes_its_base),
+        TEST(a_damaged_dump_is_refused_and_nothing_is_written),
+        TEST(beside_a_log_a_dump_is_left_alone),
+        TEST(a_stock_directory_with_a_snapshot_as_base_is_taken_over),
+        TEST(a_single_file_may_begin_with_a_snapshot),
+        TEST(a_snapshot_of_kvs_own_is_a_base_with_nothing_behind_it),
 #undef TEST
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
