@@ -11,9 +11,10 @@ import pytest
 
 import aof
 import kv
-from harness import OK, Server, keyspace
+from harness import OK, Error, Server, keyspace, until
 
 STOCK_TOOL = shutil.which("redis-check-aof")
+TYPES = ("list", "set", "zset", "stream")  # besides strings
 STOCK = {"appendonly": "yes", "appendfsync": "always", "auto_aof_rewrite_percentage": 0}
 
 
@@ -171,6 +172,169 @@ def test_a_single_file_log_is_imported(life):
         assert set(keys_of(server)) == {(0, b"a"), (0, b"b")}
 
 
+# --- Snapshots ------------------------------------------------------------------------------------
+
+HOUR_MS = 3_600_000
+FAR_MS = 4_000_000_000_000
+
+
+def fill_types(connection, name):
+    """Every type that kv has, in its small and its large form; strings in all theirs."""
+    commands = [
+        ("MSET", f"{name}:int", "-123", f"{name}:big", "9223372036854775807", f"{name}:empty", "",
+         f"{name}:text", "text", f"{name}:packed", "abc" * 5000, f"{name}:long", "x" * 300_000),
+        ("SET", b"\x00binary\r\n:" + name.encode(), bytes(range(256))),
+        ("SET", f"{name}:expires", "1", "PXAT", FAR_MS),
+        ("SET", f"{name}:expires soon", "1", "PX", HOUR_MS),
+        ("RPUSH", f"{name}:list", "1", "two", "3" * 30),
+        ("RPUSH", f"{name}:list of many", *[f"element {i}" for i in range(3000)]),
+        ("RPUSH", f"{name}:list of large", "a" * 20_000, "b" * 20_000, "c"),
+        ("SADD", f"{name}:intset", *range(-50, 50)),
+        ("SADD", f"{name}:set", "a", "b", "3"),
+        ("SADD", f"{name}:set of many", *[f"member {i}" for i in range(1000)]),
+        ("ZADD", f"{name}:zset", "-inf", "a", "1.5", "b", "+inf", "c", "3", "4"),
+        ("ZADD", f"{name}:zset of many", *[x for i in range(500) for x in (i / 7, f"m{i}")]),
+        ("HSET", f"{name}:hash", "field", "value", "n", "1"),
+        ("HSET", f"{name}:hash of many", *[x for i in range(900) for x in (f"f{i}", f"v{i}")]),
+        ("XADD", f"{name}:stream", "1-1", "field", "value", "n", "1"),
+        ("XADD", f"{name}:stream", "2-5", "field", "value"),
+        ("PEXPIREAT", f"{name}:list of many", FAR_MS),
+    ]
+    kinds = {"R": "list", "S": "set", "Z": "zset", "H": "hash", "X": "stream"}
+    for command in commands:
+        kind = kinds.get(command[0][0])
+        if command[0] not in ("SET", "PEXPIREAT") and kind and kind not in TYPES:
+            continue
+        reply = connection(*command)
+        assert not isinstance(reply, Error), (command[0], reply)
+
+
+def rewrite(connection):
+    assert connection("BGREWRITEAOF").startswith("Background")
+    until(lambda: b"aof_rewrite_in_progress:0" in connection("INFO", "persistence") and
+          b"aof_rewrite_scheduled:0" in connection("INFO", "persistence"))
+
+
+def serves(server, expected):
+    """All of it, by kv: first as it is, then after kill -9, then with more, killed again."""
+    assert keys_of(server) == expected
+    server.kill()
+    server.start()
+    assert keys_of(server) == expected
+    with server.connect() as connection:
+        assert connection("SET", "by kv", "1") == OK
+    server.kill()
+    server.start()
+    assert keys_of(server) == {**expected, (0, b"by kv"): ("string", b"1", -1)}
+
+
+@pytest.mark.parametrize("crash", [False, True], ids=["stopped", "killed"])
+def test_a_log_whose_base_is_a_snapshot_is_imported(life, crash):
+    server = life("redis")
+    with server.connect() as connection:
+        fill_types(connection, "first")
+        assert connection("SELECT", 5) == OK
+        fill_types(connection, "in five")
+        assert connection("SELECT", 0) == OK
+        rewrite(connection)
+        fill(connection, "more")
+        assert connection("DEL", "first:text") == 1
+        assert connection("APPEND", "first:empty", "not") == 3
+    expected = keys_of(server)
+    life.end(crash)
+    assert files(life, "*.base.rdb")
+    server = life("kv")
+    assert "its checksum holds" in server.log()
+    serves(server, expected)
+    # and back: a stock server goes on from it, and kv from that
+    life.end(crash)
+    server = life("redis")
+    assert keys_of(server) == {**expected, (0, b"by kv"): ("string", b"1", -1)}
+    with server.connect() as connection:
+        assert connection("DEL", "by kv") == 1
+        rewrite(connection)
+        assert connection("INCR", "again") == 1
+    life.end(crash)
+    serves(life("kv"), {**expected, (0, b"again"): ("string", b"1", -1)})
+
+
+def test_the_first_log_of_a_stock_server_begins_with_an_empty_snapshot(life):
+    server = life("redis")
+    with server.connect() as connection:
+        fill_types(connection, "a")
+    expected = keys_of(server)
+    life.end(crash=True)
+    serves(life("kv"), expected)
+
+
+@pytest.mark.parametrize("fill_it", [True, False], ids=["full", "empty"])
+def test_a_dump_without_a_log_is_imported_and_stays(life, fill_it):
+    server = life("redis", appendonly="no")
+    with server.connect() as connection:
+        if fill_it:
+            fill_types(connection, "a")
+            assert connection("SELECT", 15) == OK
+            fill_types(connection, "b")
+            assert connection("SELECT", 0) == OK
+        assert connection("SAVE") == OK
+    expected = keys_of(server)
+    life.end()
+    dump = os.path.join(life.folder, "dump.rdb")
+    with open(dump, "rb") as opened:
+        content = opened.read()
+    serves(life("kv"), expected)
+    life.end()
+    with open(dump, "rb") as opened:
+        assert opened.read() == content
+    # what is beside the log counts no more; and a stock server starts on the log
+    os.remove(dump)
+    after = {**expected, (0, b"by kv"): ("string", b"1", -1)}
+    for kind in ("kv", "redis"):
+        server = life(kind)
+        assert keys_of(server) == after
+
+
+def test_a_dump_under_another_name_is_imported(life):
+    server = life("redis", appendonly="no", dbfilename="my dump.rdb")
+    with server.connect() as connection:
+        fill_types(connection, "a")
+        assert connection("SAVE") == OK
+    expected = keys_of(server)
+    life.end()
+    server = life("kv", dbfilename="my dump.rdb")
+    serves(server, expected)
+
+
+def test_a_single_file_that_begins_with_a_snapshot_is_imported(life):
+    server = life("redis")
+    with server.connect() as connection:
+        fill_types(connection, "a")
+        rewrite(connection)
+        fill(connection, "more")
+    expected = keys_of(server)
+    life.end()
+    folder = os.path.join(life.folder, "appendonlydir")
+    parts = files(life, "*.base.rdb") + files(life, "*.incr.aof")
+    with open(os.path.join(life.folder, "appendonly.aof"), "wb") as single:
+        for part in parts:
+            with open(part, "rb") as opened:
+                single.write(opened.read())
+    shutil.rmtree(folder)
+    serves(life("kv"), expected)
+
+
+def test_a_large_dump_is_loaded_with_its_deadlines(life):
+    server = life("redis", appendonly="no")
+    with server.connect() as connection:
+        connection.pipeline([("SET", f"key:{i}", f"value {i}" * (i % 9 + 1),
+                              *(["PXAT", FAR_MS + i] if i % 3 == 0 else []))
+                             for i in range(50_000)])
+        assert connection("SAVE") == OK
+    expected = keys_of(server)
+    life.end()
+    serves(life("kv"), expected)
+
+
 def refused(folder):
     server = kv.Server(folder, start=False).launch()
     assert server.process.wait(30) != 0
@@ -187,8 +351,23 @@ def test_what_can_not_be_taken_over_is_refused_with_its_reason(tmp_path):
     assert (commands / "appendonly.aof").exists()
     snapshot = tmp_path / "snapshot"
     snapshot.mkdir()
-    (snapshot / "dump.rdb").write_bytes(b"REDIS0010")
-    assert "dump.rdb" in refused(snapshot)
+    good = b"REDIS0010\xfe\x00\x00\x01a\x011\xff"
+    for content, words in [
+            (b"REDIS0010", "offset 9"),
+            (good + bytes(7), "offset 17"),
+            (good + b"\x01" * 8, "checksum"),
+            (good.replace(b"\xfe\x00", b"\xfe\x10") + bytes(8), "databases"),
+            (b"REDIS0010\xf5\x01x\xff" + bytes(8), "FUNCTION FLUSH"),
+            (b"REDIS0010\x07\x01k\x00\xff" + bytes(8), "module"),
+            (good[:-1] + b"\x00\x01a\x012\xff" + bytes(8), "twice"),
+            (b"", "no snapshot")]:
+        (snapshot / "dump.rdb").write_bytes(content)
+        log = refused(snapshot)
+        assert "dump.rdb" in log and words in log, log
+        assert not os.listdir(snapshot / "appendonlydir")
+    (snapshot / "dump.rdb").write_bytes(good + bytes(8))
+    with Server("kv", str(snapshot)) as server:
+        assert keys_of(server) == {(0, b"a"): ("string", b"1", -1)}
     damaged = tmp_path / "damaged"
     first = aof.Log()
     for i in range(3):
