@@ -85,7 +85,8 @@ int replay_entry(struct engine *engine, int db, struct entry *entry, struct faul
     }
     struct place place = keyspace_find(keyspace, db, key, keyspace_hash(keyspace, key));
     if (place.entry) {
-        int code = fault_set(fault, KV_ECORRUPT, "", -1, "the key '%.*s' of database %d is there twice",
+        int code = fault_set(fault, KV_ECORRUPT, "", -1,
+                             "the key '%.*s' of database %d is there twice",
                              key.len > KEY_BYTES_SHOWN ? KEY_BYTES_SHOWN : (int)key.len, key.data,
                              db);
         entry_free(entry);

@@ -12,8 +12,8 @@
  *     0xf4  3 lengths           a slot of a cluster: passed over
  *     0xf5  0xf6  0xf7          functions, and data of modules: refused
  *     below                     a value's tag: key and value follow (core/type/rdb_value.h)
- *     0xff  8 bytes             the end; from version 5 on CRC64 of all before it, little-endian; 0:
- *                               whoever wrote it did not count
+ *     0xff  8 bytes             the end; from version 5 on CRC64 of all before it, little-endian;
+ *                               0: whoever wrote it did not count
  *
  * Any version is read as far as all in it is known: what a newer one added shows as a record or tag
  * that nobody reads, and nothing of it is guessed.

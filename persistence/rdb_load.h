@@ -20,8 +20,8 @@ struct rdb_load {
     const char *path;
     const struct type_limits *limits; /* must outlive the entries; NULL: Redis' defaults */
     void *env;
-    /* Takes the entry over. 0, or KV_E... with `fault` filled in, which ends the reading. NULL: only
-     * check. */
+    /* Takes the entry over. 0, or KV_E... with `fault` filled in, which ends the reading. NULL:
+     * only check. */
     int (*put)(void *env, int db, struct entry *entry, struct fault *fault);
     /* Before the first entry of a database, how many there will be at most. May be NULL. */
     void (*presize)(void *env, int db, uint64_t keys);

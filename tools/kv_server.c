@@ -187,7 +187,8 @@ static void say_loaded(struct server *server, const struct recovery_result *resu
 {
     char line[1024];
     snprintf(line, sizeof(line), "DB loaded from the log: %llu keys, %llu commands, %.3f seconds",
-             (unsigned long long)result->keys, (unsigned long long)result->commands, (double)took_ms / 1000.0);
+             (unsigned long long)result->keys, (unsigned long long)result->commands,
+             (double)took_ms / 1000.0);
     say(server, false, line);
     if (result->imported)
         say(server, false, "What a stock server wrote was taken over");

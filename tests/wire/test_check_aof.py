@@ -13,6 +13,7 @@ import pytest
 
 import aof
 import kv
+import rdb
 
 TOOL = os.path.join(kv.BUILD, "kv-check-aof")
 STOCK_TOOL = shutil.which("redis-check-aof")
@@ -281,6 +282,41 @@ def test_json_is_one_object(tmp_path):
     assert (status, json.loads(out)["valid"]) == (0, True)
 
 
+def test_a_snapshot_in_a_log_is_checked(tmp_path):
+    """Good, it is passed; damaged, nothing but a copy helps, and nothing is changed."""
+    folder = tmp_path / "appendonlydir"
+    folder.mkdir()
+    write(folder / "appendonly.aof.manifest", b"file appendonly.aof.1.base.rdb seq 1 type b\n"
+          b"file appendonly.aof.1.incr.aof seq 1 type i\n")
+    base = write(folder / "appendonly.aof.1.base.rdb", SNAPSHOT)
+    write(folder / "appendonly.aof.1.incr.aof", SET_A + SET_B[:-5])
+    status, out, _ = run(folder)
+    assert status == 1 and "its checksum holds" in out and "[info] 1 keys read" in out
+    assert "AOF appendonly.aof.1.incr.aof is not valid. Use the --fix option" in out
+    status, out, _ = run("--fix", "--yes", folder)
+    assert status == 0
+    found = json.loads(run("--json", folder)[1])
+    assert found["valid"] and found["files"][0]["keys"] == 1
+    assert found["files"][0]["rdb_to"] == len(SNAPSHOT)
+    for damaged in (SNAPSHOT.replace(b"\x01v", b"\x01w"), SNAPSHOT[:-3], SNAPSHOT[:12]):
+        write(base, damaged)
+        before = contents(folder)
+        status, out, _ = run(folder)
+        assert status == 1 and "only a good copy" in out
+        for mode in ("--fix", "--salvage"):
+            status, out, err = run(mode, "--yes", folder)
+            assert status == 1 and "Put a good copy" in err
+            assert contents(folder) == before
+    # a file by its name, whatever the name
+    dump = write(tmp_path / "dump.rdb", SNAPSHOT)
+    assert run(dump)[0] == 0
+    # the manifest is lost: the snapshot is not forgotten
+    write(base, SNAPSHOT)
+    os.remove(folder / "appendonly.aof.manifest")
+    status, out, err = run("--salvage", "--yes", folder)
+    assert status == 1 and "snapshot" in err
+
+
 def test_help_and_bad_arguments():
     assert run("--help")[0] == 0
     assert "--salvage" in run("--help")[1]
@@ -296,12 +332,17 @@ def test_help_and_bad_arguments():
 
 # --- Stock logs, beside redis-check-aof -----------------------------------------------------------
 
+SNAPSHOT = b"REDIS0010\xfa\x09redis-ver\x067.0.15\xfe\x00\x00\x01k\x01v\xff"
+SNAPSHOT += rdb.crc64(SNAPSHOT).to_bytes(8, "little")
 STOCK = {
     "good": SET_A + SET_B,
     "torn": SET_A + SET_B[:-5],
     "multi": SET_A + aof.command(b"MULTI") + SET_B,
     "bad": SET_A + b"garbage\r\n" + SET_B,
     "empty": b"",
+    "snapshot": SNAPSHOT,
+    "snapshot and commands": SNAPSHOT + SET_A + SET_B,
+    "snapshot and torn": SNAPSHOT + SET_A + SET_B[:-5],
     "stamped": b"#TS:1700000000\r\n" + SET_A + b"#TS:1700000100\r\n" + SET_B,
 }
 
