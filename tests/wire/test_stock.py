@@ -14,7 +14,7 @@ import kv
 from harness import OK, Error, Server, keyspace, until
 
 STOCK_TOOL = shutil.which("redis-check-aof")
-TYPES = ("list", "set", "zset", "stream")  # besides strings
+TYPES = ("list", "set", "zset", "hash", "stream")  # besides strings
 STOCK = {"appendonly": "yes", "appendfsync": "always", "auto_aof_rewrite_percentage": 0}
 
 
