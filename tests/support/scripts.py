@@ -9,6 +9,7 @@ script runs.
 import random
 
 from scripts_hash import HASH
+from scripts_list import LIST, timeout
 from scripts_set import SETS
 from scripts_values import BITMAP, CARRIED, HYPERLOGLOG, SORT
 
@@ -155,59 +156,6 @@ STRING = [
     (3, lambda r: [r.choice(["GETRANGE", "SUBSTR"]), r.key(), r.integer(), r.integer()]),
     (4, lambda r: [r.choice(["INCR", "DECR"]), r.key()]),
     (4, lambda r: [r.choice(["INCRBY", "DECRBY"]), r.key(), r.integer()]),
-]
-
-
-# --- list -----------------------------------------------------------------------------------------
-
-def end(r):
-    return r.word(r.choice(["LEFT", "RIGHT"]))
-
-
-def make_push(r):
-    elements = [r.text() for _ in range(r.choice([1, 1, 2, 5, 40]))]
-    return [r.choice(["LPUSH", "RPUSH", "LPUSH", "RPUSH", "LPUSHX", "RPUSHX"]), r.key()] + elements
-
-
-def make_lpos(r):
-    return ["LPOS", r.key(), r.text()] + r.shuffled([
-        # of the lowest number redis 7.0 cannot take the negative; later ones and kv refuse it
-        r.maybe(0.4, r.word("RANK"), r.choice([1, -1, 2, -2, 0, MAX, -MAX, b"x"])),
-        r.maybe(0.4, r.word("COUNT"), r.choice([0, 1, 2, -1, r.integer()])),
-        r.maybe(0.3, r.word("MAXLEN"), r.choice([0, 1, 10, -1, r.integer()]))])
-
-
-def mpop_words(r):
-    keys = r.keys()
-    count = len(keys) if r.random() < 0.9 else r.integer()
-    return [count] + keys + [end(r)] + r.maybe(0.5, r.word("COUNT"), r.choice([1, 3, r.integer()]))
-
-
-def timeout(r):
-    """Nearly nothing, since nobody comes; or an error."""
-    return r.choice(["0.001", "0.002"] * 4 + ["-1", "x", "", "nan", "-inf", "-0.9"])
-
-
-LIST = [
-    (6, make_push),
-    (4, lambda r: [r.choice(["LPOP", "RPOP"]), r.key()] + r.maybe(
-        0.4, r.choice([0, 1, 2, 50, r.integer()]))),
-    (1, lambda r: ["LLEN", r.key()]),
-    (3, lambda r: ["LINDEX", r.key(), r.integer()]),
-    (3, lambda r: ["LRANGE", r.key(), r.integer(), r.integer()]),
-    (2, lambda r: ["LSET", r.key(), r.integer(), r.text()]),
-    (3, lambda r: ["LINSERT", r.key(), r.word(r.choice(["BEFORE", "AFTER"])), r.text(), r.text()]),
-    (3, lambda r: ["LREM", r.key(), r.choice([0, 1, -1, 2, -2, r.integer()]), r.text()]),
-    (2, lambda r: ["LTRIM", r.key(), r.choice([0, 1, 3, r.integer()]),
-                   r.choice([-1, -2, 60, r.integer()])]),
-    (2, make_lpos),
-    (2, lambda r: ["LMOVE", r.key(), r.key(), end(r), end(r)]),
-    (2, lambda r: ["RPOPLPUSH", r.key(), r.key()]),
-    (2, lambda r: ["LMPOP"] + mpop_words(r)),
-    (0.5, lambda r: [r.choice(["BLPOP", "BRPOP"])] + r.keys() + [timeout(r)]),
-    (0.3, lambda r: ["BLMPOP", timeout(r)] + mpop_words(r)),
-    (0.3, lambda r: ["BLMOVE", r.key(), r.key(), end(r), end(r), timeout(r)]),
-    (0.3, lambda r: ["BRPOPLPUSH", r.key(), r.key(), timeout(r)]),
 ]
 
 
@@ -503,6 +451,8 @@ TRANSACTION = [
     (0.3, lambda r: ["WATCH"] + r.keys()), (0.2, lambda r: ["UNWATCH"]),
 ]
 
+# A timeout comes last, and must not be one from the texts.
+WAITING = ("BLPOP", "BRPOP", "BZPOPMIN", "BZPOPMAX")
 GENERATORS = (STRING + LIST + SETS + STREAM + HASH + GENERIC + CARRIED + BITMAP + SORT + SERVER +
               ABOUT + TRANSACTION + SORTED_SET + HYPERLOGLOG)
 
@@ -518,7 +468,7 @@ def script(seed, length, generators=None):
         roll = r.random()
         if roll < 0.01 and len(words) > 1 and words[0] != "SPOP":
             words.pop()
-        elif roll < 0.02 and words[0] not in ("BLPOP", "BRPOP"):  # a timeout comes last
+        elif roll < 0.02 and words[0] not in WAITING:
             words.append(r.text())
         if r.random() < 0.1:
             words[0] = words[0].lower()
