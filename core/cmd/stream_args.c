@@ -206,3 +206,10 @@ void stream_reply_range(struct ctx *ctx, const struct stream *stream, struct str
         stream_reply_entry(ctx, &walk);
     stream_walk_end(&walk);
 }
+
+void stream_bad_subcommand(struct ctx *ctx, const char *name)
+{
+    reply_error(ctx,
+                "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try %s HELP.",
+                (int)ctx->argv[1].len, ctx->argv[1].data, name);
+}

@@ -40,3 +40,6 @@ size_t stream_count_range(const struct stream *stream, struct stream_id from, st
 /* An array of at most `most` entries. */
 void stream_reply_range(struct ctx *ctx, const struct stream *stream, struct stream_id from,
                         struct stream_id to, bool backwards, size_t most);
+
+/* -ERR unknown subcommand or wrong number of arguments, of the container `name`. */
+void stream_bad_subcommand(struct ctx *ctx, const char *name);

@@ -302,6 +302,11 @@ void *radix_set(struct radix *tree, struct slice key, void *value)
     struct radix_node **link = &tree->root;
 
     kv_assert(value != NULL);
+    if (tree->count++ == 0) {
+        radix_node_free(tree, tree->root);
+        tree->root = radix_leaf(tree, key, value);
+        return NULL;
+    }
     for (;;) {
         struct radix_node *node = *link;
         struct slice run = radix_run_slice(node);
@@ -320,6 +325,7 @@ void *radix_set(struct radix *tree, struct slice key, void *value)
             void *old = radix_value(node);
 
             if (old != NULL) {
+                tree->count--;
                 node->pointers[0] = value;
                 return old;
             }
@@ -334,7 +340,6 @@ void *radix_set(struct radix *tree, struct slice key, void *value)
         link = &radix_links(node)[child];
         key = radix_from(key, 1);
     }
-    tree->count++;
     return NULL;
 }
 

@@ -268,15 +268,18 @@ void stream_group_advance(const struct stream *stream, struct stream_group *grou
     group->last_id = id;
 }
 
-int64_t stream_group_lag(const struct stream *stream, const struct stream_group *group)
+bool stream_group_lag(const struct stream *stream, const struct stream_group *group,
+                      int64_t *lag)
 {
     int64_t added = (int64_t)stream->entries_added, read = group->entries_read;
 
+    *lag = 0;
     if (added == 0)
-        return 0;
+        return true;
     if (read == STREAM_READ_UNKNOWN || stream_has_gap(stream, group->last_id))
         read = stream_entries_upto(stream, group->last_id);
-    return read == STREAM_READ_UNKNOWN ? STREAM_READ_UNKNOWN : added - read;
+    *lag = added - read;
+    return read != STREAM_READ_UNKNOWN;
 }
 
 void stream_groups_check(const struct stream *stream)

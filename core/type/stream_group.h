@@ -9,7 +9,7 @@
 #include "core/ds/radix.h"
 #include "core/type/stream.h"
 
-#define STREAM_READ_UNKNOWN (-1) /* of entries_read and lag */
+#define STREAM_READ_UNKNOWN (-1) /* of entries_read */
 
 struct stream_group {
     struct stream_id last_id;   /* the last that was delivered */
@@ -63,8 +63,10 @@ bool stream_has_gap(const struct stream *stream, struct stream_id from);
 /* The group is given `id`, behind its last. */
 void stream_group_advance(const struct stream *stream, struct stream_group *group,
                           struct stream_id id);
-/* Entries that the group has still to be given, or STREAM_READ_UNKNOWN. */
-int64_t stream_group_lag(const struct stream *stream, const struct stream_group *group);
+/* Entries that the group has still to be given; false if that is not known. Negative where XGROUP
+ * SETID claimed more than there were. */
+bool stream_group_lag(const struct stream *stream, const struct stream_group *group,
+                      int64_t *lag);
 
 /* For stream.c. */
 void stream_groups_free(struct stream *stream);

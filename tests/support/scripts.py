@@ -11,6 +11,7 @@ import random
 from scripts_hash import HASH
 from scripts_list import LIST, timeout
 from scripts_set import SETS
+from scripts_stream import STREAM
 from scripts_values import BITMAP, CARRIED, HYPERLOGLOG, SORT
 
 MAX = 2 ** 63 - 1
@@ -338,51 +339,6 @@ GENERIC = [
     (1, lambda r: ["RANDOMKEY"]),
     (2, lambda r: ["OBJECT", r.word(r.choice(["ENCODING", "ENCODING", "REFCOUNT", "IDLETIME",
                                               "FREQ", "NONSENSE"])), r.key()]),
-]
-
-
-# --- stream ---------------------------------------------------------------------------------------
-
-def stream_id(r):
-    roll = r.random()
-    if roll < 0.08:
-        return r.choice(["", "x", "1-2-3", "-5", "007", "+5", "9" * 30, f"{MAX}-{MAX}",
-                         "18446744073709551615-18446744073709551615", "0-0", "0", "*"])
-    return f"{r.randint(0, 60)}-{r.randint(0, 5)}" if roll < 0.8 else str(r.randint(0, 60))
-
-
-def stream_end(r):
-    roll = r.random()
-    if roll < 0.4:
-        return r.choice(["-", "+"])
-    return ("(" if roll < 0.6 else "") + stream_id(r)
-
-
-def stream_trim(r):
-    kind = r.choice(["MAXLEN", "MAXLEN", "MINID"])
-    threshold = stream_id(r) if kind == "MINID" else r.choice([0, 1, 5, 20, 100, -1, b"x"])
-    return [r.word(kind)] + r.maybe(0.6, r.choice(["~", "="])) + [threshold] + r.maybe(
-        0.2, r.word("LIMIT"), r.choice([0, 1, 5, 100, -1, b"x"]))
-
-
-def make_xadd(r):
-    name = r.choice(["a", "b", ""])
-    words = [word for i in range(r.randint(1, 3)) for word in (name + str(i), r.text())]
-    return (["XADD", r.key()] + r.maybe(0.1, r.word("NOMKSTREAM")) +
-            (stream_trim(r) if r.random() < 0.2 else []) +
-            [f"{r.randint(0, 60)}-*" if r.random() < 0.7 else stream_id(r)] + words)
-
-
-STREAM = [
-    (10, make_xadd),
-    (2, lambda r: ["XLEN", r.key()]),
-    (5, lambda r: [r.choice(["XRANGE", "XREVRANGE"]), r.key(), stream_end(r), stream_end(r)] +
-        r.maybe(0.3, r.word("COUNT"), r.choice([0, 1, 5, -1, b"x"]))),
-    (3, lambda r: ["XDEL", r.key()] + [stream_id(r) for _ in range(r.randint(1, 3))]),
-    (2, lambda r: ["XTRIM", r.key()] + stream_trim(r)),
-    (0.5, lambda r: ["XSETID", r.key(), stream_id(r)] +
-        r.maybe(0.4, r.word("ENTRIESADDED"), r.choice([0, 5, 1000, -1, b"x"])) +
-        r.maybe(0.4, r.word("MAXDELETEDID"), stream_id(r))),
 ]
 
 
