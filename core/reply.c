@@ -133,6 +133,20 @@ void reply_long_double(struct ctx *ctx, long double value)
                         text, num_format_long_double(text, NUM_LONG_DOUBLE_MAX_CHARS, value)});
 }
 
+void reply_human_double(struct ctx *ctx, long double value)
+{
+    char *text;
+
+    if (!resp3(ctx)) {
+        reply_long_double(ctx, value);
+        return;
+    }
+    text = arena_alloc(ctx->arena, NUM_LONG_DOUBLE_MAX_CHARS);
+    PUT(ctx, ",");
+    put_text(ctx, text, num_format_long_double(text, NUM_LONG_DOUBLE_MAX_CHARS, value));
+    PUT(ctx, "\r\n");
+}
+
 void reply_verbatim(struct ctx *ctx, struct slice text, const char kind[static 4])
 {
     if (!resp3(ctx)) {

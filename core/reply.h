@@ -22,6 +22,8 @@ void reply_null_array(struct ctx *ctx);   /* *-1 or _ */
 void reply_bool(struct ctx *ctx, bool value);   /* :1/:0 or #t/#f */
 void reply_double(struct ctx *ctx, double value);                  /* bulk or , */
 void reply_long_double(struct ctx *ctx, long double value);        /* bulk, as INCRBYFLOAT */
+/* 17 digits behind the point at most, none of them a zero at the end: bulk or , */
+void reply_human_double(struct ctx *ctx, long double value);
 /* bulk or =len kind: */
 void reply_verbatim(struct ctx *ctx, struct slice text, const char kind[static 4]);
 

@@ -37,6 +37,8 @@ extern const struct command commands_zset_range[];
 extern const struct command commands_zset_pop[];
 extern const struct command commands_zset_block[];
 extern const struct command commands_zset_algebra[];
+extern const struct command commands_geo[];
+extern const struct command commands_geo_search[];
 extern const struct command commands_dump[];
 extern const struct command commands_sort[];
 extern const struct command commands_hyperloglog[];

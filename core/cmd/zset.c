@@ -79,18 +79,8 @@ void zset_reply_range(struct ctx *ctx, const struct zset *zset, uint64_t from, u
 
 /* --- ZADD, ZINCRBY ---------------------------------------------------------------------------- */
 
-struct zadd {
-    bool nx, xx, gt, lt, ch, incr;
-    int first; /* argument: of the first score */
-    double *scores;
-    size_t count;
-    int64_t added, updated;
-    bool touched; /* with INCR: a score was set or confirmed */
-    double score; /* then: which */
-};
-
 /* False if the error was replied. */
-static bool zadd_read_options(struct ctx *ctx, struct zadd *add)
+static bool zadd_read_options(struct ctx *ctx, struct zset_add *add)
 {
     int at = 2;
 
@@ -125,7 +115,7 @@ static bool zadd_read_options(struct ctx *ctx, struct zadd *add)
     return false;
 }
 
-static bool zadd_read_scores(struct ctx *ctx, struct zadd *add)
+static bool zadd_read_scores(struct ctx *ctx, struct zset_add *add)
 {
     add->scores = arena_alloc(ctx->arena, add->count * sizeof(*add->scores));
     for (size_t i = 0; i < add->count; i++)
@@ -135,7 +125,7 @@ static bool zadd_read_scores(struct ctx *ctx, struct zadd *add)
 }
 
 /* The score that a member gets; false if it keeps what it has, or is not added. */
-static bool zadd_score(const struct zadd *add, const struct zset_spot *spot, double *score)
+static bool zadd_score(const struct zset_add *add, const struct zset_spot *spot, double *score)
 {
     if (!spot->found)
         return !add->xx;
@@ -150,12 +140,13 @@ static bool zadd_score(const struct zadd *add, const struct zset_spot *spot, dou
 
 /* To an existing set, or, with `place` NULL, one that is not in the keyspace yet. False if the
  * error was replied. */
-static bool zadd_apply(struct ctx *ctx, struct zadd *add, struct place *place, struct zset *zset)
+static bool zadd_apply(struct ctx *ctx, struct zset_add *add, struct place *place,
+                       struct zset *zset)
 {
     bool begun = place == NULL;
 
     for (size_t i = 0; i < add->count; i++) {
-        struct slice member = ctx->argv[add->first + (int)i * 2 + 1];
+        struct slice member = ctx->argv[add->first + ((int)i + 1) * add->step - 1];
         struct zset_spot spot = zset_find(zset, member);
         double score = add->scores[i];
 
@@ -181,7 +172,7 @@ static bool zadd_apply(struct ctx *ctx, struct zadd *add, struct place *place, s
     return true;
 }
 
-static void zadd_reply(struct ctx *ctx, const struct zadd *add)
+static void zadd_reply(struct ctx *ctx, const struct zset_add *add)
 {
     if (!add->incr)
         reply_int(ctx, add->ch ? add->added + add->updated : add->added);
@@ -191,14 +182,13 @@ static void zadd_reply(struct ctx *ctx, const struct zadd *add)
         reply_null(ctx);
 }
 
-static void zadd_go(struct ctx *ctx, struct zadd *add)
+void zset_add(struct ctx *ctx, struct zset_add *add)
 {
     const char *event = add->incr ? "zincr" : "zadd";
     struct place place;
     struct zset zset;
 
-    if (!zadd_read_scores(ctx, add) ||
-        !ctx_find_type(ctx, ctx->argv[1], LOOKUP_WRITE, TYPE_ZSET, &place))
+    if (!ctx_find_type(ctx, ctx->argv[1], LOOKUP_WRITE, TYPE_ZSET, &place))
         return;
     if (place.entry != NULL) {
         zset = zset_of(place.entry);
@@ -222,17 +212,18 @@ static void zadd_go(struct ctx *ctx, struct zadd *add)
 
 static void zadd_run(struct ctx *ctx)
 {
-    struct zadd add = {0};
+    struct zset_add add = {.step = 2};
 
-    if (zadd_read_options(ctx, &add))
-        zadd_go(ctx, &add);
+    if (zadd_read_options(ctx, &add) && zadd_read_scores(ctx, &add))
+        zset_add(ctx, &add);
 }
 
 static void zincrby_run(struct ctx *ctx)
 {
-    struct zadd add = {.incr = true, .first = 2, .count = 1};
+    struct zset_add add = {.incr = true, .first = 2, .step = 2, .count = 1};
 
-    zadd_go(ctx, &add);
+    if (zadd_read_scores(ctx, &add))
+        zset_add(ctx, &add);
 }
 
 /* --- ZREM ------------------------------------------------------------------------------------- */

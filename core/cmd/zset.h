@@ -19,6 +19,19 @@ void zset_change_end(struct ctx *ctx, struct place *place, const struct zset *zs
  * key. Replies how many members there are. */
 void zset_store(struct ctx *ctx, struct slice key, struct zset *zset, const char *event);
 
+/* ZADD, its arguments read: `count` scores, each for the member that is `step` - 1 arguments behind
+ * the one at `first`, `first` + `step` ... Replies. */
+struct zset_add {
+    bool nx, xx, gt, lt, ch, incr;
+    int first, step;
+    double *scores;
+    size_t count;
+    int64_t added, updated; /* from here on the function's own */
+    bool touched;           /* with INCR: a score was set or confirmed */
+    double score;           /* then: which */
+};
+void zset_add(struct ctx *ctx, struct zset_add *add);
+
 /* `pairs` members with their scores follow, by zset_reply_pair: flat, or, if `nested`, as an array
  * for each. */
 void zset_reply_begin(struct ctx *ctx, size_t pairs, bool scores, bool nested);
