@@ -9,12 +9,10 @@ script runs.
 import random
 
 from scripts_hash import HASH
-from scripts_list import LIST, timeout
+from scripts_list import LIST
 from scripts_set import SETS
 from scripts_stream import STREAM
 from scripts_values import BITMAP, CARRIED, HYPERLOGLOG, SORT
-
-
 from scripts_zset import GEO, SORTED_SET
 
 MAX = 2 ** 63 - 1
@@ -163,202 +161,6 @@ STRING = [
 ]
 
 
-# --- sorted set -----------------------------------------------------------------------------------
-
-# Sums of few of these are exact whatever their order.
-SCORES = [0, 1, 2, 3, -1, 10, 100, 1.5, -2.25, 1e6, 2 ** 40, "1e300", "inf", "-inf", "-0", "3.0"]
-NO_SCORES = ["nan", "x", "", " 1", "1 ", "1e5000", "--1"]
-ZMEMBERS = [b"a", b"b", b"c", b"d", b"e", b"", b"10", b"-5", b"007", b"\xff\x00", b"m" * 64,
-           b"m" * 65, b"M" * 300]
-
-
-def score(r):
-    if r.random() < 0.02:
-        return r.choice(NO_SCORES)
-    return r.choice(SCORES) if r.random() < 0.7 else r.small()
-
-
-def member(r):
-    return r.choice(ZMEMBERS) if r.random() < 0.7 else b"member:%d" % r.randint(1, 200)
-
-
-def zkey(r):
-    return r.choice([b"z", b"z:2", b"z:3", r.key()])
-
-
-def lex_key(r):
-    """Of sets whose scores are all equal: nothing else changes them."""
-    return r.choice([b"lex", b"lex:2"])
-
-
-def make_zadd(r):
-    pairs = [word for _ in range(r.choice([1, 1, 1, 2, 5, 60])) for word in (score(r), member(r))]
-    return ["ZADD", zkey(r)] + r.shuffled([
-        r.maybe(0.1, r.word("NX")), r.maybe(0.1, r.word("XX")), r.maybe(0.1, r.word("GT")),
-        r.maybe(0.1, r.word("LT")), r.maybe(0.2, r.word("CH")), r.maybe(0.1, r.word("INCR"))
-    ]) + pairs
-
-
-def score_bound(r):
-    roll = r.random()
-    if roll < 0.03:
-        return r.choice(["", "(", "x", "1 ", " 1", "(nan", "[1", "0x10", "1e400", b"1\x00x"])
-    return r.choice(["", "("]) + str(r.choice(["-inf", "+inf"] + SCORES))
-
-
-def lex_bound(r):
-    roll = r.random()
-    if roll < 0.03:
-        return r.choice([b"", b"x", b"-x", b"++", b"a", b"-\x00x", b"(", b"["])
-    if roll < 0.4:
-        return r.choice([b"-", b"+"])
-    return r.choice([b"(", b"["]) + member(r)
-
-
-def limit_words(r):
-    return [r.word("LIMIT"), r.choice([0, 1, 2, -1, r.integer()]),
-            r.choice([1, 3, -1, 0, r.integer()])]
-
-
-def zrange_words(r, store):
-    by = r.choice(["", "BYSCORE", "BYLEX"])
-    bound = {"": r.integer, "BYSCORE": lambda: score_bound(r), "BYLEX": lambda: lex_bound(r)}[by]
-    key = lex_key(r) if by == "BYLEX" else zkey(r)
-    options = r.shuffled([
-        [r.word(by)] if by else r.maybe(0.02, r.word("BYLEX")), r.maybe(0.4, r.word("REV")),
-        limit_words(r) if r.random() < (0.4 if by else 0.05) else [],
-        r.maybe(0.02 if store or by == "BYLEX" else 0.4, r.word("WITHSCORES"))])
-    return [key, bound(), bound()] + options
-
-
-def make_zrangeby(r):
-    name = r.choice(["ZRANGEBYSCORE", "ZREVRANGEBYSCORE", "ZRANGEBYLEX", "ZREVRANGEBYLEX"])
-    if name.endswith("LEX"):
-        words, key = [lex_bound(r), lex_bound(r)], lex_key(r)
-    else:
-        words, key = [score_bound(r), score_bound(r)], zkey(r)
-    return [name, key] + words + r.shuffled([
-        limit_words(r) if r.random() < 0.4 else [], r.maybe(0.3, r.word("WITHSCORES"))])
-
-
-def make_zremrange(r):
-    name = r.choice(["ZREMRANGEBYRANK", "ZREMRANGEBYSCORE", "ZREMRANGEBYLEX"])
-    if name.endswith("LEX"):
-        return [name, lex_key(r), lex_bound(r), lex_bound(r)]
-    bound = r.integer if name.endswith("RANK") else lambda: score_bound(r)
-    return [name, zkey(r), bound(), bound()]
-
-
-def zmpop_words(r):
-    keys = [zkey(r) for _ in range(r.randint(1, 3))]
-    count = len(keys) if r.random() < 0.9 else r.integer()
-    return [count] + keys + [r.word(r.choice(["MIN", "MAX"]))] + r.maybe(
-        0.5, r.word("COUNT"), r.choice([1, 3, r.integer()]))
-
-
-def make_algebra(r):
-    name = r.choice(["ZUNION", "ZINTER", "ZDIFF", "ZUNIONSTORE", "ZINTERSTORE", "ZDIFFSTORE",
-                     "ZINTERCARD"])
-    keys = [zkey(r) for _ in range(r.randint(1, 3))]
-    count = len(keys) if r.random() < 0.95 else r.integer()
-    weights = [r.word("WEIGHTS")] + [score(r) for _ in keys]
-    return [name] + ([zkey(r)] if name.endswith("STORE") else []) + [count] + keys + r.shuffled([
-        weights if r.random() < (0.02 if "DIFF" in name or "CARD" in name else 0.3) else [],
-        r.maybe(0.02 if "DIFF" in name or "CARD" in name else 0.3, r.word("AGGREGATE"),
-                r.word(r.choice(["SUM", "MIN", "MAX"]))),
-        r.maybe(0.02 if name.endswith("STORE") or "CARD" in name else 0.4, r.word("WITHSCORES")),
-        r.maybe(0.5 if "CARD" in name else 0.02, r.word("LIMIT"), r.choice([0, 1, r.integer()]))])
-
-
-def make_zscan(r):
-    return ["ZSCAN", zkey(r), r.choice([0, 0, 0, b"x", b""])] + r.shuffled([
-        r.maybe(0.3, r.word("MATCH"), r.choice(r.PATTERNS)),
-        r.maybe(0.3, r.word("COUNT"), r.choice([1, 100, 0, -1, b"x"]))])
-
-
-def make_zrandmember(r):
-    return ["ZRANDMEMBER", zkey(r)] + r.maybe(
-        0.7, r.choice([0, 1, 3, -3, 500, b"x", MIN, MAX]), *r.maybe(0.5, r.word("WITHSCORES")))
-
-
-SORTED_SET = [
-    (10, make_zadd),
-    (3, lambda r: ["ZINCRBY", zkey(r), score(r), member(r)]),
-    (5, lambda r: ["ZADD", lex_key(r), 0, member(r), 0, member(r)]),
-    (3, lambda r: ["ZREM", r.choice([zkey(r), lex_key(r)])] + [member(r) for _ in range(3)]),
-    (1, lambda r: ["ZCARD", zkey(r)]),
-    (2, lambda r: ["ZSCORE", zkey(r), member(r)]),
-    (2, lambda r: ["ZMSCORE", zkey(r), member(r), member(r)]),
-    (3, lambda r: [r.choice(["ZRANK", "ZREVRANK"]), zkey(r), member(r)]),
-    (6, lambda r: ["ZRANGE"] + zrange_words(r, False)),
-    (2, lambda r: ["ZRANGESTORE", zkey(r)] + zrange_words(r, True)),
-    (2, lambda r: ["ZREVRANGE", zkey(r), r.integer(), r.integer()] + r.maybe(
-        0.5, r.word("WITHSCORES"))),
-    (3, make_zrangeby),
-    (2, lambda r: ["ZCOUNT", zkey(r), score_bound(r), score_bound(r)]),
-    (2, lambda r: ["ZLEXCOUNT", lex_key(r), lex_bound(r), lex_bound(r)]),
-    (0.7, make_zremrange),
-    (1, lambda r: [r.choice(["ZPOPMIN", "ZPOPMAX"]), zkey(r)] + r.maybe(
-        0.5, r.choice([0, 1, 3, r.integer()]))),
-    (1, lambda r: ["ZMPOP"] + zmpop_words(r)),
-    (0.2, lambda r: [r.choice(["BZPOPMIN", "BZPOPMAX"]), zkey(r), zkey(r), timeout(r)]),
-    (0.2, lambda r: ["BZMPOP", timeout(r)] + zmpop_words(r)),
-    (1, make_zscan), (1, make_zrandmember), (5, make_algebra),
-
-
-# --- list -----------------------------------------------------------------------------------------
-
-def end(r):
-    return r.word(r.choice(["LEFT", "RIGHT"]))
-
-
-def make_push(r):
-    elements = [r.text() for _ in range(r.choice([1, 1, 2, 5, 40]))]
-    return [r.choice(["LPUSH", "RPUSH", "LPUSH", "RPUSH", "LPUSHX", "RPUSHX"]), r.key()] + elements
-
-
-def make_lpos(r):
-    return ["LPOS", r.key(), r.text()] + r.shuffled([
-        # of the lowest number redis 7.0 cannot take the negative; later ones and kv refuse it
-        r.maybe(0.4, r.word("RANK"), r.choice([1, -1, 2, -2, 0, MAX, -MAX, b"x"])),
-        r.maybe(0.4, r.word("COUNT"), r.choice([0, 1, 2, -1, r.integer()])),
-        r.maybe(0.3, r.word("MAXLEN"), r.choice([0, 1, 10, -1, r.integer()]))])
-
-
-def mpop_words(r):
-    keys = r.keys()
-    count = len(keys) if r.random() < 0.9 else r.integer()
-    return [count] + keys + [end(r)] + r.maybe(0.5, r.word("COUNT"), r.choice([1, 3, r.integer()]))
-
-
-def timeout(r):
-    """Nearly nothing, since nobody comes; or an error."""
-    return r.choice(["0.001", "0.002"] * 4 + ["-1", "x", "", "nan", "-inf", "-0.9"])
-
-
-LIST = [
-    (6, make_push),
-    (4, lambda r: [r.choice(["LPOP", "RPOP"]), r.key()] + r.maybe(
-        0.4, r.choice([0, 1, 2, 50, r.integer()]))),
-    (1, lambda r: ["LLEN", r.key()]),
-    (3, lambda r: ["LINDEX", r.key(), r.integer()]),
-    (3, lambda r: ["LRANGE", r.key(), r.integer(), r.integer()]),
-    (2, lambda r: ["LSET", r.key(), r.integer(), r.text()]),
-    (3, lambda r: ["LINSERT", r.key(), r.word(r.choice(["BEFORE", "AFTER"])), r.text(), r.text()]),
-    (3, lambda r: ["LREM", r.key(), r.choice([0, 1, -1, 2, -2, r.integer()]), r.text()]),
-    (2, lambda r: ["LTRIM", r.key(), r.choice([0, 1, 3, r.integer()]),
-                   r.choice([-1, -2, 60, r.integer()])]),
-    (2, make_lpos),
-    (2, lambda r: ["LMOVE", r.key(), r.key(), end(r), end(r)]),
-    (2, lambda r: ["RPOPLPUSH", r.key(), r.key()]),
-    (2, lambda r: ["LMPOP"] + mpop_words(r)),
-    (0.5, lambda r: [r.choice(["BLPOP", "BRPOP"])] + r.keys() + [timeout(r)]),
-    (0.3, lambda r: ["BLMPOP", timeout(r)] + mpop_words(r)),
-    (0.3, lambda r: ["BLMOVE", r.key(), r.key(), end(r), end(r), timeout(r)]),
-    (0.3, lambda r: ["BRPOPLPUSH", r.key(), r.key(), timeout(r)]),
-]
-
-
 # --- generic --------------------------------------------------------------------------------------
 
 def make_expire(r):
@@ -465,7 +267,7 @@ TRANSACTION = [
 # A timeout comes last, and must not be one from the texts.
 WAITING = ("BLPOP", "BRPOP", "BZPOPMIN", "BZPOPMAX")
 GENERATORS = (STRING + LIST + SETS + STREAM + HASH + GENERIC + CARRIED + BITMAP + SORT + SERVER +
-              ABOUT + TRANSACTION + SORTED_SET + HYPERLOGLOG)
+              ABOUT + TRANSACTION + SORTED_SET + GEO + HYPERLOGLOG)
 
 
 def script(seed, length, generators=None):
