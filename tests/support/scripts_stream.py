@@ -23,12 +23,18 @@ def stream_trim(r):
         0.2, r.word("LIMIT"), r.choice([0, 1, 5, 100, -1, b"x"]))
 
 
+def xadd_id(r):
+    """Never "*": the clocks of two servers differ."""
+    given = f"{r.randint(0, 60)}-*" if r.random() < 0.7 else stream_id(r)
+    return "1-*" if given == "*" else given
+
+
 def make_xadd(r):
     name = r.choice(["a", "b", ""])
     words = [word for i in range(r.randint(1, 3)) for word in (name + str(i), r.text())]
     return (["XADD", r.key()] + r.maybe(0.1, r.word("NOMKSTREAM")) +
             (stream_trim(r) if r.random() < 0.2 else []) +
-            [f"{r.randint(0, 60)}-*" if r.random() < 0.7 else stream_id(r)] + words)
+            [xadd_id(r)] + words)
 
 
 STREAM = [
