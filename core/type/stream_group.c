@@ -242,8 +242,6 @@ int64_t stream_entries_upto(const struct stream *stream, struct stream_id id)
         return 0;
     if (length == 0 && to_last <= 0)
         return added;
-    if (!stream_id_is_zero(id) && stream_id_compare(id, stream->max_deleted_id) < 0)
-        return STREAM_READ_UNKNOWN;
     if (to_last == 0)
         return added;
     if (to_last > 0)

@@ -284,6 +284,8 @@ def test_lag(c):
     assert read() == (10, 0)
     c("XGROUP", "SETID", "s", "g", "5-0")
     assert read() == (None, None)
+    c("XTRIM", "s", "MAXLEN", 2)
+    assert read() == (None, 2)
 
 
 def test_groups_are_copied_and_carried(c):
