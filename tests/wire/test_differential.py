@@ -96,10 +96,6 @@ def same_scores(words, ours, theirs):
     return same_numbers(words, ours, theirs) or same_page(words, ours, theirs)
 
 
-def newer_arity(words, ours, theirs):
-    return len(words) > 3 and isinstance(theirs, Error) and "wrong number" in theirs
-
-
 def cut_error(ours, theirs):
     """A long argument in an error's text: kv cuts the text at 1023 bytes."""
     return (isinstance(ours, Error) and isinstance(theirs, Error) and len(ours) >= 1000 and
@@ -140,8 +136,6 @@ ALLOWED = {
     b"SSCAN": ("cursors and pages are those of the table", same_page),
     b"ZSCAN": ("cursors and pages are those of the table", same_scores),
     b"ZRANDMEMBER": ("any members are right", same_number),
-    b"ZRANK": ("WITHSCORE is of 7.2", newer_arity),
-    b"ZREVRANK": ("WITHSCORE is of 7.2", newer_arity),
     **{name: ("scores are written with the fewest digits, as 7.2 does", same_numbers) for name in (
         b"ZADD", b"ZINCRBY", b"ZSCORE", b"ZMSCORE", b"ZRANGE", b"ZREVRANGE", b"ZRANGEBYSCORE",
         b"ZREVRANGEBYSCORE", b"ZPOPMIN", b"ZPOPMAX", b"ZMPOP", b"BZPOPMIN", b"BZPOPMAX", b"BZMPOP",
