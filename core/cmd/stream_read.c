@@ -161,7 +161,11 @@ static bool stream_read_id(struct ctx *ctx, const struct stream_read *read, stru
         wanted->is_new = true;
         return read->by_group;
     }
-    return stream_arg_id(ctx, arg, 0, NULL, &wanted->after);
+    if (!stream_arg_id(ctx, arg, 0, NULL, &wanted->after))
+        return false;
+    /* The last ID of all has always meant ">" to groups. */
+    wanted->is_new = read->by_group && stream_id_compare(wanted->after, STREAM_ID_MAX) == 0;
+    return true;
 }
 
 /* The ID of the last entry; 0-0 if there is none. */

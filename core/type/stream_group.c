@@ -227,7 +227,8 @@ bool stream_pending_remove(struct stream *stream, struct stream_group *group, st
 
 bool stream_has_gap(const struct stream *stream, struct stream_id from)
 {
-    if (stream->length == 0 || stream_id_is_zero(stream->max_deleted_id))
+    /* What was deleted in front of the first entry was taken off, and leaves no gap. */
+    if (stream->length == 0 || stream_id_compare(stream->max_deleted_id, stream->first_id) < 0)
         return false;
     return stream_id_compare(from, stream->max_deleted_id) <= 0;
 }
