@@ -58,6 +58,8 @@ struct settings {
     uint32_t notify_events; /* notify_bit */
     char *latency_percentiles; /* "50 99 99.9" */
     struct type_limits limits;
+    bool rdb_compression;         /* long strings by LZF */
+    int64_t rdb_version;          /* of what is written; 0: the lowest that holds the value */
     /* memory */
     int64_t maxmemory, maxmemory_samples, maxmemory_eviction_tenacity, lfu_log_factor,
         lfu_decay_time, active_expire_effort;

@@ -7,7 +7,8 @@
  *   version   u16, little-endian: of RDB. 80 and above is Valkey's: some tags mean other things
  *   sum       u64, little-endian: CRC-64/Jones of all before it
  *
- * It is written in the lowest version that holds the value, so that older servers take it. Nobody
+ * It is written in the lowest version that holds the value, so that older servers take it, unless
+ * rdb-version asks for another one (9 for Redis 6.2, which knows no deadlines of fields). Nobody
  * vouches for a payload that comes in: its sum proves nothing against malice, so that the value's
  * structure is verified in depth, and nothing may follow it.
  *
@@ -32,13 +33,15 @@ static void dump_run(struct ctx *ctx)
 {
     const struct entry *entry = ctx_find(ctx, ctx->argv[1], LOOKUP_READ).entry;
     struct buf payload = {0};
-    struct rdb_out out = {.buf = &payload, .compress = true};
+    struct rdb_out out = {.buf = &payload, .compress = ctx->engine->settings->rdb_compression};
 
     if (entry == NULL) {
         reply_null(ctx);
         return;
     }
-    out.version = rdb_version_of(entry);
+    out.version = (int)ctx->engine->settings->rdb_version;
+    if (out.version == 0)
+        out.version = rdb_version_of(entry);
     buf_append_char(&payload, (char)rdb_tag_of(entry, out.version));
     rdb_put_value(&out, entry);
     buf_append_char(&payload, (char)(out.version & 255));

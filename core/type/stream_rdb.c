@@ -31,6 +31,25 @@ static uint8_t stream_tag(enum value_encoding encoding unused, const void *value
     return version == RDB_VERSION_USUAL ? RDB_STREAM_2 : RDB_STREAM_3;
 }
 
+/* When a consumer was last active is told from version 11 on only. */
+static int stream_version(enum value_encoding encoding unused, const void *value)
+{
+    const struct stream *stream = value;
+    struct radix_at at = {0};
+    bool consumers = false;
+
+    if (stream->groups == NULL)
+        return RDB_VERSION_USUAL;
+    for (bool more = radix_first(stream->groups, &at); more && !consumers;
+         more = radix_next(stream->groups, &at)) {
+        const struct stream_group *group = at.value;
+
+        consumers = radix_count(group->consumers) > 0;
+    }
+    radix_at_free(&at);
+    return consumers ? RDB_VERSION_USUAL + 1 : RDB_VERSION_USUAL;
+}
+
 static bool stream_encode_begin(enum value_encoding encoding unused, const void *value,
                                 struct rdb_out *out)
 {
@@ -366,6 +385,7 @@ const struct type_ops stream_ops = {
     .memory = stream_ops_memory,
     .effort = stream_ops_effort,
     .tag = stream_tag,
+    .version = stream_version,
     .encode_begin = stream_encode_begin,
     .encode_node = stream_encode_node,
     .encode_end = stream_encode_end,

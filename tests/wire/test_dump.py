@@ -240,3 +240,35 @@ def test_all_types_go_to_redis_and_back(running, resp):
                 if kind not in ("list", "set"):  # 7.0 has no listpacks for these
                     assert target("OBJECT", "ENCODING", key) == source("OBJECT", "ENCODING", key)
                 assert value_of(target, kind, key) == value_of(source, kind, key), key
+
+
+def version_of(payload):
+    return payload[-10] | payload[-9] << 8
+
+
+def test_the_lowest_version_that_holds_the_value(kv):
+    kv("XADD", "s", "1-1", "f", "v")
+    kv("XGROUP", "CREATE", "s", "g", "0")
+    assert version_of(kv("DUMP", "s")) == 10
+    kv("XREADGROUP", "GROUP", "g", "one", "STREAMS", "s", ">")
+    assert version_of(kv("DUMP", "s")) == 11
+    kv("HSET", "h", "f", "v")
+    assert version_of(kv("DUMP", "h")) == 10
+    kv("HEXPIRE", "h", "100000", "FIELDS", "1", "f")
+    assert version_of(kv("DUMP", "h")) == 12
+
+
+def test_another_version_when_asked(start):
+    server = start("kv", rdb_version="9", rdbcompression="no")
+    with server.connect() as c:
+        c("RPUSH", "l", *["x" * 30] * 5)
+        c("SET", "s", "y" * 300)
+        c("SADD", "i", "1", "2")
+        payloads = {key: c("DUMP", key) for key in ("l", "s", "i")}
+        assert {version_of(payload) for payload in payloads.values()} == {9}
+        assert b"y" * 300 in payloads["s"]
+        for key, payload in payloads.items():
+            assert c("RESTORE", key, "0", payload, "REPLACE") == OK
+        assert c("LLEN", "l") == 5
+        c("CONFIG", "SET", "rdbcompression", "yes")
+        assert len(c("DUMP", "s")) < 100

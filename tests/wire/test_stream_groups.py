@@ -303,6 +303,8 @@ def test_groups_are_copied_and_carried(c):
 
 
 def test_payloads_go_both_ways(kv, reference):
+    """Redis 7.0 does not read version 11, in which consumers are whole: 10 on request."""
+    kv("CONFIG", "SET", "rdb-version", 10)
     for source, target in [(kv, reference), (reference, kv)]:
         fill(source, "s", 1, 250)
         source("XDEL", "s", "5-0", "249-0")
@@ -314,3 +316,4 @@ def test_payloads_go_both_ways(kv, reference):
         assert target(*full) == source(*full)
         source("FLUSHALL")
         target("FLUSHALL")
+    kv("CONFIG", "SET", "rdb-version", 0)
