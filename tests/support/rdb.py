@@ -8,6 +8,9 @@ import struct
 STRING, LIST, SET, ZSET, HASH, ZSET_2 = 0, 1, 2, 3, 4, 5
 HASH_ZIPMAP, LIST_ZIPLIST, SET_INTSET, ZSET_ZIPLIST, HASH_ZIPLIST = 9, 10, 11, 12, 13
 LIST_QUICKLIST, HASH_LISTPACK, ZSET_LISTPACK, LIST_QUICKLIST_2, SET_LISTPACK = 14, 16, 17, 18, 20
+STREAM, STREAM_2, STREAM_3 = 15, 19, 21
+HASH_METADATA_PRE, HASH_LISTPACK_EX_PRE, HASH_METADATA, HASH_LISTPACK_EX = 22, 23, 24, 25
+HASH_2_VALKEY, VALKEY = 22, 80
 
 POLYNOMIAL = 0x95ac9329ac4bc9b5
 
@@ -183,3 +186,87 @@ def listpack(texts):
 
 def flat(pairs):
     return [text for pair in pairs for text in pair]
+
+
+# --- Fields that expire: (field, value, deadline in ms or 0 for none) -----------------------------
+
+def hash_metadata(triples, first=None):
+    """Deadlines count from the first of them, plus one; 0 is none."""
+    if first is None:
+        first = min(deadline for _, _, deadline in triples if deadline)
+    return struct.pack("<Q", first) + length(len(triples)) + b"".join(
+        length(deadline and deadline - first + 1) + string(field) + string(value)
+        for field, value, deadline in triples)
+
+
+def hash_metadata_pre(triples):
+    return length(len(triples)) + b"".join(
+        length(deadline) + string(field) + string(value) for field, value, deadline in triples)
+
+
+def hash_listpack_ex(triples):
+    """The bytes of the listpack: the first to expire first, those that do not at the end."""
+    ordered = sorted(triples, key=lambda triple: triple[2] or 2 ** 64)
+    return listpack([text for field, value, deadline in ordered
+                     for text in (field, value, str(deadline).encode())])
+
+
+def hash_valkey(triples):
+    """The deadline comes last, -1 for none."""
+    return length(len(triples)) + b"".join(
+        string(field) + string(value) + struct.pack("<q", deadline or -1)
+        for field, value, deadline in triples)
+
+
+# --- Streams --------------------------------------------------------------------------------------
+
+def raw_id(entry_id):
+    """In a node's key and in what is pending: 16 bytes, big-endian."""
+    return struct.pack(">QQ", *entry_id)
+
+
+def length_id(entry_id):
+    return length(entry_id[0]) + length(entry_id[1])
+
+
+def stream_elements(base, names, entries):
+    """What the listpack of a node holds, one text each. An entry is (ID, pairs, deleted); one with
+    the names of the base keeps only its values, and has flag 2."""
+    deleted = sum(gone for _, _, gone in entries)
+    out = [len(entries) - deleted, deleted, len(names), *names, 0]
+    for entry_id, pairs, gone in entries:
+        same = [name for name, _ in pairs] == names
+        words = [value for _, value in pairs] if same else [len(pairs)] + flat(pairs)
+        out += [gone + 2 * same, entry_id[0] - base[0], entry_id[1] - base[1], *words,
+                3 + len(words)]
+    return [word if isinstance(word, bytes) else str(word).encode() for word in out]
+
+
+def stream_node(base, names, entries):
+    return string(raw_id(base)) + string(listpack(stream_elements(base, names, entries)))
+
+
+def stream_group(tag, name, last, read, pending, consumers):
+    """Pending: (ID, time, deliveries); consumers: (name, seen, active, IDs); read: -1 is unknown,
+    tag 15 does not say. `name` and those of the consumers are encoded already."""
+    out = name + length_id(last)
+    if tag != STREAM:
+        out += length(read % 2 ** 64)
+    out += length(len(pending)) + b"".join(
+        raw_id(entry_id) + struct.pack("<q", time) + length(deliveries)
+        for entry_id, time, deliveries in pending)
+    out += length(len(consumers))
+    for consumer, seen, active, ids in consumers:
+        out += consumer + struct.pack("<q", seen)
+        if tag == STREAM_3:
+            out += struct.pack("<q", active)
+        out += length(len(ids)) + b"".join(raw_id(entry_id) for entry_id in ids)
+    return out
+
+
+def stream(tag, nodes, count, last, first=(0, 0), max_deleted=(0, 0), added=0, groups=()):
+    """Nodes and groups as the functions above make them."""
+    out = length(len(nodes)) + b"".join(nodes) + length(count) + length_id(last)
+    if tag != STREAM:
+        out += length_id(first) + length_id(max_deleted) + length(added)
+    return out + length(len(groups)) + b"".join(groups)
