@@ -143,7 +143,8 @@ def run_c_programs(tally, paths, jobs):
         tally.add(0, 1)
     present = [path for path in paths if path not in missing]
     with concurrent.futures.ThreadPoolExecutor(max_workers=jobs) as pool:
-        for path, passed, failed, skipped, reason, output, seconds in pool.map(run_c_program, present):
+        for result in pool.map(run_c_program, present):
+            path, passed, failed, skipped, reason, output, seconds = result
             tally.add(passed, failed, skipped)
             if failed:
                 say(f"  FAILED {path}: {passed} passed, {failed} failed {reason}")
