@@ -394,21 +394,6 @@ void table_replace(struct table_slot *slot, void *item)
     slot->word = (slot->word & ~GROUP_ITEM_BITS) | (uint64_t)(uintptr_t)item;
 }
 
-bool table_marked(const struct table_slot *slot)
-{
-    return (slot->word & GROUP_MARK) != 0;
-}
-
-void table_set_mark(struct table_slot *slot, bool mark)
-{
-    slot->word = (slot->word & ~GROUP_MARK) | (mark ? GROUP_MARK : 0);
-}
-
-void table_set_birth_mark(struct table *table, bool mark)
-{
-    table->birth_mark = mark ? GROUP_MARK : 0;
-}
-
 /* --- Many items ------------------------------------------------------------------------------- */
 
 static uint64_t bits_reverse(uint64_t value)
@@ -439,6 +424,39 @@ uint64_t table_scan(const struct table *table, uint64_t cursor,
 
     for (size_t i = 0; i < group.count; i++)
         visit(env, group_item(group.slots[i].word));
+    cursor |= ~group_mask(table, address);
+    return bits_reverse(bits_reverse(cursor) + 1);
+}
+
+/* --- Cutting ---------------------------------------------------------------------------------- */
+
+void table_cut_begin(struct table *table)
+{
+    table->birth_mark ^= GROUP_MARK;
+}
+
+bool table_cut_has(const struct table *table, const struct table_slot *slot)
+{
+    return ((slot->word ^ table->birth_mark) & GROUP_MARK) == 0;
+}
+
+void table_cut_put(struct table *table, struct table_slot *slot)
+{
+    slot->word = (slot->word & ~GROUP_MARK) | table->birth_mark;
+}
+
+uint64_t table_cut_step(struct table *table, uint64_t cursor,
+                        void (*visit)(void *env, void *item), void *env)
+{
+    size_t address = table_address(table, cursor);
+    struct group group = group_open(*table_entry(table, address));
+
+    for (size_t i = 0; i < group.count; i++) {
+        if (table_cut_has(table, &group.slots[i]))
+            continue;
+        visit(env, group_item(group.slots[i].word));
+        table_cut_put(table, &group.slots[i]);
+    }
     cursor |= ~group_mask(table, address);
     return bits_reverse(bits_reverse(cursor) + 1);
 }

@@ -17,7 +17,8 @@
 struct item {
     uint64_t key;
     unsigned visits;
-    bool in, marked;
+    bool in;
+    bool owed; /* was there when the cut began, and has not been visited */
 };
 
 static uint64_t item_hash(const void *env, const void *item)
@@ -82,6 +83,39 @@ static void take(struct table *table, const struct table_type *type, struct item
     item->in = false;
 }
 
+/* A cut that goes on while the table changes. */
+struct cut {
+    struct item *items;
+    size_t room, owed;
+    uint64_t cursor;
+    bool running;
+};
+
+static void cut_visit(void *env, void *item)
+{
+    struct cut *cut = env;
+
+    assert_true(((struct item *)item)->owed);
+    ((struct item *)item)->owed = false;
+    cut->owed--;
+}
+
+static void cut_advance(struct cut *cut, struct table *table)
+{
+    if (!cut->running) {
+        table_cut_begin(table);
+        for (size_t i = 0; i < cut->room; i++)
+            cut->items[i].owed = cut->items[i].in;
+        cut->owed = table_count(table);
+        cut->running = true;
+    }
+    cut->cursor = table_cut_step(table, cut->cursor, cut_visit, cut);
+    if (cut->cursor == 0) {
+        assert_int_equal(cut->owed, 0);
+        cut->running = false;
+    }
+}
+
 /* Random operations on `room` possible items, in phases that mostly add and phases that mostly
  * remove, so that the table goes through its sizes up and down. After each one the answer equals
  * that of the flags in the items; now and then all of it is checked. */
@@ -90,8 +124,8 @@ static void run_model(const struct table_type *type, size_t room, size_t operati
     struct table *table = table_new(type, NULL);
     struct item *items = items_new(room);
     struct rng rng;
+    struct cut cut = {.items = items, .room = room};
     size_t count = 0;
-    bool birth = false;
 
     rng_seed(&rng, 1 + room);
     for (size_t i = 0; i < operations; i++) {
@@ -102,26 +136,25 @@ static void run_model(const struct table_type *type, size_t room, size_t operati
         assert_int_equal(slot != NULL, item->in);
         if (slot != NULL) {
             assert_ptr_equal(table_item(slot), item);
-            assert_int_equal(table_marked(slot), item->marked);
+            assert_int_equal(table_cut_has(table, slot), !item->owed);
+            if (item->owed) {
+                cut_visit(&cut, item);
+                table_cut_put(table, slot);
+            }
         }
         if (slot == NULL && adding) {
             insert(table, type, item);
-            item->marked = birth;
             count++;
         } else if (slot != NULL && !adding) {
             assert_ptr_equal(table_remove(table, type->hash(NULL, item), slot), item);
             item->in = false;
             count--;
         } else if (slot != NULL) {
-            item->marked = !item->marked;
-            table_set_mark(slot, item->marked);
             table_replace(slot, item);
         }
         assert_int_equal(table_count(table), count);
-        if (i % 1000 == 0) {
-            birth = !birth;
-            table_set_birth_mark(table, birth);
-        }
+        if (i % 20 == 0)
+            cut_advance(&cut, table);
         if (i % (phase / 4) == 0)
             table_check(table);
     }
