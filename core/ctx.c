@@ -1,23 +1,11 @@
-/* What a lookup and a change mean, decided once.
- *
- * The gate: engine->gate holds, for hash(db, key), the sequence of the last change. A command's
- * changed cells are collected while it runs, since the sequence is known only when its effects
- * are in the batch; engine_commit sets them.
- */
+/* What a lookup and a change mean, decided once. */
 #include "core/ctx.h"
 
 #include "core/base/num.h"
 #include "core/evict.h"
 #include "core/expiry_fields.h"
-#include "core/pubsub.h"
-#include "core/resp.h"
-#include "core/transaction.h"
-#include "core/waiters.h"
-
-static uint32_t gate_cell(int db, uint64_t hash)
-{
-    return (uint32_t)((hash ^ (uint64_t)db * 0x9e3779b97f4a7c15ull) >> 48);
-}
+#include "core/record.h"
+#include "core/wait_keys.h"
 
 static void depend(struct ctx *ctx, uint64_t sequence)
 {
@@ -25,23 +13,16 @@ static void depend(struct ctx *ctx, uint64_t sequence)
         ctx->depends = sequence;
 }
 
-void ctx_touched(struct engine *engine, const struct place *place)
-{
-    uint32_t cell = gate_cell(place->db, place->hash);
-    buf_append(&engine->touched, &cell, sizeof cell);
-    transaction_touch(engine, place->db, place->key, false);
-}
-
 /* The entry is past its deadline: gone for whoever looks, deleted if the log takes it. */
 static void expire(struct ctx *ctx, struct place *place)
 {
-    if (!engine_may_delete(ctx->engine)) {
+    if (!record_may_delete(ctx->engine)) {
         place->entry = NULL;
         return;
     }
     ctx_event(ctx, 'x', "expired", place->db, place->key);
     ctx->engine->stats.expired++;
-    engine_delete(ctx->engine, place, ctx->engine->settings->lazyfree_expire, false);
+    record_delete(ctx->engine, place, ctx->engine->settings->lazyfree_expire, false);
 }
 
 struct place ctx_find_in(struct ctx *ctx, int db, struct slice key, enum lookup how)
@@ -51,15 +32,14 @@ struct place ctx_find_in(struct ctx *ctx, int db, struct slice key, enum lookup 
     struct place place = keyspace_find(ctx->keyspace, db, key, hash);
     if (ctx->replay)
         return place;
-    depend(ctx, engine->gate[gate_cell(db, hash)]);
-    depend(ctx, engine->gate_floor);
+    depend(ctx, record_last_change(engine, db, hash));
     if (place.entry) {
         int64_t deadline = entry_deadline(place.entry);
         if (unlikely(deadline != ENTRY_NO_DEADLINE) && deadline <= ctx->now_ms)
             expire(ctx, &place);
     }
     if (place.entry && unlikely(expiry_fields_due(place.entry, ctx->now_ms)) &&
-        engine_may_delete(engine))
+        record_may_delete(engine))
         expiry_fields_delete(engine, &place, SIZE_MAX);
     if (how == LOOKUP_READ) {
         if (place.entry)
@@ -91,7 +71,7 @@ bool ctx_find_type(struct ctx *ctx, struct slice key, enum lookup how, enum valu
 static void changed(struct ctx *ctx, const struct place *place)
 {
     if (!ctx->replay)
-        ctx_touched(ctx->engine, place);
+        record_touched(ctx->engine, place);
 }
 
 /* Clients that wait for the key may find there what they wait for, or hear that it is gone. */
@@ -101,7 +81,7 @@ static void wake(struct ctx *ctx, const struct place *place)
         return;
     enum value_type type = entry_type(place->entry);
     if (type == TYPE_LIST || type == TYPE_ZSET || type == TYPE_STREAM)
-        waiters_ready(ctx->engine, place->db, place->key);
+        wait_keys_ready(ctx->engine, place->db, place->key);
 }
 
 void ctx_put(struct ctx *ctx, struct place *place, struct entry *entry)
@@ -157,41 +137,35 @@ void ctx_change_end(struct ctx *ctx, struct place *place, struct entry *entry)
 
 uint64_t ctx_flush(struct ctx *ctx, int db, bool background)
 {
-    if (!ctx->replay) {
-        ctx->engine->touched_all = true;
-        transaction_touch_all(ctx->engine, db);
-    }
-    waiters_ready_all(ctx->engine);
+    if (!ctx->replay)
+        record_touched_all(ctx->engine, db);
+    wait_keys_ready_all(ctx->engine);
     return keyspace_flush(ctx->keyspace, db, background);
 }
 
 void ctx_swap(struct ctx *ctx, int a, int b)
 {
     if (!ctx->replay) {
-        ctx->engine->touched_all = true;
-        transaction_touch_all(ctx->engine, a);
-        transaction_touch_all(ctx->engine, b);
+        record_touched_all(ctx->engine, a);
+        record_touched_all(ctx->engine, b);
     }
-    waiters_ready_all(ctx->engine);
+    wait_keys_ready_all(ctx->engine);
     keyspace_swap(ctx->keyspace, a, b);
     if (!ctx->replay) {
-        transaction_touch_all(ctx->engine, a);
-        transaction_touch_all(ctx->engine, b);
+        record_touched_all(ctx->engine, a);
+        record_touched_all(ctx->engine, b);
     }
 }
 
 void ctx_event(struct ctx *ctx, char event_class, const char *event, int db, struct slice key)
 {
-    if (ctx->replay)
-        return;
-    ctx->engine->stats.key_events++;
-    pubsub_notify(ctx->engine, event_class, event, db, key);
+    if (!ctx->replay)
+        record_event(ctx->engine, event_class, event, db, key);
 }
 
 void ctx_depends_on(struct ctx *ctx, int db, struct slice key)
 {
-    depend(ctx, ctx->engine->gate[gate_cell(db, keyspace_hash(ctx->keyspace, key))]);
-    depend(ctx, ctx->engine->gate_floor);
+    depend(ctx, record_last_change(ctx->engine, db, keyspace_hash(ctx->keyspace, key)));
 }
 
 void ctx_depends_on_all(struct ctx *ctx)
@@ -199,27 +173,10 @@ void ctx_depends_on_all(struct ctx *ctx)
     depend(ctx, ctx->engine->journal->sequence);
 }
 
-/* Effects of several databases carry the SELECT between them; that in front of the first is the
- * engine's. */
-static void begin_effect(struct engine *engine, int db)
-{
-    if (engine->effect_count == 0) {
-        engine->effect_db = db;
-    } else if (db != engine->effect_last_db) {
-        char digits[NUM_I64_MAX_CHARS];
-        struct slice words[] = {SLICE("SELECT"), {digits, num_format_i64(digits, db)}};
-        resp_put_command(&engine->effects, 2, words);
-    }
-    engine->effect_last_db = db;
-    engine->effect_count++;
-}
-
 void ctx_effect_in(struct ctx *ctx, int db, int argc, const struct slice *argv)
 {
-    if (ctx->replay || !ctx->engine->recording)
-        return;
-    begin_effect(ctx->engine, db);
-    resp_put_command(&ctx->engine->effects, argc, argv);
+    if (!ctx->replay)
+        record_effect(ctx->engine, db, argc, argv);
 }
 
 void ctx_effect(struct ctx *ctx, int argc, const struct slice *argv)

@@ -65,16 +65,12 @@ void ctx_set_deadline(struct ctx *ctx, struct place *place, int64_t deadline_ms)
  * now. */
 void ctx_change_begin(struct ctx *ctx, struct place *place);
 void ctx_change_end(struct ctx *ctx, struct place *place, struct entry *entry);
-/* A key has changed: raise its gate cell when the effects are in the batch. */
-void ctx_touched(struct engine *engine, const struct place *place);
 /* FLUSHDB, FLUSHALL (db -1), SWAPDB: raise the floor of the gate. Return what the keyspace's
  * functions do. */
 uint64_t ctx_flush(struct ctx *ctx, int db, bool background);
 void ctx_swap(struct ctx *ctx, int a, int b);
 
-/* A keyspace event happened at a key ("set", "del", "expire" ...). Counted for INFO; the one
- * place for whoever wants to hear of events. `event_class` is the letter of
- * notify-keyspace-events. */
+/* A keyspace event happened at a key: see record_event. */
 void ctx_event(struct ctx *ctx, char event_class, const char *event, int db, struct slice key);
 
 /* The reply depends on a key's last change, though it is not looked up. */

@@ -1,31 +1,31 @@
 /* The engine: the one path that every request takes.
  *
- *   engine_execute   gate: may this run, now?            gate.c
- *     run            the command's function on a ctx
- *     engine_commit  effects -> the journal's open batch; changed cells get its sequence
- *     stamp          the reply waits for what it depends on
+ *   engine_execute    gate: may this run, now?            gate.c
+ *     run_command     the command's function on a ctx     run.c
+ *     run_finish      the reply waits for what it depends on
+ *       record_commit effects -> the journal's open batch; changed cells get its sequence
  *
- * Invariants: the keyspace changes exactly when effects are recorded (asserted behind each
- * command); an error reply leaves the keyspace as it was; a reply depends on at least its own
- * effects; effects of one request are whole in one batch, in MULTI ... EXEC if there are several.
+ * Invariant: the effects of one request are whole in one batch, in MULTI ... EXEC if there are
+ * several.
  */
 #include "core/engine.h"
 
 #include <stdio.h>
 
 #include "core/base/fault.h"
-#include "core/base/histogram.h"
 #include "core/base/mem.h"
-#include "core/base/num.h"
 #include "core/base/reaper.h"
 #include "core/ctx.h"
 #include "core/evict.h"
 #include "core/expiry.h"
 #include "core/gate.h"
 #include "core/pubsub.h"
-#include "core/resp.h"
+#include "core/record.h"
+#include "core/run.h"
 #include "core/transaction.h"
+#include "core/wait_keys.h"
 #include "core/waiters.h"
+#include "core/watch.h"
 
 /* ---- life ---- */
 
@@ -53,6 +53,7 @@ struct engine *engine_new(const struct engine_options *options)
     engine->keyspace = keyspace_new((int)engine->settings->databases, seeds[1], engine->reaper);
     engine->registry = registry_new(options->commands);
     engine->watched = watched_keys_new();
+    engine->wait_keys = wait_keys_new();
     engine->waiters = waiters_new();
     engine->pubsub = pubsub_new();
     engine->batch_db = -1;
@@ -74,6 +75,7 @@ void engine_free(struct engine *engine)
 {
     kv_assert(engine->sessions == NULL);
     waiters_free(engine->waiters);
+    wait_keys_free(engine->wait_keys);
     evict_free(engine);
     keyspace_free(engine->keyspace);
     reaper_stop(engine->reaper);
@@ -89,168 +91,19 @@ void engine_free(struct engine *engine)
 
 /* ---- the clock ---- */
 
-static void set_now(struct engine *engine, uint64_t now_ns)
-{
-    engine->now_ns = now_ns;
-    engine->now_ms = (int64_t)(now_ns / 1000000) + engine->wall_offset_ms;
-}
-
 void engine_turn_begin(struct engine *engine)
 {
     struct host *host = engine->host;
     uint64_t now_ns = host->monotonic_ns(host->self);
     engine->wall_offset_ms = host->wall_us(host->self) / 1000 - (int64_t)(now_ns / 1000000);
-    set_now(engine, now_ns);
+    run_clock_set(engine, now_ns);
     engine->recording =
         !engine->loading && atomic_load_explicit(&engine->journal->state, memory_order_acquire) !=
                                 JOURNAL_OFF;
     engine->turns++;
 }
 
-void engine_run_begin(struct engine *engine)
-{
-    set_now(engine, engine->host->monotonic_ns(engine->host->self));
-}
-
-/* ---- effects ---- */
-
-bool engine_may_delete(const struct engine *engine)
-{
-    if (engine->loading)
-        return false;
-    return atomic_load_explicit(&engine->journal->state, memory_order_acquire) != JOURNAL_FAILED;
-}
-
-void engine_delete(struct engine *engine, struct place *place, bool background, bool raise_gate)
-{
-    struct ctx ctx = {.engine = engine};
-    ctx_effect_delete(&ctx, place->db, place->key);
-    if (raise_gate)
-        ctx_touched(engine, place);
-    else
-        transaction_touch(engine, place->db, place->key, true);
-    waiters_ready(engine, place->db, place->key);
-    keyspace_remove(engine->keyspace, place, background);
-}
-
-static void put_select(struct buf *open, int db)
-{
-    char digits[NUM_I64_MAX_CHARS];
-    struct slice words[] = {SLICE("SELECT"), {digits, num_format_i64(digits, db)}};
-    resp_put_command(open, 2, words);
-}
-
-static void raise_gate(struct engine *engine, uint64_t sequence)
-{
-    const uint32_t *cells = (const uint32_t *)(const void *)engine->touched.data;
-    size_t count = engine->touched.len / sizeof *cells;
-    for (size_t i = 0; i < count; i++)
-        engine->gate[cells[i]] = sequence;
-    if (engine->touched_all)
-        engine->gate_floor = sequence;
-}
-
-uint64_t engine_commit(struct engine *engine)
-{
-    struct journal *journal = engine->journal;
-    if (engine->effect_count > 0) {
-        struct buf *open = &journal->open;
-        size_t before = open->len;
-        if (before == 0)
-            engine->batch_db = -1;
-        if (engine->batch_db != engine->effect_db)
-            put_select(open, engine->effect_db);
-        bool several = engine->effect_count > 1;
-        if (several)
-            buf_append_text(open, "*1\r\n$5\r\nMULTI\r\n");
-        buf_append_slice(open, buf_slice(&engine->effects));
-        if (several)
-            buf_append_text(open, "*1\r\n$4\r\nEXEC\r\n");
-        engine->batch_db = engine->effect_last_db;
-        journal->sequence += open->len - before;
-        journal->open_changes++;
-        raise_gate(engine, journal->sequence);
-        engine->effect_count = 0;
-        buf_clear(&engine->effects);
-    }
-    engine->touched_all = false;
-    buf_clear(&engine->touched);
-    return journal->sequence;
-}
-
 /* ---- one request ---- */
-
-/* One that waited is counted once, when it came. */
-static void count_call(struct engine *engine, const struct ctx *ctx)
-{
-    struct command_state *state = ctx->state;
-    uint64_t started = engine->now_ns;
-    engine_run_begin(engine);
-    uint64_t us = (engine->now_ns - started) / 1000;
-    state->calls += !ctx->woken;
-    state->usec += us;
-    state->failed += ctx->failed;
-    engine->stats.commands += !ctx->woken;
-    if (engine->settings->latency_tracking) {
-        if (unlikely(!state->histogram))
-            state->histogram = mem_alloc_zero(sizeof *state->histogram);
-        histogram_add(state->histogram, us);
-    }
-}
-
-void engine_run(struct ctx *ctx)
-{
-    struct engine *engine = ctx->engine;
-    uint64_t changes_before = keyspace_changes(engine->keyspace);
-    size_t touched_before = engine->touched.len;
-    bool all_before = engine->touched_all;
-    int effects_before = engine->effect_count;
-    engine->touched_all = false;
-    ctx->command->run(ctx);
-    if (ctx->command->flags & COMMAND_ALL_KEYS)
-        ctx_depends_on_all(ctx);
-    bool own = engine->touched.len > touched_before || engine->touched_all;
-    if (own && engine->recording && ctx->command->record == RECORD_REQUEST)
-        ctx_effect(ctx, ctx->argc, ctx->argv);
-    bool recorded = engine->effect_count > effects_before;
-    kv_assert(!own || !engine->recording || recorded);
-    kv_assert(!recorded || engine->touched_all ||
-              keyspace_changes(engine->keyspace) != changes_before);
-    kv_assert(!own || !ctx->failed);
-    ctx->changed |= own;
-    engine->touched_all |= all_before;
-    count_call(engine, ctx);
-}
-
-/* CLIENT REPLY OFF and SKIP: errors are dropped like any other reply. */
-static bool drop_reply(struct session *session)
-{
-    if (likely(!(session->flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP))))
-        return false;
-    output_rewind(&session->output);
-    session->flags &= ~(uint32_t)SESSION_REPLY_SKIP;
-    return true;
-}
-
-void engine_finish(struct ctx *ctx)
-{
-    struct engine *engine = ctx->engine;
-    struct session *session = ctx->session;
-    uint64_t depends = ctx->depends;
-    if (ctx->changed || engine->effect_count > 0) {
-        uint64_t sequence = engine_commit(engine);
-        if (ctx->changed)
-            depends = session->write_sequence = sequence;
-    }
-    if (unlikely(session->waiter) && !ctx->woken)
-        return; /* there is none yet; CLIENT REPLY SKIP is for the one to come */
-    if (drop_reply(session))
-        return;
-    bool free_to_go =
-        ctx->command->flags & COMMAND_NO_HOLD || depends <= journal_confirmed(engine->journal);
-    output_mark(&session->output, free_to_go ? 0 : depends, false);
-    engine->stats.gate_waits += !free_to_go;
-}
 
 /* Behind MULTI. */
 static void queue(struct ctx *ctx)
@@ -304,19 +157,19 @@ enum engine_result engine_execute(struct engine *engine, struct session *session
     if (unlikely(verdict == GATE_WAIT))
         return wait_later(session, ctx.command);
     if (unlikely(engine->effect_count > 0))
-        engine_commit(engine); /* evictions on the way */
+        record_commit(engine); /* evictions on the way */
     session->commands++;
     session->active_ms = engine->now_ms;
     if (unlikely(session->flags & SESSION_REPLY_SKIP_NEXT))
         session->flags ^= SESSION_REPLY_SKIP_NEXT | SESSION_REPLY_SKIP;
     if (likely(verdict == GATE_RUN)) {
         session->last_command = ctx.state;
-        engine_run(&ctx);
-        engine_finish(&ctx);
+        run_command(&ctx);
+        run_finish(&ctx);
     } else if (verdict == GATE_QUEUE) {
         queue(&ctx);
-        engine_finish(&ctx);
-    } else if (!drop_reply(session)) {
+        run_finish(&ctx);
+    } else if (!run_drop_reply(session)) {
         output_mark(&session->output, 0, false);
     }
     arena_reset(&engine->arena);
@@ -406,7 +259,7 @@ void engine_tick(struct engine *engine)
     uint64_t budget_us = (uint64_t)engine_tick_ms(engine) * 1000 / 4;
     expiry_sweep(engine, budget_us);
     evict_to_fit(engine);
-    engine_commit(engine);
+    record_commit(engine);
     waiters_serve(engine);
     stamp_messages(engine);
     size_t used = keyspace_memory(engine->keyspace);

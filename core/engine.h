@@ -25,11 +25,11 @@
 struct ctx;
 struct fault;
 struct keyspace;
-struct place;
 struct pubsub;
 struct registry;
 struct watched_keys;
 struct reaper;
+struct wait_keys;
 struct waiters;
 
 #define GATE_CELLS 65536
@@ -58,6 +58,7 @@ struct engine {
     struct pubsub *pubsub;
     struct session *sessions;
     uint64_t session_count, session_next_id, blocked_count; /* blocked: they wait for the log */
+    struct wait_keys *wait_keys;
     struct waiters *waiters;          /* those that wait for keys */
     int64_t paused_until_ms;          /* CLIENT PAUSE */
     bool paused_writes_only;
@@ -107,29 +108,8 @@ enum engine_result {
 enum engine_result engine_execute(struct engine *engine, struct session *session, int argc,
                                   const struct slice *argv);
 
-/* The two halves of executing a request that has passed the gate, for who runs a command inside of
- * another or on behalf of a waiting client: engine_run runs it and records its effects,
- * engine_finish puts all effects recorded since the last time into the batch, whole, and stamps the
- * reply of ctx->session. */
-void engine_run(struct ctx *ctx);
-void engine_finish(struct ctx *ctx);
-
 /* After ENGINE_WAIT: may the request be offered again? Ask at each turn. */
 bool engine_admits(const struct engine *engine, const struct session *session);
-
-/* A run of requests from one connection begins: read the clock (between them it is read once a
- * command). */
-void engine_run_begin(struct engine *engine);
-
-/* Delete outside of a command's own changes (expiry, sweep, eviction): recorded as DEL.
- * `raise_gate`: a reader waits until it is durable (evictions do, deletions by deadline hold
- * nobody). Outside of a command engine_commit follows. */
-void engine_delete(struct engine *engine, struct place *place, bool background, bool raise_gate);
-/* Move recorded effects into the open batch. Called by the engine behind each command, and by
- * those who delete outside of one. Returns the sequence after them. */
-uint64_t engine_commit(struct engine *engine);
-/* Whether the log takes deletions at present (it does not while FAILED or loading). */
-bool engine_may_delete(const struct engine *engine);
 
 /* Read the clock: at the beginning of each turn. */
 void engine_turn_begin(struct engine *engine);

@@ -22,10 +22,10 @@
 #include "core/base/buf.h"
 #include "core/base/mem.h"
 #include "core/base/rng.h"
-#include "core/ctx.h"
 #include "core/engine.h"
 #include "core/host.h"
 #include "core/keyspace.h"
+#include "core/record.h"
 #include "core/settings.h"
 #include "core/type/entry.h"
 
@@ -362,13 +362,12 @@ static bool evict_while_above(struct engine *engine, size_t most)
 {
     struct host *host = engine->host;
     uint64_t started = host->monotonic_ns(host->self), limit = time_limit_ns(engine);
-    struct ctx ctx = {.engine = engine};
     struct place victim;
 
     for (unsigned done = 1; next_victim(engine, &victim); done++) {
-        ctx_event(&ctx, 'e', "evicted", victim.db, victim.key);
+        record_event(engine, 'e', "evicted", victim.db, victim.key);
         engine->stats.evicted++;
-        engine_delete(engine, &victim, engine->settings->lazyfree_eviction, true);
+        record_delete(engine, &victim, engine->settings->lazyfree_eviction, true);
         if (keyspace_memory(engine->keyspace) <= most)
             return true;
         if (done % CLOCK_EVERY == 0 && host->monotonic_ns(host->self) - started >= limit)
@@ -389,7 +388,7 @@ bool evict_to_fit(struct engine *engine)
     }
     if (engine->loading || engine->paused_until_ms > engine->now_ms)
         return true;
-    fits = engine->settings->maxmemory_policy != EVICT_NONE && engine_may_delete(engine) &&
+    fits = engine->settings->maxmemory_policy != EVICT_NONE && record_may_delete(engine) &&
         evict_while_above(engine, (size_t)most);
     note_exceeded(engine, keyspace_memory(engine->keyspace) > (size_t)most);
     return fits;

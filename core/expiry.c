@@ -13,11 +13,11 @@
 #include "core/expiry.h"
 
 #include "core/base/attr.h"
-#include "core/ctx.h"
 #include "core/engine.h"
 #include "core/expiry_fields.h"
 #include "core/host.h"
 #include "core/keyspace.h"
+#include "core/record.h"
 #include "core/settings.h"
 #include "core/type/entry.h"
 
@@ -60,15 +60,14 @@ static void look_at(void *env, struct entry *entry)
 
 static void expire(struct engine *engine, int db, struct entry *entry)
 {
-    struct ctx ctx = {.engine = engine};
     struct slice key = entry_key(entry);
     struct place place =
         keyspace_find(engine->keyspace, db, key, keyspace_hash(engine->keyspace, key));
 
     kv_assert(place.entry == entry);
-    ctx_event(&ctx, 'x', "expired", db, key);
+    record_event(engine, 'x', "expired", db, key);
     engine->stats.expired++;
-    engine_delete(engine, &place, engine->settings->lazyfree_expire, false);
+    record_delete(engine, &place, engine->settings->lazyfree_expire, false);
 }
 
 static bool out_of_time(const struct sweep *sweep)
@@ -159,7 +158,7 @@ void expiry_sweep(struct engine *engine, uint64_t budget_us)
     uint64_t started;
     struct sweep sweep = {.engine = engine};
 
-    if (!engine_may_delete(engine) || engine->paused_until_ms > engine->now_ms ||
+    if (!record_may_delete(engine) || engine->paused_until_ms > engine->now_ms ||
         engine->expire_by_access_only)
         return;
     effort = effort < 1 ? 0 : effort > 10 ? 9 : effort - 1;

@@ -11,10 +11,10 @@
 #include "core/expiry_fields.h"
 
 #include "core/base/attr.h"
-#include "core/ctx.h"
 #include "core/engine.h"
 #include "core/host.h"
 #include "core/keyspace.h"
+#include "core/record.h"
 #include "core/type/hash.h"
 #include "core/type/value.h"
 
@@ -35,27 +35,26 @@ bool expiry_fields_due(const struct entry *entry, int64_t now_ms)
 }
 
 /* Delete up to `most` fields and record it as one HDEL; returns how many. */
-static size_t delete_some(struct ctx *ctx, const struct place *place, struct hash *hash,
+static size_t delete_some(struct engine *engine, const struct place *place, struct hash *hash,
                           size_t most)
 {
     struct slice words[2 + EFFECT_FIELDS_MAX] = {SLICE("HDEL"), place->key};
     struct hash_item item;
     size_t count = 0;
 
-    while (count < most && hash_first(*hash, &item) && item.deadline_ms <= ctx->now_ms) {
-        struct slice name = arena_copy(ctx->arena, item.field);
+    while (count < most && hash_first(*hash, &item) && item.deadline_ms <= engine->now_ms) {
+        struct slice name = arena_copy(&engine->arena, item.field);
 
         hash_delete(hash, name);
         words[2 + count++] = name;
     }
     if (count > 0)
-        ctx_effect_in(ctx, place->db, (int)count + 2, words);
+        record_effect(engine, place->db, (int)count + 2, words);
     return count;
 }
 
 size_t expiry_fields_delete(struct engine *engine, struct place *place, size_t most)
 {
-    struct ctx ctx = {.engine = engine, .arena = &engine->arena, .now_ms = engine->now_ms};
     struct entry *entry = place->entry;
     struct hash hash = hash_of(entry);
     size_t count = 0, step;
@@ -63,15 +62,15 @@ size_t expiry_fields_delete(struct engine *engine, struct place *place, size_t m
     keyspace_before_change(engine->keyspace, place);
     do {
         step = most - count < EFFECT_FIELDS_MAX ? most - count : EFFECT_FIELDS_MAX;
-        step = delete_some(&ctx, place, &hash, step);
+        step = delete_some(engine, place, &hash, step);
         count += step;
     } while (step > 0);
     entry_set_value(entry, hash.encoding, hash.value);
     keyspace_after_change(engine->keyspace, place, entry);
     engine->stats.expired_fields += count;
-    ctx_event(&ctx, 'h', "hexpired", place->db, place->key);
+    record_event(engine, 'h', "hexpired", place->db, place->key);
     if (hash_count(hash) == 0) {
-        ctx_event(&ctx, 'g', "del", place->db, place->key);
+        record_event(engine, 'g', "del", place->db, place->key);
         keyspace_remove(engine->keyspace, place, false);
     }
     return count;

@@ -13,6 +13,7 @@
 #include "core/ds/table.h"
 #include "core/notify.h"
 #include "core/resp.h"
+#include "core/session_limit.h"
 
 struct channel {
     enum pubsub_kind kind;
@@ -126,7 +127,7 @@ static void subscribe(struct session *session, struct channel *channel)
     session->subscriptions = channel->first = subscription;
     channel->listeners++;
     session->subscribed[channel->kind]++;
-    session_choose_limit(session);
+    session_limit_choose(session);
 }
 
 static void unsubscribe(struct subscription *subscription)
@@ -143,7 +144,7 @@ static void unsubscribe(struct subscription *subscription)
     if (--channel->listeners == 0)
         remove_channel(session->engine, channel);
     mem_free(subscription);
-    session_choose_limit(session);
+    session_limit_choose(session);
 }
 
 static void reply_about(struct ctx *ctx, enum pubsub_kind kind, bool subscribed,

@@ -293,3 +293,10 @@ void resp_put_command(struct buf *out, int argc, const struct slice *argv)
     for (int i = 0; i < argc; i++)
         resp_put_bulk(out, argv[i]);
 }
+
+void resp_put_select(struct buf *out, int64_t db)
+{
+    char digits[NUM_I64_MAX_CHARS];
+    struct slice argv[] = {SLICE("SELECT"), {digits, num_format_i64(digits, db)}};
+    resp_put_command(out, 2, argv);
+}

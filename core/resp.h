@@ -64,3 +64,5 @@ struct buf;
 void resp_put_array(struct buf *out, int argc);
 void resp_put_bulk(struct buf *out, struct slice bytes);
 void resp_put_command(struct buf *out, int argc, const struct slice *argv);
+/* SELECT db: what follows in the log is about this database. */
+void resp_put_select(struct buf *out, int64_t db);

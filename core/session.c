@@ -106,17 +106,6 @@ void session_unblock(struct session *session, bool timed_out)
     engine->host->wake_session(engine->host->self, session);
 }
 
-const struct output_limit *session_output_limit(const struct session *session)
-{
-    const struct settings *settings = session->engine->settings;
-    return &settings->output_limits[pubsub_total(session) ? OUTPUT_PUBSUB : OUTPUT_NORMAL];
-}
-
-void session_choose_limit(struct session *session)
-{
-    session->output.limit = (size_t)session_output_limit(session)->hard_bytes;
-}
-
 static const char *flag_letters(const struct session *session, char out[static 16])
 {
     int count = 0;

@@ -10,7 +10,6 @@
 #include "core/output.h"
 
 struct ctx;
-struct output_limit;
 struct engine;
 struct command_state;
 struct transaction;
@@ -80,10 +79,6 @@ struct session *session_by_id(struct engine *engine, uint64_t id);
 /* Release what may leave, or fail what cannot be confirmed any more; true if there are bytes to
  * send. */
 bool session_settle(struct session *session);
-
-/* The client-output-buffer-limit in force: another one for subscribers. */
-const struct output_limit *session_output_limit(const struct session *session);
-void session_choose_limit(struct session *session);
 
 /* One line of CLIENT LIST, with its line end. */
 struct buf;

@@ -1,9 +1,5 @@
-/* Transactions: what a session has queued behind MULTI, and the keys it watches.
- *
- * EXEC runs the queued requests one behind the other in one turn; their effects are recorded
- * together, whole in one batch. A watched key that is changed by anybody, or passes its deadline,
- * makes the EXEC of who watches it answer nil.
- */
+/* Transactions: what a session has queued behind MULTI. EXEC runs the queued requests one behind
+ * the other in one turn; their effects are recorded together, whole in one batch. */
 #pragma once
 
 #include <stdbool.h>
@@ -16,10 +12,6 @@ struct ctx;
 struct engine;
 struct session;
 struct transaction;
-struct watched_keys;
-
-struct watched_keys *watched_keys_new(void);
-void watched_keys_free(struct watched_keys *keys);
 
 /* MULTI: from here on requests are queued. */
 void transaction_begin(struct session *session);
@@ -35,16 +27,6 @@ void transaction_run(struct ctx *ctx);
 
 /* The command flags of all that is queued, together; 0 without a transaction. */
 uint32_t transaction_flags(const struct session *session);
-/* For CLIENT LIST: requests in the queue, -1 without a transaction; bytes; keys watched. */
+/* For CLIENT LIST: requests in the queue, -1 without a transaction; bytes. */
 int transaction_count(const struct session *session);
 uint64_t transaction_bytes(const struct session *session);
-int transaction_watches(const struct session *session);
-
-void transaction_watch(struct ctx *ctx, struct slice key);
-void transaction_unwatch(struct session *session);
-/* A key was changed: who watches it will fail; not so `by_deadline` if the deadline had passed when
- * the watch began. Cheap when nobody watches anything. */
-void transaction_touch(struct engine *engine, int db, struct slice key, bool by_deadline);
-/* Databases were emptied or swapped (db -1: all): every watched key of them that is there, or was,
- * counts as changed. */
-void transaction_touch_all(struct engine *engine, int db);

@@ -1,7 +1,6 @@
 /* Who waits for which key, in what order, and until when.
  *
- *   table       chained hash: (db, key) -> struct wait_key, there while somebody waits for it
- *   wait_key    the links of its waiters, first come first; and whether it is in the ready list
+ *   wait_key    a key that somebody waits for, with the links of its waiters     wait_keys.h
  *   waiter      one blocked session: a copy of its request, and one link for each of its keys
  *   heap        the waiters that have a deadline, the next one on top; monotonic milliseconds
  *
@@ -25,27 +24,9 @@
 #include "core/base/mem.h"
 #include "core/ctx.h"
 #include "core/engine.h"
-
-#define TABLE_MIN 64
-
-struct wait_link {
-    struct waiter *waiter;
-    struct wait_key *key;
-    struct wait_link *previous, *next; /* of the same key */
-};
-
-struct wait_key {
-    struct wait_key *next;             /* of the same chain */
-    struct wait_key *next_ready;
-    struct wait_link *first, *last;
-    uint64_t hash;
-    uint64_t links;
-    int db;
-    bool ready;
-    bool serving;                      /* its waiters are being asked: it stays allocated */
-    size_t len;
-    char bytes[];
-};
+#include "core/record.h"
+#include "core/run.h"
+#include "core/wait_keys.h"
 
 struct waiter {
     struct session *session;
@@ -65,10 +46,7 @@ struct waiter {
 };
 
 struct waiters {
-    struct wait_key **table;
-    size_t cells;                      /* a power of two */
-    uint64_t keys, clients, wants_deletions;
-    struct wait_key *ready_first, *ready_last;
+    uint64_t clients, wants_deletions;
     struct waiter *ending_first;
     struct waiter **heap;
     size_t heap_count, heap_cap;
@@ -76,23 +54,12 @@ struct waiters {
 
 struct waiters *waiters_new(void)
 {
-    struct waiters *waiters = mem_alloc_zero(sizeof *waiters);
-    waiters->cells = TABLE_MIN;
-    waiters->table = mem_alloc_zero(TABLE_MIN * sizeof *waiters->table);
-    return waiters;
+    return mem_alloc_zero(sizeof(struct waiters));
 }
 
 void waiters_free(struct waiters *waiters)
 {
     kv_assert(waiters->clients == 0);
-    for (size_t i = 0; i < waiters->cells; i++) {
-        while (waiters->table[i]) {
-            struct wait_key *key = waiters->table[i];
-            waiters->table[i] = key->next;
-            mem_free(key);
-        }
-    }
-    mem_free(waiters->table);
     mem_free(waiters->heap);
     mem_free(waiters);
 }
@@ -161,106 +128,6 @@ int64_t waiters_next_ms(const struct engine *engine)
     return waiters->heap_count > 0 ? waiters->heap[0]->deadline_ms : INT64_MAX;
 }
 
-/* ---- keys ---- */
-
-static uint64_t hash_of(const struct engine *engine, int db, struct slice key)
-{
-    return keyspace_hash(engine->keyspace, key) ^ (uint64_t)db * 0x9e3779b97f4a7c15ull;
-}
-
-static struct wait_key *find_key(const struct waiters *waiters, uint64_t hash, int db,
-                                 struct slice name)
-{
-    struct wait_key *key = waiters->table[hash & (waiters->cells - 1)];
-    while (key && (key->hash != hash || key->db != db ||
-                   !slice_equal((struct slice){key->bytes, key->len}, name)))
-        key = key->next;
-    return key;
-}
-
-static void grow_table(struct waiters *waiters)
-{
-    size_t cells = waiters->cells * 2;
-    struct wait_key **table = mem_alloc_zero(cells * sizeof *table);
-    for (size_t i = 0; i < waiters->cells; i++) {
-        for (struct wait_key *key = waiters->table[i], *next; key; key = next) {
-            next = key->next;
-            key->next = table[key->hash & (cells - 1)];
-            table[key->hash & (cells - 1)] = key;
-        }
-    }
-    mem_free(waiters->table);
-    waiters->table = table;
-    waiters->cells = cells;
-}
-
-static struct wait_key *make_key(struct engine *engine, int db, struct slice name)
-{
-    struct waiters *waiters = engine->waiters;
-    uint64_t hash = hash_of(engine, db, name);
-    struct wait_key *key = find_key(waiters, hash, db, name);
-    if (key)
-        return key;
-    if (waiters->keys == waiters->cells)
-        grow_table(waiters);
-    key = mem_alloc_zero(sizeof *key + name.len);
-    key->hash = hash;
-    key->db = db;
-    key->len = name.len;
-    if (name.len > 0)
-        memcpy(key->bytes, name.data, name.len);
-    key->next = waiters->table[hash & (waiters->cells - 1)];
-    waiters->table[hash & (waiters->cells - 1)] = key;
-    waiters->keys++;
-    return key;
-}
-
-/* A key that is in the ready list leaves when its turn is over. */
-static void drop_key_if_unused(struct waiters *waiters, struct wait_key *key)
-{
-    if (key->first || key->ready || key->serving)
-        return;
-    struct wait_key **at = &waiters->table[key->hash & (waiters->cells - 1)];
-    while (*at != key)
-        at = &(*at)->next;
-    *at = key->next;
-    waiters->keys--;
-    mem_free(key);
-}
-
-static void mark_ready(struct waiters *waiters, struct wait_key *key)
-{
-    if (key->ready)
-        return;
-    key->ready = true;
-    key->next_ready = NULL;
-    if (waiters->ready_last)
-        waiters->ready_last->next_ready = key;
-    else
-        waiters->ready_first = key;
-    waiters->ready_last = key;
-}
-
-void waiters_ready(struct engine *engine, int db, struct slice key)
-{
-    struct waiters *waiters = engine->waiters;
-    if (likely(waiters->clients == 0))
-        return;
-    struct wait_key *waited = find_key(waiters, hash_of(engine, db, key), db, key);
-    if (waited)
-        mark_ready(waiters, waited);
-}
-
-void waiters_ready_all(struct engine *engine)
-{
-    struct waiters *waiters = engine->waiters;
-    if (waiters->clients == 0)
-        return;
-    for (size_t i = 0; i < waiters->cells; i++)
-        for (struct wait_key *key = waiters->table[i]; key; key = key->next)
-            mark_ready(waiters, key);
-}
-
 /* ---- waiting and its end ---- */
 
 static struct waiter *waiter_new(const struct ctx *ctx, int keys)
@@ -291,35 +158,6 @@ static struct waiter *waiter_new(const struct ctx *ctx, int keys)
     return waiter;
 }
 
-static void link_key(struct waiter *waiter, struct wait_key *key)
-{
-    if (key->last && key->last->waiter == waiter)
-        return; /* named twice */
-    struct wait_link *link = &waiter->links[waiter->links_count++];
-    *link = (struct wait_link){.waiter = waiter, .key = key, .previous = key->last};
-    if (key->last)
-        key->last->next = link;
-    else
-        key->first = link;
-    key->last = link;
-    key->links++;
-}
-
-static void unlink_key(struct waiters *waiters, struct wait_link *link)
-{
-    struct wait_key *key = link->key;
-    if (link->previous)
-        link->previous->next = link->next;
-    else
-        key->first = link->next;
-    if (link->next)
-        link->next->previous = link->previous;
-    else
-        key->last = link->previous;
-    key->links--;
-    drop_key_if_unused(waiters, key);
-}
-
 void waiters_block(struct ctx *ctx, int count, const struct slice *keys, enum value_type type,
                    bool on_delete, int64_t timeout_ms, void (*timed_out)(struct ctx *ctx))
 {
@@ -344,7 +182,8 @@ void waiters_block(struct ctx *ctx, int count, const struct slice *keys, enum va
     if (timeout_ms > 0 && __builtin_add_overflow(now_ms, timeout_ms, &waiter->deadline_ms))
         waiter->deadline_ms = INT64_MAX;
     for (int i = 0; i < count; i++)
-        link_key(waiter, make_key(engine, ctx->db, keys[i]));
+        waiter->links_count += wait_keys_join(engine, ctx->db, keys[i], waiter,
+                                              &waiter->links[waiter->links_count]);
     heap_put(waiters, waiter);
     waiters->clients++;
     waiters->wants_deletions += on_delete ? (uint64_t)waiter->links_count : 0;
@@ -363,7 +202,7 @@ void waiters_forget(struct session *session)
         *at = waiter->next_ending;
     }
     for (int i = 0; i < waiter->links_count; i++)
-        unlink_key(waiters, &waiter->links[i]);
+        wait_keys_leave(session->engine, &waiter->links[i]);
     heap_take(waiters, waiter);
     waiters->clients--;
     waiters->wants_deletions -= waiter->on_delete ? (uint64_t)waiter->links_count : 0;
@@ -412,7 +251,7 @@ static void end_wait(struct waiter *waiter)
         }
         waiter->timed_out(&ctx);
     }
-    engine_finish(&ctx);
+    run_finish(&ctx);
     waiters_forget(session);
     wake_session(session);
 }
@@ -446,12 +285,12 @@ static void serve_waiter(struct waiter *waiter)
     struct ctx ctx = late_ctx(waiter);
     waiter->serving = true;
     waiter->again = false;
-    engine_run(&ctx);
+    run_command(&ctx);
     waiter->serving = false;
     if (waiter->again)
-        engine_commit(session->engine); /* keys that had expired */
+        record_commit(session->engine); /* keys that had expired */
     else
-        engine_finish(&ctx);
+        run_finish(&ctx);
     arena_reset(&session->engine->arena);
     if (waiter->again)
         return;
@@ -497,16 +336,10 @@ void waiters_serve(struct engine *engine)
     struct waiters *waiters = engine->waiters;
     while (unlikely(waiters->ending_first))
         end_wait(waiters->ending_first);
-    while (unlikely(waiters->ready_first)) {
-        struct wait_key *key = waiters->ready_first;
-        waiters->ready_first = key->next_ready;
-        if (!waiters->ready_first)
-            waiters->ready_last = NULL;
-        key->ready = false;
-        key->serving = true;
+    struct wait_key *key;
+    while (unlikely((key = wait_keys_take_ready(engine)) != NULL)) {
         serve_key(engine, key);
-        key->serving = false;
-        drop_key_if_unused(waiters, key);
+        wait_keys_served(engine, key);
     }
 }
 
@@ -522,7 +355,7 @@ uint64_t waiters_timeouts(const struct engine *engine)
 
 uint64_t waiters_keys(const struct engine *engine)
 {
-    return engine->waiters->keys;
+    return wait_keys_count(engine->wait_keys);
 }
 
 uint64_t waiters_deletions(const struct engine *engine)

@@ -31,11 +31,6 @@ void waiters_free(struct waiters *waiters);
 void waiters_block(struct ctx *ctx, int count, const struct slice *keys, enum value_type type,
                    bool on_delete, int64_t timeout_ms, void (*timed_out)(struct ctx *ctx));
 
-/* A key has got a value of a type that clients wait for: remembered, served by waiters_serve. Cheap
- * when nobody waits. Called by ctx for every change. */
-void waiters_ready(struct engine *engine, int db, struct slice key);
-/* After FLUSHALL, SWAPDB: every key that is waited for is looked at again. */
-void waiters_ready_all(struct engine *engine);
 /* Behind each command: serve all who wait for keys that became ready, in order, until nothing
  * changes any more. */
 void waiters_serve(struct engine *engine);

@@ -40,6 +40,7 @@
 
 #include "core/base/mem.h"
 #include "core/engine.h"
+#include "core/session_limit.h"
 #include "core/settings.h"
 #include "core/stats.h"
 #include "net/input.h"
@@ -211,7 +212,7 @@ void conns_accept(struct conns *conns, const struct conn_facts *facts)
     memcpy(session->local_address, facts->local_address, sizeof(session->local_address));
     session_open(conns->options.engine, session);
     session_reset(session);
-    session_choose_limit(session);
+    session_limit_choose(session);
     resp_init(&conn->parser);
     link_put(&conns->all, &conn->all);
     conns->count++;
@@ -302,7 +303,7 @@ static bool flush(struct conn *conn)
 static bool is_over_limit(struct conn *conn)
 {
     struct session *session = &conn->session;
-    const struct output_limit *limit = session_output_limit(session);
+    const struct output_limit *limit = session_limit(session);
     if (unlikely(session->output.overrun))
         return true;
     if (likely(limit->soft_bytes == 0 ||
@@ -463,7 +464,7 @@ void conns_tick(struct conns *conns)
 void conns_apply_limits(struct conns *conns)
 {
     for (struct conn_link *link = conns->all.next; link != &conns->all; link = link->next)
-        session_choose_limit(&CONN_OF(link, all)->session);
+        session_limit_choose(&CONN_OF(link, all)->session);
 }
 
 static int64_t clock_ms(void)

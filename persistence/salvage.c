@@ -293,10 +293,8 @@ static int follow_db(void *env, uint64_t offset unused, int argc, const struct s
 /* A raw batch is made whole by the SELECT in front of it. */
 static int begin_raw(struct rewrite *rewrite)
 {
-    char digits[NUM_I64_MAX_CHARS];
     struct buf select = {0};
-    struct slice argv[] = {SLICE("SELECT"), {digits, num_format_i64(digits, rewrite->db)}};
-    resp_put_command(&select, 2, argv);
+    resp_put_select(&select, rewrite->db);
     rewrite->seq += select.len;
     int status = put(rewrite, select.data, select.len);
     buf_free(&select);

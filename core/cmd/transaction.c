@@ -1,5 +1,6 @@
 /* MULTI, EXEC, DISCARD, WATCH, UNWATCH. */
 #include "core/transaction.h"
+#include "core/watch.h"
 
 #include "core/cmd/rows.h"
 #include "core/ctx.h"
@@ -39,13 +40,13 @@ static void watch_run(struct ctx *ctx)
         return;
     }
     for (int i = 1; i < ctx->argc; i++)
-        transaction_watch(ctx, ctx->argv[i]);
+        watch_key(ctx->session, ctx->argv[i]);
     reply_ok(ctx);
 }
 
 static void unwatch_run(struct ctx *ctx)
 {
-    transaction_unwatch(ctx->session);
+    watch_forget(ctx->session);
     reply_ok(ctx);
 }
 

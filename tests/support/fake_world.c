@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/rng.h"
+#include "core/run.h"
 
 static int64_t wall_us(void *self)
 {
@@ -147,7 +148,7 @@ enum engine_result fake_request(struct session *session, const char *word, ...)
     for (; word && argc < 64; word = va_arg(args, const char *))
         argv[argc++] = slice_of(word);
     va_end(args);
-    engine_run_begin(session->engine);
+    run_clock_read(session->engine);
     return engine_execute(session->engine, session, argc, argv);
 }
 

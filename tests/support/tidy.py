@@ -66,6 +66,10 @@ FORK_CALLS = "fork vfork clone posix_spawn popen system daemon".split()
 WORLD_CALLS = ("open openat socket connect accept bind listen send recv sendmsg recvmsg "
                "gettimeofday clock_gettime time getrandom arc4random rand random srand usleep "
                "nanosleep sleep opendir stat fstat lstat access getenv setenv").split()
+# Of core's files, which must not call a later one of this list; no two of core's files call each
+# other in a circle, whether or not they are listed.
+CORE_ORDER = ("watch wait_keys record evict expiry ctx run transaction waiters gate session "
+              "engine").split()
 # Objects that are neither const nor on a stack: file and symbol, and why.
 GLOBALS_ALLOWED = {
     ("core/base/mem.c", r".*"): "memory counters",
@@ -259,6 +263,43 @@ def rule_no_variables_that_live_for_ever(tree):
             if match and " O " in line and not any(
                     path == p and re.fullmatch(n, match.group(2)) for p, n in GLOBALS_ALLOWED):
                 yield f"{path}: {match.group(2)} is a variable that outlives every call"
+
+
+def calls_within_core(tree):
+    """(caller, callee, function) between the object files of core/."""
+    names = {os.path.basename(s.path)[:-2] for s in tree.product
+             if re.match(r"core/[^/]+\.c$", s.path)}
+    listing = subprocess.run(["nm", "-A", f"{BUILD}/libcore.a"], capture_output=True, text=True,
+                             check=True).stdout
+    defined, used = {}, []
+    for name, kind, symbol in re.findall(r"(\w+)\.o:\s*[0-9a-f]*\s+(\w)\s+(\S+)", listing):
+        if name in names and kind == "T":
+            defined[symbol] = name
+        elif name in names and kind == "U":
+            used.append((name, symbol))
+    return [(name, defined[symbol], symbol) for name, symbol in used if symbol in defined]
+
+
+def rule_core_calls_one_way_only(tree):
+    if not os.path.exists(f"{BUILD}/libcore.a"):
+        yield f"{BUILD}/libcore.a: not built; run make tidy"
+        return
+    calls = calls_within_core(tree)
+    for caller, callee, symbol in calls:
+        if caller in CORE_ORDER and callee in CORE_ORDER and \
+                CORE_ORDER.index(caller) < CORE_ORDER.index(callee):
+            yield f"core/{caller}.c: {symbol}: {callee} stands above {caller}"
+    # Take away whoever calls nobody that is left: what stays calls in a circle.
+    while True:
+        callers = {caller for caller, _, _ in calls}
+        fewer = [call for call in calls if call[1] in callers]
+        if len(fewer) == len(calls):
+            break
+        calls = fewer
+    callees = {callee for _, callee, _ in calls}
+    for caller, callee, symbol in calls:
+        if caller in callees:
+            yield f"core/{caller}.c: {symbol}: {caller} and {callee} call each other in a circle"
 
 
 # --- Sizes ---------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@
 
 #include "core/base/mem.h"
 #include "core/keyspace.h"
+#include "core/record.h"
 #include "core/replay.h"
 #include "core/type/entry.h"
 #include "tests/support/fake_world.h"
@@ -80,7 +81,7 @@ static void evict_all(struct engine *engine)
 {
     for (int i = 0; keyspace_memory(engine->keyspace) > (size_t)engine->settings->maxmemory; i++) {
         assert_true(evict_to_fit(engine));
-        engine_commit(engine);
+        record_commit(engine);
         assert_true(i < 100000);
     }
 }
@@ -107,7 +108,7 @@ static void the_limit_holds_under_every_policy(void **state)
         for (int id = 0; id < 10000; id++) {
             put(engine, id % 3, id, engine->now_ms + 1000000 + id);
             assert_true(evict_to_fit(engine));
-            engine_commit(engine);
+            record_commit(engine);
             assert_true(keyspace_memory(engine->keyspace) <= 300000);
         }
         keyspace_check(engine->keyspace);
@@ -152,8 +153,8 @@ static void volatile_policies_leave_keys_without_a_deadline(void **state)
             put(engine, 0, id, id < 500 ? ENTRY_NO_DEADLINE : engine->now_ms + 5000);
         engine->settings->maxmemory = 1;
         while (evict_to_fit(engine))
-            engine_commit(engine);
-        engine_commit(engine);
+            record_commit(engine);
+        record_commit(engine);
         assert_int_equal(survivors(engine, 0, 500), 500);
         assert_int_equal(survivors(engine, 500, 1000), 0);
         fake_world_close(&world.fake);
@@ -327,7 +328,7 @@ static void one_call_takes_a_bounded_time(void **state)
     engine->settings->maxmemory_eviction_tenacity = 100;
     assert_true(evict_to_fit(engine));
     assert_true(keyspace_memory(engine->keyspace) <= 1000);
-    engine_commit(engine);
+    record_commit(engine);
     fake_world_close(&world.fake);
 }
 
@@ -348,7 +349,7 @@ static void a_failed_log_takes_no_eviction_a_full_one_does(void **state)
     assert_int_equal(keyspace_total(engine->keyspace), 100);
     atomic_store(&world.fake.journal.state, JOURNAL_FULL);
     assert_true(evict_to_fit(engine));
-    engine_commit(engine);
+    record_commit(engine);
     assert_true(keyspace_memory(engine->keyspace) <= 3000);
     fake_world_close(&world.fake);
 }

@@ -8,6 +8,7 @@
 #include "core/base/rng.h"
 #include "core/expiry.h"
 #include "core/keyspace.h"
+#include "core/record.h"
 #include "core/replay.h"
 #include "core/type/hash.h"
 #include "tests/support/fake_world.h"
@@ -58,7 +59,7 @@ static size_t fields_of(struct engine *engine, int db, int id)
 static void sweep(struct engine *engine)
 {
     expiry_sweep(engine, PLENTY_US);
-    engine_commit(engine);
+    record_commit(engine);
     engine_turn_end(engine);
 }
 
@@ -130,7 +131,7 @@ static void a_large_hash_goes_in_slices(void **state)
     assert_true(expiry_fields_sweep(engine, UINT64_MAX));
     assert_int_equal(keyspace_total(engine->keyspace), 0);
     assert_int_equal(keyspace_inner_deadlines(engine->keyspace, 0), 0);
-    engine_commit(engine);
+    record_commit(engine);
     fake_world_close(&world);
 }
 

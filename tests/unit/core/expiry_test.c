@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "core/keyspace.h"
+#include "core/record.h"
 #include "core/replay.h"
 #include "core/type/entry.h"
 #include "tests/support/fake_world.h"
@@ -50,7 +51,7 @@ static void put(struct engine *engine, int db, int id, int64_t deadline_ms)
 static void sweep(struct engine *engine, uint64_t budget_us)
 {
     expiry_sweep(engine, budget_us);
-    engine_commit(engine);
+    record_commit(engine);
 }
 
 /* Calls until `left` keys are there. */

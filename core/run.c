@@ -1,0 +1,92 @@
+/* Invariants: the keyspace changes exactly when effects are recorded (asserted behind each
+ * command); an error reply leaves the keyspace as it was; a reply depends on at least its own
+ * effects. */
+#include "core/run.h"
+
+#include "core/base/histogram.h"
+#include "core/base/mem.h"
+#include "core/ctx.h"
+#include "core/record.h"
+
+void run_clock_set(struct engine *engine, uint64_t now_ns)
+{
+    engine->now_ns = now_ns;
+    engine->now_ms = (int64_t)(now_ns / 1000000) + engine->wall_offset_ms;
+}
+
+void run_clock_read(struct engine *engine)
+{
+    run_clock_set(engine, engine->host->monotonic_ns(engine->host->self));
+}
+
+/* One that waited is counted once, when it came. */
+static void count_call(struct engine *engine, const struct ctx *ctx)
+{
+    struct command_state *state = ctx->state;
+    uint64_t started = engine->now_ns;
+    run_clock_read(engine);
+    uint64_t us = (engine->now_ns - started) / 1000;
+    state->calls += !ctx->woken;
+    state->usec += us;
+    state->failed += ctx->failed;
+    engine->stats.commands += !ctx->woken;
+    if (engine->settings->latency_tracking) {
+        if (unlikely(!state->histogram))
+            state->histogram = mem_alloc_zero(sizeof *state->histogram);
+        histogram_add(state->histogram, us);
+    }
+}
+
+void run_command(struct ctx *ctx)
+{
+    struct engine *engine = ctx->engine;
+    uint64_t changes_before = keyspace_changes(engine->keyspace);
+    size_t touched_before = engine->touched.len;
+    bool all_before = engine->touched_all;
+    int effects_before = engine->effect_count;
+    engine->touched_all = false;
+    ctx->command->run(ctx);
+    if (ctx->command->flags & COMMAND_ALL_KEYS)
+        ctx_depends_on_all(ctx);
+    bool own = engine->touched.len > touched_before || engine->touched_all;
+    if (own && engine->recording && ctx->command->record == RECORD_REQUEST)
+        ctx_effect(ctx, ctx->argc, ctx->argv);
+    bool recorded = engine->effect_count > effects_before;
+    kv_assert(!own || !engine->recording || recorded);
+    kv_assert(!recorded || engine->touched_all ||
+              keyspace_changes(engine->keyspace) != changes_before);
+    kv_assert(!own || !ctx->failed);
+    ctx->changed |= own;
+    engine->touched_all |= all_before;
+    count_call(engine, ctx);
+}
+
+/* CLIENT REPLY OFF and SKIP: errors are dropped like any other reply. */
+bool run_drop_reply(struct session *session)
+{
+    if (likely(!(session->flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP))))
+        return false;
+    output_rewind(&session->output);
+    session->flags &= ~(uint32_t)SESSION_REPLY_SKIP;
+    return true;
+}
+
+void run_finish(struct ctx *ctx)
+{
+    struct engine *engine = ctx->engine;
+    struct session *session = ctx->session;
+    uint64_t depends = ctx->depends;
+    if (ctx->changed || engine->effect_count > 0) {
+        uint64_t sequence = record_commit(engine);
+        if (ctx->changed)
+            depends = session->write_sequence = sequence;
+    }
+    if (unlikely(session->waiter) && !ctx->woken)
+        return; /* there is none yet; CLIENT REPLY SKIP is for the one to come */
+    if (run_drop_reply(session))
+        return;
+    bool free_to_go =
+        ctx->command->flags & COMMAND_NO_HOLD || depends <= journal_confirmed(engine->journal);
+    output_mark(&session->output, free_to_go ? 0 : depends, false);
+    engine->stats.gate_waits += !free_to_go;
+}
