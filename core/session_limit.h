@@ -1,4 +1,4 @@
-/* How much output may wait for a session: client-output-buffer-limit. Subscribers have their own. */
+/* The client-output-buffer-limit of a session: how much output may wait for it to be read. */
 #pragma once
 
 struct output_limit;
