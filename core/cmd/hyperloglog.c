@@ -1,13 +1,18 @@
 /* PFADD, PFCOUNT, PFMERGE, and what looks inside: PFDEBUG, PFSELFTEST.
  *
  * Values are strings (core/ds/hll.h), edited in a copy where they are sparse, which is short, and
- * in place where they are dense. PFCOUNT of one key keeps the estimate in the value's header. That
- * is a change like any other, recorded as the request, so that a replay gives the same bytes; where
- * the log takes no writes, the estimate is just answered.
+ * in place where they are dense.
+ *
+ * PFCOUNT is a read to who calls it: its row says so, in Redis as here; it is never refused or held
+ * back as a write. But with one key it keeps the estimate in the value's header, where GET shows
+ * it. That is a change like any other, also in Redis: recorded as the request, so that a replay
+ * gives the same bytes. Where no write would be taken at the moment (the log, CLIENT PAUSE), the
+ * estimate is just answered, and kept another time.
  */
 #include "core/cmd/rows.h"
 #include "core/ctx.h"
 #include "core/ds/hll.h"
+#include "core/gate.h"
 #include "core/journal.h"
 #include "core/settings.h"
 
@@ -150,12 +155,20 @@ static bool merge_keys(struct ctx *ctx, int from, uint8_t *registers, bool *dens
     return true;
 }
 
+static bool may_keep_estimate(struct ctx *ctx)
+{
+    int state = atomic_load_explicit(&ctx->engine->journal->state, memory_order_acquire);
+
+    if (ctx->replay)
+        return true;
+    return (state == JOURNAL_OFF || state == JOURNAL_HEALTHY) && !gate_waits(ctx->engine, true);
+}
+
 static void count_one(struct ctx *ctx)
 {
     struct place place;
     struct slice value;
     uint64_t estimate;
-    int state;
 
     if (!hll_find(ctx, ctx->argv[1], LOOKUP_READ, &place, &value))
         return;
@@ -168,8 +181,7 @@ static void count_one(struct ctx *ctx)
             reply_damaged(ctx);
             return;
         }
-        state = atomic_load_explicit(&ctx->engine->journal->state, memory_order_acquire);
-        if (ctx->replay || state == JOURNAL_OFF || state == JOURNAL_HEALTHY) {
+        if (may_keep_estimate(ctx)) {
             ctx_change_begin(ctx, &place);
             hll_cache(entry_bytes_of(place.entry), estimate);
             ctx_change_end(ctx, &place, place.entry);

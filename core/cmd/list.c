@@ -344,11 +344,22 @@ static void llen_run(struct ctx *ctx)
     reply_int(ctx, (int64_t)list_count(&list));
 }
 
+bool list_position(const struct list *list, int64_t index, uint64_t *position)
+{
+    int64_t len = (int64_t)list_count(list);
+
+    if (index < -len || index >= len)
+        return false;
+    *position = (uint64_t)(index < 0 ? index + len : index);
+    return true;
+}
+
 static void lindex_run(struct ctx *ctx)
 {
     struct place place;
     struct list_cursor cursor;
     struct slice element;
+    uint64_t position;
     int64_t index;
 
     if (!ctx_find_type(ctx, ctx->argv[1], LOOKUP_READ, TYPE_LIST, &place))
@@ -360,14 +371,11 @@ static void lindex_run(struct ctx *ctx)
     if (!arg_i64(ctx, ctx->argv[2], &index))
         return;
     struct list list = list_at(ctx, &place);
-    int64_t len = (int64_t)list_count(&list);
-    if (index < 0 && index >= -len)
-        index += len;
-    if (index < 0 || index >= len) {
+    if (!list_position(&list, index, &position)) {
         reply_null(ctx);
         return;
     }
-    list_begin(&cursor, &list, (uint64_t)index, false);
+    list_begin(&cursor, &list, position, false);
     kv_assert(list_next(&cursor, &element));
     reply_bulk(ctx, element);
     list_end(&cursor);

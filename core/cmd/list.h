@@ -8,6 +8,9 @@
 #include "core/type/list.h"
 
 struct list list_at(const struct ctx *ctx, const struct place *place);
+/* The position of an index, which counts from the end if it is negative; false if there is no
+ * element. */
+bool list_position(const struct list *list, int64_t index, uint64_t *position);
 /* Reply one element, or the first `count` from one end as an array. */
 void list_reply_one(struct ctx *ctx, const struct place *place, bool front);
 void list_reply_many(struct ctx *ctx, const struct place *place, bool front, uint64_t count);

@@ -15,6 +15,7 @@ static bool list_element_allowed(struct ctx *ctx, struct slice element)
 static void lset_run(struct ctx *ctx)
 {
     struct place place;
+    uint64_t position;
     int64_t index;
 
     if (!list_element_allowed(ctx, ctx->argv[3]) ||
@@ -27,15 +28,12 @@ static void lset_run(struct ctx *ctx)
     if (!arg_i64(ctx, ctx->argv[2], &index))
         return;
     struct list list = list_at(ctx, &place);
-    int64_t len = (int64_t)list_count(&list);
-    if (index < 0 && index >= -len)
-        index += len;
-    if (index < 0 || index >= len) {
+    if (!list_position(&list, index, &position)) {
         reply_out_of_range(ctx);
         return;
     }
     ctx_change_begin(ctx, &place);
-    list_set(&list, (uint64_t)index, ctx->argv[3]);
+    list_set(&list, position, ctx->argv[3]);
     entry_set_value(place.entry, list.encoding, list.value);
     ctx_change_end(ctx, &place, place.entry);
     ctx_event(ctx, 'l', "lset", ctx->db, place.key);

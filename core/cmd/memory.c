@@ -50,15 +50,7 @@ static const struct command memory_subcommands[] = {
      .complexity = "O(1)",
      .summary = "Answers how many bytes a key and its value take.",
      .syntax = "key:key [count:integer@SAMPLES]"},
-    {.name = "help",
-     .run = memory_help_run,
-     .arity = 2,
-     .record = RECORD_NOTHING,
-     .flags = COMMAND_LOADING | COMMAND_STALE,
-     .group = "server",
-     .since = "4.0.0",
-     .complexity = "O(1)",
-     .summary = "Explains the subcommands."},
+    ROW_HELP(memory_help_run, 0, "server", "4.0.0"),
     {.name = NULL},
 };
 

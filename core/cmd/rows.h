@@ -52,6 +52,19 @@ extern const struct command commands_list_edit[];
 extern const struct command commands_list_block[];
 extern const struct command commands_pubsub[];
 
+/* The row of a container's HELP. */
+#define ROW_HELP(run_function, row_categories, row_group, row_since)                               \
+    {.name = "help",                                                                               \
+     .run = run_function,                                                                          \
+     .arity = 2,                                                                                   \
+     .record = RECORD_NOTHING,                                                                     \
+     .flags = COMMAND_LOADING | COMMAND_STALE,                                                     \
+     .categories = row_categories,                                                                 \
+     .group = row_group,                                                                           \
+     .since = row_since,                                                                           \
+     .complexity = "O(1)",                                                                         \
+     .summary = "Explains the subcommands."}
+
 #define KEYS_RANGE(key_flags, from, to, by)                                                        \
     {.flags = (key_flags), .first = from, .last = to, .step = by}
 /* One key, argument 1. */

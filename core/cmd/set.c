@@ -157,19 +157,23 @@ static void smove_run(struct ctx *ctx)
     reply_int(ctx, 1);
 }
 
+/* How many members there are; 0 if there is no set. */
+static size_t count_at(const struct place *place)
+{
+    struct set set;
+
+    if (place->entry == NULL)
+        return 0;
+    set = set_of(place->entry);
+    return set_count(&set);
+}
+
 static void scard_run(struct ctx *ctx)
 {
     struct place place;
-    struct set set;
 
-    if (!set_look_up(ctx, LOOKUP_READ, &place))
-        return;
-    if (place.entry == NULL) {
-        reply_int(ctx, 0);
-        return;
-    }
-    set = set_of(place.entry);
-    reply_int(ctx, (int64_t)set_count(&set));
+    if (set_look_up(ctx, LOOKUP_READ, &place))
+        reply_int(ctx, (int64_t)count_at(&place));
 }
 
 static void reply_is_member(struct ctx *ctx, const struct place *place, struct slice member)
@@ -220,12 +224,10 @@ static void smembers_run(struct ctx *ctx)
 
     if (!set_look_up(ctx, LOOKUP_READ, &place))
         return;
-    if (place.entry == NULL) {
-        reply_set(ctx, 0);
+    reply_set(ctx, count_at(&place));
+    if (place.entry == NULL)
         return;
-    }
     set = set_of(place.entry);
-    reply_set(ctx, set_count(&set));
     reply_members(ctx, &set);
 }
 

@@ -165,28 +165,27 @@ static uint64_t set_intersect(struct operands *operands, uint64_t most, struct r
     return count;
 }
 
-static void sinter_run(struct ctx *ctx)
+static void intersect(struct ctx *ctx, int first_key, bool store, const char *event)
 {
     struct operands operands;
     struct result result;
 
-    if (!operands_find(ctx, 1, ctx->argc - 1, LOOKUP_READ, &operands))
+    if (!operands_find(ctx, first_key, ctx->argc - first_key, store ? LOOKUP_WRITE : LOOKUP_READ,
+                       &operands))
         return;
-    result_begin(&result, ctx, false);
+    result_begin(&result, ctx, store);
     set_intersect(&operands, UINT64_MAX, &result);
-    result_end(&result, NULL);
+    result_end(&result, event);
+}
+
+static void sinter_run(struct ctx *ctx)
+{
+    intersect(ctx, 1, false, NULL);
 }
 
 static void sinterstore_run(struct ctx *ctx)
 {
-    struct operands operands;
-    struct result result;
-
-    if (!operands_find(ctx, 2, ctx->argc - 2, LOOKUP_WRITE, &operands))
-        return;
-    result_begin(&result, ctx, true);
-    set_intersect(&operands, UINT64_MAX, &result);
-    result_end(&result, "sinterstore");
+    intersect(ctx, 2, true, "sinterstore");
 }
 
 static void sintercard_run(struct ctx *ctx)

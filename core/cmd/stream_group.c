@@ -279,16 +279,7 @@ static const struct command xgroup_subcommands[] = {
      .complexity = "O(N) for N entries that are pending for it.",
      .summary = "Removes a consumer from a group.",
      .syntax = "key:key groupname:string consumername:string"},
-    {.name = "help",
-     .run = xgroup_help_run,
-     .arity = 2,
-     .record = RECORD_NOTHING,
-     .flags = COMMAND_LOADING | COMMAND_STALE,
-     .categories = CATEGORY_STREAM,
-     .group = "stream",
-     .since = "5.0.0",
-     .complexity = "O(1)",
-     .summary = "Explains the subcommands."},
+    ROW_HELP(xgroup_help_run, CATEGORY_STREAM, "stream", "5.0.0"),
     {.name = NULL},
 };
 

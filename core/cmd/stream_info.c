@@ -305,16 +305,7 @@ static const struct command xinfo_subcommands[] = {
      .summary = "Answers the consumers of a group.",
      .syntax = "key:key groupname:string",
      .tips = xinfo_chance},
-    {.name = "help",
-     .run = xinfo_help_run,
-     .arity = 2,
-     .record = RECORD_NOTHING,
-     .flags = COMMAND_LOADING | COMMAND_STALE,
-     .categories = CATEGORY_STREAM,
-     .group = "stream",
-     .since = "5.0.0",
-     .complexity = "O(1)",
-     .summary = "Explains the subcommands."},
+    ROW_HELP(xinfo_help_run, CATEGORY_STREAM, "stream", "5.0.0"),
     {.name = NULL},
 };
 

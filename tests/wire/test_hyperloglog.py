@@ -134,3 +134,14 @@ def test_it_is_in_the_log(start):
     server.start()
     with server.connect() as c:
         assert c("MGET", "dense", "sparse", "counted", "sum") == before
+
+
+def test_counting_keeps_nothing_while_writes_are_paused(kv):
+    kv("PFADD", "h", "a", "b")
+    before = kv("GET", "h")
+    kv("CLIENT", "PAUSE", 100000, "WRITE")
+    assert kv("PFCOUNT", "h") == 2
+    assert kv("GET", "h") == before
+    kv("CLIENT", "UNPAUSE")
+    assert kv("PFCOUNT", "h") == 2
+    assert kv("GET", "h") != before
