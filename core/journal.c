@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "core/base/fault.h"
+
 static void off_turn_end(struct journal *journal unused, int64_t now_ms unused)
 {
 }
@@ -26,12 +28,32 @@ static void off_retry(struct journal *journal unused)
 {
 }
 
+static int off_base_begin(struct journal *journal unused, uint64_t estimate unused,
+                          struct journal_base *out unused, struct fault *fault)
+{
+    return fault_set(fault, KV_EREFUSED, "", -1, "there is no log");
+}
+
+static void off_base_end(struct journal *journal unused, bool complete unused)
+{
+}
+
+static enum journal_base_state off_base_state(struct journal *journal unused, char problem[512])
+{
+    if (problem)
+        problem[0] = '\0';
+    return JOURNAL_BASE_NONE;
+}
+
 static const struct journal_ops off_ops = {
     .turn_end = off_turn_end,
     .set_policy = off_set_policy,
     .report = off_report,
     .sync = off_sync,
     .retry = off_retry,
+    .base_begin = off_base_begin,
+    .base_end = off_base_end,
+    .base_state = off_base_state,
 };
 
 void journal_off(struct journal *journal)

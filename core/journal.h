@@ -39,8 +39,27 @@ struct journal_report {
     uint64_t last_sync_us, max_sync_us;
     uint64_t unsynced_since_ms;      /* age of the oldest change that is not durable; 0 if none */
     uint64_t last_batch_commands_bytes;
+    bool base_due;                   /* the log was mended, holds what no checksum protects, or is
+                                      * in too many files: a new base is wanted soon */
     char file[64];                   /* name of the current incr file */
     char problem[1024];              /* FULL, FAILED: what happened, where, what mends it */
+};
+
+/* A new base for the log: a snapshot of what is in the keyspace now takes the place of all that was
+ * recorded before. */
+enum journal_base_state {
+    JOURNAL_BASE_NONE,
+    JOURNAL_BASE_TURNING, /* the log goes over to a new file; no batch is taken meanwhile */
+    JOURNAL_BASE_OPEN,    /* it has; the snapshot is awaited */
+    JOURNAL_BASE_NAMING,  /* the snapshot is complete; the manifest is about to name it */
+    JOURNAL_BASE_DONE,
+    JOURNAL_BASE_FAILED,  /* by the log; the log itself goes on, or heals */
+};
+
+struct journal_base {
+    char path[1280];  /* where the snapshot is to be written */
+    uint64_t seq;     /* of what it must hold */
+    char kvid[33];
 };
 
 struct journal;
@@ -56,6 +75,17 @@ struct journal_ops {
     int (*sync)(struct journal *journal, struct fault *fault);
     /* FAILED or FULL: try again at once, not at the next interval. Does not block. */
     void (*retry)(struct journal *journal);
+    /* The open batch is empty: what is recorded from here on goes into a new file, and a snapshot
+     * of the keyspace as it is now may become the base. `estimate` bytes are wanted for it. The
+     * state is TURNING on success. KV_EBUSY: one is under way; KV_ENOSPACE; nothing has changed
+     * then. Does not wait for the disk. */
+    int (*base_begin)(struct journal *journal, uint64_t estimate, struct journal_base *out,
+                      struct fault *fault);
+    /* The snapshot is complete and durable, or given up: name it, or go on without. In state OPEN,
+     * and after that the next state is DONE or FAILED, or NONE. */
+    void (*base_end)(struct journal *journal, bool complete);
+    /* DONE and FAILED are told until the next begin. `problem` may be NULL. */
+    enum journal_base_state (*base_state)(struct journal *journal, char problem[512]);
 };
 
 struct journal {

@@ -8,6 +8,7 @@
  *   log_file.c  header, batches, space ahead, the manifest switch
  *   log_sync.c  syncs, marks, the sync thread
  *   log_heal.c  poisoned files, healing, the words for it
+ *   log_base.c  a snapshot takes the place of what was recorded before
  *
  * A BATCH'S WAY. turn_end puts the open batch into the mailbox (mailbox.c): swapped in if that is
  * empty, else, if small, behind what is there. The log thread takes out what has come together,
@@ -53,6 +54,7 @@
 
 #include "core/base/mem.h"
 #include "persistence/file.h"
+#include "persistence/log_base.h"
 #include "persistence/log_heal.h"
 #include "persistence/log_private.h"
 #include "persistence/log_sync.h"
@@ -86,7 +88,8 @@ static void port_turn_end(struct journal *journal, int64_t now_ms)
 {
     struct log *log = journal->store;
 
-    if (journal->open.len > 0 && mailbox_put(&log->mailbox, journal, now_ms))
+    if (journal->open.len > 0 && !log_base_turning(log) &&
+        mailbox_put(&log->mailbox, journal, now_ms))
         bell_ring(&log->work);
 }
 
@@ -119,6 +122,7 @@ static void port_report(struct journal *journal, struct journal_report *out)
     out->sync_errors = log->sync_errors;
     out->write_errors = log->write_errors;
     out->heals = log->heals;
+    out->base_due = log->base_due;
     out->last_sync_us = log->last_sync_us;
     out->max_sync_us = log->max_sync_us;
     out->last_batch_commands_bytes = log->last_batch_bytes;
@@ -184,6 +188,9 @@ const struct journal_ops log_journal_ops = {
     .report = port_report,
     .sync = port_sync,
     .retry = port_retry,
+    .base_begin = log_base_begin,
+    .base_end = log_base_end,
+    .base_state = log_base_state,
 };
 
 /* --- The log thread -------------------------------------------------------------------------- */
@@ -379,9 +386,12 @@ static void look_after_space(struct log *log)
  * (-1: until the bell rings). */
 static int64_t work(struct log *log)
 {
-    int64_t due = mailbox_due(&log->mailbox, atomic_load(&log->sync_wanted));
+    bool hurry = atomic_load(&log->sync_wanted) || log_base_turning(log);
+    int64_t due = mailbox_due(&log->mailbox, hurry);
     struct fault fault;
 
+    if (!atomic_load(&log->poisoned) && log_base_work(log, due >= 0))
+        return 0;
     if (due == 0) {
         if (commit_mail(log) && log->options.chunk_bytes)
             look_after_space(log);
@@ -469,6 +479,7 @@ static void log_free(struct log *log)
     }
     mailbox_free(&log->mailbox);
     buf_free(&log->spare);
+    buf_free(&log->retired);
     manifest_free(&log->manifest);
     pthread_mutex_destroy(&log->lock);
     pthread_mutex_destroy(&log->sync_lock);
@@ -487,30 +498,6 @@ static int copy_paths(struct log *log, const struct log_options *options, struct
              options->name);
     snprintf(log->durable_path, sizeof log->durable_path, "%s/kv.durable", options->directory);
     return 0;
-}
-
-/* What the files before ours hold, for INFO; an error counts nothing. */
-static void count_other_bytes(struct log *log)
-{
-    const struct disk *disk = log->options.disk;
-    char path[LOG_PATH_MAX + MANIFEST_NAME_MAX + 2];
-
-    for (int i = 0; i < log->manifest.count; i++) {
-        const struct manifest_file *named = &log->manifest.files[i];
-        int64_t bytes;
-        int fd;
-
-        if (named->type == MANIFEST_HISTORY || strcmp(named->name, log->file.name) == 0)
-            continue;
-        snprintf(path, sizeof path, "%s/%s", log->directory, named->name);
-        fd = disk->open(disk->self, path, O_RDONLY, 0);
-        bytes = fd < 0 ? 0 : disk->size(disk->self, fd);
-        if (fd >= 0)
-            disk->close(disk->self, fd);
-        log->other_bytes += bytes > 0 ? (uint64_t)bytes : 0;
-        if (named->type == MANIFEST_BASE)
-            log->base_bytes = bytes > 0 ? (uint64_t)bytes : 0;
-    }
 }
 
 static struct log *log_new(const struct log_options *options, const struct log_start *start,
@@ -552,7 +539,8 @@ static int open_first_file(struct log *log, struct fault *fault)
     log_stale_delete(log);
     log->written = log->file.end;
     memcpy(log->file_name, log->file.name, sizeof log->file_name);
-    count_other_bytes(log);
+    log->base_due = log_base_is_due(&log->manifest);
+    log_count_other_bytes(log);
     return 0;
 }
 
@@ -643,6 +631,7 @@ int log_close(struct log *log, struct fault *fault)
     int status = journal->ops->sync(journal, fault);
 
     stop_threads(log);
+    log_base_delete_retired(log);
     if (status == 0) {
         log_slot_write(log);
         if (log->file.reserved > log->file.end.offset)

@@ -20,6 +20,7 @@
 #include "core/base/hash.h"
 #include "persistence/file.h"
 #include "persistence/format.h"
+#include "persistence/log_base.h"
 #include "persistence/log_private.h"
 
 #define CREATE_TRIES_MAX 1000
@@ -110,6 +111,16 @@ bool log_file_space_ahead(struct log *log, struct log_file *file)
     return false;
 }
 
+static uint64_t take_number(struct log *log)
+{
+    uint64_t number;
+
+    pthread_mutex_lock(&log->lock);
+    number = log->next_number++;
+    pthread_mutex_unlock(&log->lock);
+    return number;
+}
+
 /* Open the first number from next_number on that no file has. */
 static int create_next(struct log *log, struct log_file *file, struct fault *fault)
 {
@@ -118,7 +129,7 @@ static int create_next(struct log *log, struct log_file *file, struct fault *fau
     for (int i = 0; i < CREATE_TRIES_MAX; i++) {
         int len, path_len;
 
-        file->number = log->next_number++;
+        file->number = take_number(log);
         len = snprintf(file->name, sizeof file->name, "%s.%llu.incr.aof", log->name,
                        (unsigned long long)file->number);
         path_len = snprintf(file->path, sizeof file->path, "%s/%s", log->directory, file->name);
@@ -219,6 +230,7 @@ static void next_manifest(struct log *log, const struct log_file *file, struct m
     for (int i = 0; i < log->manifest.count; i++)
         if (!is_replaced(log, &log->manifest.files[i], file))
             out->files[out->count++] = log->manifest.files[i];
+    log_base_forget(log, out);
     added = manifest_add(out, MANIFEST_INCR, file->name, file->number);
     memcpy(added->kvid, log->kvid, sizeof added->kvid);
     added->kvseq = file->first_seq;

@@ -72,6 +72,7 @@ static void go_on_in(struct log *log, const struct log_file *file)
     log->file = *file;
     log->written = file->end;
     log->heals++;
+    log->base_due = true;
     memcpy(log->file_name, file->name, sizeof log->file_name);
     log->cause[0] = '\0';
     pthread_mutex_unlock(&log->lock);

@@ -23,6 +23,17 @@
 #define LOG_NO_MS 30000
 #define LOG_QUIET_MS 1000                       /* of quiet before kv.durable is written */
 
+enum log_base_wish { LOG_BASE_NOTHING, LOG_BASE_TURN, LOG_BASE_NAME, LOG_BASE_DROP };
+
+struct log_base { /* the one that is being made: see log_base.c */
+    char name[MANIFEST_NAME_MAX + 1];
+    uint64_t number;     /* in its name */
+    uint64_t seq;        /* of what it holds */
+    uint64_t first_incr; /* the number of the file that follows it */
+    enum journal_base_state state;
+    char problem[512];
+};
+
 struct log {
     /* set once by log_open */
     struct log_options options;
@@ -42,12 +53,12 @@ struct log {
     _Atomic bool sync_wanted;
     _Atomic bool poisoned;  /* the current file failed */
     _Atomic uint64_t attempts; /* to get going again that failed */
+    _Atomic int base_wish;  /* enum log_base_wish: the main thread's, until it is fulfilled */
 
     /* The log thread's alone. */
     uint64_t pending_bytes; /* of the batch at hand, until it is written */
     uint64_t sync_us;       /* that a sync takes, smoothed */
     struct manifest manifest;
-    uint64_t next_number;
     uint64_t space_asked_ms; /* when room was last asked for, in state FULL */
     bool no_allocate;       /* the file system can't */
     char stale[LOG_STALE_MAX][MANIFEST_NAME_MAX + 1]; /* to delete once no manifest names them */
@@ -63,6 +74,11 @@ struct log {
     struct log_batch *kept_first, *kept_last; /* not durable; oldest first */
     uint64_t kept_bytes;
     struct buf spare;
+    uint64_t next_number;   /* of a file */
+    struct log_base base;
+    bool base_due;
+    struct buf retired;     /* names that the manifest calls history, each with its end byte: the
+                             * sync thread deletes the files */
     struct log_point written, durable;
     bool timer_idle;        /* the sync thread waits without end */
     uint64_t synced_ms;

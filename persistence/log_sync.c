@@ -16,6 +16,7 @@
 
 #include "core/base/mem.h"
 #include "persistence/file.h"
+#include "persistence/log_base.h"
 #include "persistence/log_heal.h"
 #include "persistence/log_private.h"
 
@@ -140,7 +141,7 @@ static void next_due(struct log *log, uint64_t *sync_ms, uint64_t *slot_ms)
     pthread_mutex_lock(&log->lock);
     if (interval && log->written.batch > log->durable.batch && !poisoned)
         *sync_ms = log->kept_first->taken_ms + interval;
-    if (log->durable.batch > log->slot.batch && !log->slot_broken)
+    if (log->durable.batch > log->slot.batch && log->durable.offset && !log->slot_broken)
         *slot_ms = log->synced_ms + LOG_QUIET_MS;
     log->timer_idle = *sync_ms == UINT64_MAX && *slot_ms == UINT64_MAX;
     pthread_mutex_unlock(&log->lock);
@@ -157,6 +158,7 @@ void *log_timer_main(void *arg)
 
         if (atomic_load(&log->stop))
             return NULL;
+        log_base_delete_retired(log);
         next_due(log, &sync_ms, &slot_ms);
         next = sync_ms < slot_ms ? sync_ms : slot_ms;
         if (next > now) {

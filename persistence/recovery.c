@@ -40,6 +40,7 @@
 #include "persistence/walk.h"
 
 #define PATH_MAX_BYTES 512
+#define INDEX_SUFFIX ".kvi"
 #define PROGRESS_BYTES (2 * 1024 * 1024)
 #define PROGRESS_COMMANDS 4096
 #define AHEAD_BYTES_LEAST (1024 * 1024) /* a smaller log is not worth a thread */
@@ -166,6 +167,7 @@ static void take_name(void *env, const char *name)
     if (inventory->status < 0 || strncmp(name, stem, strlen(stem)) != 0 ||
         strlen(name) > MANIFEST_NAME_MAX || is_named(&recovery->manifest, name) ||
         strstr(name, ".torn.") || strstr(name, ".damaged.") || ends_with(name, ".tmp") ||
+        ends_with(name, INDEX_SUFFIX) ||
         ends_with(name, ".manifest"))
         return;
     inventory->status = path_in(recovery, path, recovery->directory, name);
@@ -513,6 +515,15 @@ static void remove_file(struct recovery *recovery, const char *name)
         recovery->disk->unlink(recovery->disk->self, path); /* if it stays, the next one tries */
 }
 
+/* A base goes with its index. */
+static void remove_with_index(struct recovery *recovery, const char *name)
+{
+    char index[MANIFEST_NAME_MAX + 8];
+    snprintf(index, sizeof(index), "%s" INDEX_SUFFIX, name);
+    remove_file(recovery, index);
+    remove_file(recovery, name);
+}
+
 static void drop_entry(struct manifest *manifest, int at)
 {
     manifest->count--;
@@ -531,7 +542,7 @@ static void remove_leftovers(struct recovery *recovery, const struct inventory *
     for (int i = manifest->count - 1; i >= 0; i--) {
         if (manifest->files[i].type != MANIFEST_HISTORY)
             continue;
-        remove_file(recovery, manifest->files[i].name);
+        remove_with_index(recovery, manifest->files[i].name);
         drop_entry(manifest, i);
     }
     if (inventory->data[0])

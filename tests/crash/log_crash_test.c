@@ -8,6 +8,8 @@
  *   it ends where a batch ends
  *   the store starts, by itself
  *
+ * In the middle of a life of three batches and more, a new base takes the place of what there is.
+ *
  * Lives are cut at every call in turn; of each cut, many states are tried: unsynced bytes kept,
  * dropped, torn at every byte, replaced by zeros from every byte on, chosen at random by sector;
  * unsynced names kept, dropped, chosen at random. Of some states further lives are lived, and cut.
@@ -28,6 +30,7 @@
 #include "persistence/file.h"
 #include "persistence/store.h"
 #include "tests/support/log_rig.h"
+#include "tests/support/rdb_writer.h"
 
 #define COMMANDS_MAX 4096
 #define LARGE_VALUE 700
@@ -41,7 +44,7 @@ struct world {
 };
 
 struct tally {
-    uint64_t cuts, states, lives;
+    uint64_t cuts, states, lives, bases;
 };
 
 /* Commands as recovery applies them. */
@@ -110,12 +113,18 @@ static int see(void *env, int argc, const struct slice *argv, struct fault *faul
     return 0;
 }
 
+static void fill_value(char value[static LARGE_VALUE], int number)
+{
+    int len = snprintf(value, LARGE_VALUE, "%d:", number);
+
+    memset(value + len, 'a' + number % 26, LARGE_VALUE - (size_t)len);
+}
+
 static void put_command(struct log_rig *rig, int number)
 {
     char value[LARGE_VALUE + 1];
-    int len = snprintf(value, sizeof value, "%d:", number);
 
-    memset(value + len, 'a' + number % 26, sizeof value - (size_t)len);
+    fill_value(value, number);
     value[value_len(number)] = '\0';
     rig_set(rig, "key", value);
 }
@@ -148,19 +157,64 @@ static void judge(const struct world *world, const struct seen *seen, const char
         fail_msg("%s: a batch is there in part", when);
 }
 
-static void commit_batches(struct log_rig *rig, struct world *world, int batches)
+static bool commit_batch(struct log_rig *rig, struct world *world)
 {
     struct journal *journal = &rig->journal;
+    bool done;
 
-    for (int i = 0; i < batches; i++) {
-        put_batch(rig, world, world->sent % 3);
-        if (atomic_load(&journal->policy) == JOURNAL_ALWAYS) {
-            if (!rig_commit(rig))
-                return;
-        } else if (journal->ops->sync(journal, &rig->fault) < 0) {
-            return;
-        }
+    put_batch(rig, world, world->sent % 3);
+    if (atomic_load(&journal->policy) == JOURNAL_ALWAYS)
+        done = rig_commit(rig);
+    else
+        done = journal->ops->sync(journal, &rig->fault) == 0;
+    if (done)
         world->acknowledged = world->sent;
+    return done;
+}
+
+/* All commands that were sent, as a snapshot. */
+static void make_snapshot(const struct world *world, struct buf *out)
+{
+    char key[16], value[LARGE_VALUE];
+
+    rdb_writer_begin(out, "REDIS0010");
+    rdb_writer_select(out, 0);
+    for (int number = 0; number < world->sent; number++) {
+        struct slice key_slice = {key, (size_t)snprintf(key, sizeof key, "key %d", number)};
+        struct slice value_slice = {value, value_len(number)};
+
+        fill_value(value, number);
+        rdb_writer_string(out, key_slice, value_slice);
+    }
+    rdb_writer_end(out);
+}
+
+/* Compaction, as the server does it. A failure leaves all as it was. */
+static void make_base(struct log_rig *rig, struct world *world)
+{
+    struct journal *journal = &rig->journal;
+    const struct disk *disk = faulty_disk_port(rig->disk);
+    struct journal_base base;
+    struct buf snapshot = {0};
+    bool renamed, complete;
+
+    make_snapshot(world, &snapshot);
+    if (journal->ops->base_begin(journal, 0, &base, &rig->fault) == 0) {
+        commit_batch(rig, world);
+        complete = file_replace(disk, base.path, buf_slice(&snapshot), &renamed, NULL) == 0;
+        if (journal->ops->base_state(journal, NULL) == JOURNAL_BASE_OPEN)
+            journal->ops->base_end(journal, complete);
+    }
+    buf_free(&snapshot);
+}
+
+static void commit_batches(struct log_rig *rig, struct world *world, int batches)
+{
+    for (int i = 0; i < batches; i++) {
+        if (!commit_batch(rig, world))
+            return;
+        if (batches > 2 && i == batches / 2)
+            make_base(rig, world);
     }
 }
 
@@ -184,6 +238,7 @@ static int live(struct world *world, struct faulty_disk *disk, enum journal_poli
         world->sent = world->acknowledged = seen.count;
         commit_batches(&rig, world, batches);
         store = rig.store;
+        tally.bases += rig.journal.ops->base_state(&rig.journal, NULL) == JOURNAL_BASE_DONE;
         if (close) {
             rig.store = NULL;
             if (store_close(store, &rig.fault) == 0)
@@ -305,9 +360,9 @@ static void try_states(const struct world *world, struct faulty_disk *cut, const
 
 static void report(const char *what)
 {
-    print_message("%s: %llu cuts, %llu states, %llu lives\n", what,
+    print_message("%s: %llu cuts, %llu states, %llu lives, %llu new bases\n", what,
                   (unsigned long long)tally.cuts, (unsigned long long)tally.states,
-                  (unsigned long long)tally.lives);
+                  (unsigned long long)tally.lives, (unsigned long long)tally.bases);
     memset(&tally, 0, sizeof tally);
 }
 

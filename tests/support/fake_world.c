@@ -100,7 +100,13 @@ static void retry(struct journal *journal)
     (void)journal;
 }
 
-static const struct journal_ops fake_ops = {turn_end, set_policy, report, sync_all, retry};
+static const struct journal_ops fake_ops = {
+    .turn_end = turn_end,
+    .set_policy = set_policy,
+    .report = report,
+    .sync = sync_all,
+    .retry = retry,
+};
 
 void fake_world_open(struct fake_world *world, const struct command *const *tables)
 {

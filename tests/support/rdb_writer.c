@@ -5,6 +5,7 @@
 #include "core/base/crc64.h"
 
 #define SHORT_MAX 63
+#define MEDIUM_MAX 16383
 
 void rdb_writer_begin(struct buf *file, const char *magic)
 {
@@ -20,7 +21,9 @@ void rdb_writer_select(struct buf *file, unsigned db)
 
 static void put_text(struct buf *file, struct slice text)
 {
-    kv_assert(text.len <= SHORT_MAX);
+    kv_assert(text.len <= MEDIUM_MAX);
+    if (text.len > SHORT_MAX)
+        buf_append_char(file, (char)(0x40 | text.len >> 8));
     buf_append_char(file, (char)text.len);
     buf_append_slice(file, text);
 }

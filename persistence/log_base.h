@@ -1,0 +1,33 @@
+/* A new base for the log, and the files that it makes superfluous. A part of the log. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "core/journal.h"
+
+struct log;
+struct manifest;
+
+/* What the journal port's functions do: see core/journal.h. */
+int log_base_begin(struct journal *journal, uint64_t estimate, struct journal_base *out,
+                   struct fault *fault);
+void log_base_end(struct journal *journal, bool complete);
+enum journal_base_state log_base_state(struct journal *journal, char problem[512]);
+
+/* Main thread: no batch may be handed over now. */
+bool log_base_turning(const struct log *log);
+
+/* Log thread, not poisoned: do what is wished, if that can be done now; true if something was. */
+bool log_base_work(struct log *log, bool mail);
+
+/* Log thread: the manifest without the history lines whose files are gone. */
+void log_base_forget(struct log *log, struct manifest *manifest);
+
+/* Sync thread: delete the files that were retired. */
+void log_base_delete_retired(struct log *log);
+
+/* What the files but the current one hold, for INFO; an error counts nothing. */
+void log_count_other_bytes(struct log *log);
+
+/* At open: is a new base due, by what the manifest names? */
+bool log_base_is_due(const struct manifest *manifest);
