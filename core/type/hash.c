@@ -4,6 +4,7 @@
 
 #include "core/base/attr.h"
 #include "core/base/rng.h"
+#include "core/type/hash_cut.h"
 #include "core/type/hash_rdb.h"
 #include "core/type/hash_table.h"
 #include "core/type/limits.h"
@@ -298,4 +299,5 @@ const struct type_ops hash_ops = {
     .encode_begin = hash_rdb_begin,
     .encode_node = hash_rdb_node,
     .decode = hash_rdb_decode,
+    .cut = &hash_cut_ops,
 };

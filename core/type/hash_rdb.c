@@ -60,15 +60,14 @@ int hash_rdb_version(enum value_encoding encoding, const void *value)
     return has_deadlines(encoding, value) ? VERSION_WITH_DEADLINES : RDB_VERSION_USUAL;
 }
 
-static void put_item(struct rdb_out *out, const struct hash_item *item, bool with_deadline,
-                     int64_t first_ms)
+void hash_rdb_put(struct rdb_out *out, struct slice field, struct slice value, bool with_deadline,
+                  int64_t deadline_ms, int64_t first_ms)
 {
     if (with_deadline)
-        rdb_put_len(out, item->deadline_ms == HASH_NO_DEADLINE
-                             ? 0
-                             : (uint64_t)(item->deadline_ms - first_ms) + 1);
-    rdb_put_string(out, item->field);
-    rdb_put_string(out, item->value);
+        rdb_put_len(out, deadline_ms == HASH_NO_DEADLINE ? 0
+                                                         : (uint64_t)(deadline_ms - first_ms) + 1);
+    rdb_put_string(out, field);
+    rdb_put_string(out, value);
 }
 
 bool hash_rdb_begin(enum value_encoding encoding, const void *value, struct rdb_out *out)
@@ -89,7 +88,7 @@ bool hash_rdb_begin(enum value_encoding encoding, const void *value, struct rdb_
         return true;
     hash_walk_start(&walk, hash);
     while (hash_walk_next(&walk, &item))
-        put_item(out, &item, false, 0);
+        hash_rdb_put(out, item.field, item.value, false, 0, 0);
     return false;
 }
 
@@ -103,7 +102,8 @@ static void put_node_item(void *env, const struct hash_item *item)
 {
     const struct node_env *node = env;
 
-    put_item(node->out, item, node->with_deadline, node->first_ms);
+    hash_rdb_put(node->out, item->field, item->value, node->with_deadline, item->deadline_ms,
+                 node->first_ms);
 }
 
 uint64_t hash_rdb_node(enum value_encoding encoding, const void *value, uint64_t cursor,

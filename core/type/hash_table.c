@@ -28,6 +28,7 @@
 #include "core/base/attr.h"
 #include "core/base/hash.h"
 #include "core/base/mem.h"
+#include "core/type/hash_cut.h"
 
 #define NAME_NARROW_MAX 255
 #define VALUE_NARROW_MAX 65535
@@ -57,6 +58,7 @@ struct hash_table {
     size_t field_bytes;
     struct field **heap; /* NULL until needed */
     uint32_t deadlines, room;
+    struct value_cut *cut;
 };
 
 /* --- One field -------------------------------------------------------------------------------- */
@@ -299,6 +301,15 @@ static void add_field(struct hash_table *fields, uint64_t hash, struct slice nam
         heap_add(fields, field);
 }
 
+/* The field at `slot` is about to change, or to go. */
+static inline void before_change(struct hash_table *fields, struct table_slot *slot)
+{
+    if (likely(fields->cut == NULL) || table_cut_has(fields->table, slot))
+        return;
+    hash_cut_put(fields->cut, table_item(slot));
+    table_cut_put(fields->table, slot);
+}
+
 /* The field at `slot` gets another value and deadline. `value` may be its own. */
 static void change_field(struct hash_table *fields, struct table_slot *slot, struct slice name,
                          struct slice value, int64_t deadline_ms)
@@ -309,6 +320,7 @@ static void change_field(struct hash_table *fields, struct table_slot *slot, str
     bool had = field->flags & FIELD_DEADLINE;
     uint32_t place = had ? field->place : 0;
 
+    before_change(fields, slot);
     if (field->flags == flags && mem_class(name_at(flags) + name.len + value.len) == block) {
         write_value(field, name.len, value);
         if (had)
@@ -359,6 +371,7 @@ bool hash_table_delete(struct hash_table *fields, struct slice name)
 
     if (slot == NULL)
         return false;
+    before_change(fields, slot);
     field = table_remove(fields->table, hash, slot);
     if (field->flags & FIELD_DEADLINE)
         heap_drop(fields, field->place);
@@ -409,6 +422,16 @@ size_t hash_table_due(const struct hash_table *fields, int64_t now_ms)
 }
 
 const struct table *hash_table_items(const struct hash_table *fields)
+{
+    return fields->table;
+}
+
+struct value_cut **hash_table_cut(struct hash_table *fields)
+{
+    return &fields->cut;
+}
+
+struct table *hash_table_marks(struct hash_table *fields)
 {
     return fields->table;
 }

@@ -21,6 +21,7 @@
 #include "core/type/limits.h"
 #include "core/type/rdb.h"
 #include "core/type/value.h"
+#include "core/type/value_cut.h"
 
 #define MEMBER_LEN_SHORT_MAX 254
 #define MEMBER_LEN_IS_LONG 255
@@ -35,6 +36,7 @@ struct set_table {
     struct table *table;
     uint64_t seed;
     size_t member_bytes;
+    struct value_cut *cut; /* into a snapshot; NULL: none */
 };
 
 /* --- Members of a hash table ------------------------------------------------------------------ */
@@ -99,6 +101,7 @@ static struct set_table *set_table_new(void)
 
     members->seed = hash_bytes((struct slice){(const char *)&members, sizeof(members)}, 0);
     members->member_bytes = 0;
+    members->cut = NULL;
     members->table = table_new(&member_type, members);
     return members;
 }
@@ -305,6 +308,14 @@ void set_insert(struct set *set, struct slice member, const struct set_at *at,
     set_table_insert(members, hash, member);
 }
 
+/* Write a member on its way into a snapshot. */
+static void set_cut_member(void *env, void *item)
+{
+    const struct value_cut *cut = env;
+
+    rdb_put_string(cut->out, member_text(item));
+}
+
 void set_delete(struct set *set, const struct set_at *at)
 {
     struct set_table *members = set->value;
@@ -320,6 +331,8 @@ void set_delete(struct set *set, const struct set_at *at)
     } else {
         void *item = table_item(at->where);
 
+        if (unlikely(members->cut != NULL) && !table_cut_has(members->table, at->where))
+            set_cut_member(members->cut, item);
         (void)table_remove(members->table, member_hash(members, item), at->where);
         members->member_bytes -= member_class(member_text(item));
         mem_free(item);
@@ -623,6 +636,38 @@ static int set_decode(uint8_t tag, struct rdb_in *in, enum value_encoding *encod
     return code;
 }
 
+/* --- Cutting: by the marks of the table ------------------------------------------------------- */
+
+static bool set_is_cut(const void *value)
+{
+    return ((const struct set_table *)value)->cut != NULL;
+}
+
+static void set_cut_begin(struct value_cut *cut)
+{
+    struct set_table *members = cut->value;
+
+    rdb_put_len(cut->out, table_count(members->table));
+    members->cut = cut;
+    table_cut_begin(members->table);
+}
+
+static bool set_cut_step(struct value_cut *cut)
+{
+    struct set_table *members = cut->value;
+
+    cut->cursor = table_cut_step(members->table, cut->cursor, set_cut_member, cut);
+    return cut->cursor != 0;
+}
+
+static void set_cut_end(struct value_cut *cut)
+{
+    ((struct set_table *)cut->value)->cut = NULL;
+}
+
+static const struct cut_ops set_cut_ops = {
+    ENCODING_HASHTABLE, set_is_cut, set_cut_begin, set_cut_step, set_cut_end};
+
 const struct type_ops set_ops = {
     .name = "set",
     .free = set_value_free,
@@ -633,4 +678,5 @@ const struct type_ops set_ops = {
     .encode_begin = set_encode_begin,
     .encode_node = set_encode_node,
     .decode = set_decode,
+    .cut = &set_cut_ops,
 };

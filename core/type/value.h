@@ -10,6 +10,21 @@
 
 struct rdb_in;
 struct rdb_out;
+struct value_cut;
+
+/* How values of one encoding, the large one, go into a snapshot piece by piece: the type's part of
+ * value_cut.h. */
+struct cut_ops {
+    enum value_encoding encoding;
+    bool (*is_cut)(const void *value);
+    /* Write what is in front of the elements, and remember the cut in the value. */
+    void (*begin)(struct value_cut *cut);
+    /* Write a few elements (of a table: one group). False: there is nothing left, and what follows
+     * the elements was written. */
+    bool (*step)(struct value_cut *cut);
+    /* Forget the cut, and give back its state. */
+    void (*end)(struct value_cut *cut);
+};
 
 struct type_ops {
     const char *name; /* as TYPE answers */
@@ -25,8 +40,7 @@ struct type_ops {
      * bytes behind the tag. encode_begin writes what comes before the nodes (counts, or all of a
      * small value); encode_node writes the node at `cursor` and returns the cursor of the next, 0
      * at the end; begin with 0 unless encode_begin returned false: there is no node. encode_end
-     * writes what follows the nodes (NULL: nothing). Between the calls the value may not change,
-     * but by way of who cuts it into a snapshot. */
+     * writes what follows the nodes (NULL: nothing). Between the calls the value may not change. */
     uint8_t (*tag)(enum value_encoding encoding, const void *value, int version);
     int (*version)(enum value_encoding encoding, const void *value);
     bool (*encode_begin)(enum value_encoding encoding, const void *value, struct rdb_out *out);
@@ -36,6 +50,7 @@ struct type_ops {
     /* Read what is behind `tag`: one of those that rdb_value.c gives to this type. *value NULL for
      * no elements. On failure nothing is left behind. */
     int (*decode)(uint8_t tag, struct rdb_in *in, enum value_encoding *encoding, void **value);
+    const struct cut_ops *cut; /* NULL: a value is always written whole */
 };
 
 /* NULL functions for TYPE_STRING, whose bytes are in the entry. */

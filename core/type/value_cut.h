@@ -29,6 +29,7 @@ struct value_cut {
     enum value_type type;
     enum value_encoding encoding;
     void *value;
+    bool done;            /* a step has said that nothing is left */
     uint64_t cursor;      /* the type's own */
     void *state;          /* the type's own */
     size_t memory;        /* bytes that are held for the cut alone (old nodes of a list) */
