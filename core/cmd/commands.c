@@ -32,5 +32,7 @@ const struct command *const command_tables[] = {
     commands_list_block,    commands_hash,
     commands_hash_scan,     commands_hash_expire,
     commands_hash_expire_values, commands_pubsub,
+    commands_replication,   commands_cluster,
+    commands_module,
     NULL,
 };

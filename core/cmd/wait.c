@@ -1,5 +1,5 @@
 /* WAITAOF: wait until this connection's writes are on stable storage. What it answers is what a
- * finished sync confirmed.
+ * finished sync confirmed. WAIT: the same for replicas, of which there are none.
  *
  * Under `always` the reply is held back until then like any other that depends on a write. Under
  * the other policies the session is blocked until the durable mark passes its last write, or its
@@ -82,6 +82,27 @@ static void waitaof_run(struct ctx *ctx)
                   wait_unblock);
 }
 
+static void wait_no_replicas(struct ctx *ctx, bool timed_out unused)
+{
+    reply_int(ctx, 0);
+}
+
+/* Who waits for replicas is told after the whole timeout that none has it: a client that asked for
+ * one must not take a fast answer for a good one. */
+static void wait_run(struct ctx *ctx)
+{
+    struct session *session = ctx->session;
+    int64_t replicas, until_ms;
+
+    if (!arg_i64(ctx, ctx->argv[1], &replicas) ||
+        !wait_read_timeout(ctx, ctx->argv[2], &until_ms))
+        return;
+    if (replicas <= 0 || (session->flags & SESSION_INTERNAL) || ctx->may_not_block)
+        wait_no_replicas(ctx, false);
+    else
+        session_block(session, UINT64_MAX, until_ms, wait_no_replicas);
+}
+
 static const char *const wait_tips[] = {"request_policy:all_shards", "response_policy:agg_min",
                                         NULL};
 
@@ -98,6 +119,18 @@ const struct command commands_wait[] = {
      .summary =
          "Waits until the writes of this connection are on stable storage, here and on replicas.",
      .syntax = "numlocal:integer numreplicas:integer timeout:integer",
+     .tips = wait_tips},
+    {.name = "wait",
+     .run = wait_run,
+     .arity = 3,
+     .record = RECORD_NOTHING,
+     .flags = COMMAND_NOSCRIPT,
+     .categories = CATEGORY_CONNECTION,
+     .group = "generic",
+     .since = "3.0.0",
+     .complexity = "O(1)",
+     .summary = "Waits until replicas have the writes of this connection; there are none.",
+     .syntax = "numreplicas:integer timeout:integer",
      .tips = wait_tips},
     {.name = NULL},
 };
