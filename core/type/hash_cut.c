@@ -1,6 +1,6 @@
-/* A hash is cut by the marks of its table: a field goes out when its group's turn comes, or before it
- * changes. The grammar is that of hash_rdb.c: tag 4, or 24 where fields have deadlines. These are
- * written relative to the first deadline as it was at the beginning, so it is kept here: every
+/* A hash is cut by the marks of its table: a field goes out when its group's turn comes, or before
+ * it changes. The grammar is that of hash_rdb.c: tag 4, or 24 where fields have deadlines. These
+ * are written relative to the first deadline as it was at the beginning, so it is kept here: every
  * field that is still out has its old deadline, and none of those is earlier.
  */
 #include "core/type/hash_cut.h"

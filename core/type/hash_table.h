@@ -46,8 +46,8 @@ size_t hash_table_due(const struct hash_table *fields, int64_t now_ms);
 
 /* The table of the fields (items are struct field), for walking and scanning. */
 const struct table *hash_table_items(const struct hash_table *fields);
-/* The cut of hash_cut.c that the fields are in; NULL: none. While there is one, each field is handed
- * to it before it changes or goes. */
+/* The cut of hash_cut.c that the fields are in; NULL: none. While there is one, each field is
+ * handed to it before it changes or goes. */
 struct value_cut **hash_table_cut(struct hash_table *fields);
 /* The same table, for its marks. */
 struct table *hash_table_marks(struct hash_table *fields);

@@ -2,8 +2,11 @@
  *
  * An item
  *   0   score, 8 bytes: what the tree orders by
- *   8   length of the member, 1 byte; 255: the length follows in 4 bytes
+ *   8   length of the member, 7 bits; 127: the length follows in 4 bytes. The 8th bit is the mark
  *   ..  the member
+ * Between two cuts into a snapshot each item's mark is the birth mark; a cut turns that over, and
+ * so all items are out, while new ones are born in.
+ *
  * So a member of 15 bytes takes the class of 32 bytes, about 9 in the tree's leaf and 10 in the
  * table. An item does not move while it is a member: a new score takes it out of the tree and puts
  * it in again.
@@ -18,12 +21,15 @@
 #include "core/ds/table.h"
 #include "core/ds/tree.h"
 #include "core/ds/tree_walk.h"
+#include "core/type/zset_cut.h"
 
-#define LEN_IS_WIDE 255
+#define LEN_BITS 127
+#define LEN_IS_WIDE 127
+#define MARK 128
 
 struct zset_item {
     double score;
-    uint8_t len;
+    uint8_t len; /* and the mark */
     char rest[];
 };
 
@@ -32,16 +38,18 @@ struct zset_large {
     struct table *table;
     size_t item_bytes;
     uint64_t seed;
+    struct value_cut *cut;
+    uint8_t birth_mark; /* MARK or 0 */
 };
 
 #define ITEM_HEADER offsetof(struct zset_item, rest)
 
 struct slice zset_item_member(const struct zset_item *item)
 {
-    uint32_t len;
+    uint32_t len = item->len & LEN_BITS;
 
-    if (likely(item->len != LEN_IS_WIDE))
-        return (struct slice){item->rest, item->len};
+    if (likely(len != LEN_IS_WIDE))
+        return (struct slice){item->rest, len};
     memcpy(&len, item->rest, sizeof(len));
     return (struct slice){item->rest + sizeof(len), len};
 }
@@ -56,16 +64,17 @@ static size_t item_bytes(size_t len)
     return ITEM_HEADER + (len < LEN_IS_WIDE ? 0 : sizeof(uint32_t)) + len;
 }
 
-static struct zset_item *item_new(struct slice member, double score)
+static struct zset_item *item_new(const struct zset_large *large, struct slice member,
+                                  double score)
 {
     struct zset_item *item = mem_alloc(item_bytes(member.len));
     char *to = item->rest;
 
     kv_assert(member.len <= UINT32_MAX);
     item->score = score;
-    item->len = LEN_IS_WIDE;
+    item->len = LEN_IS_WIDE | large->birth_mark;
     if (member.len < LEN_IS_WIDE) {
-        item->len = (uint8_t)member.len;
+        item->len = (uint8_t)member.len | large->birth_mark;
     } else {
         uint32_t len = (uint32_t)member.len;
 
@@ -162,15 +171,33 @@ struct zset_item *zset_large_item(const struct table_slot *slot)
 
 void zset_large_insert(struct zset_large *large, uint64_t hash, struct slice member, double score)
 {
-    struct zset_item *item = item_new(member, score);
+    struct zset_item *item = item_new(large, member, score);
 
     large->item_bytes += mem_class(item_bytes(member.len));
     table_insert(large->table, hash, item);
     tree_insert(large->tree, item);
 }
 
+bool zset_large_is_in(const struct zset_large *large, const struct zset_item *item)
+{
+    return (item->len & MARK) == large->birth_mark;
+}
+
+void zset_large_put_in(const struct zset_large *large, struct zset_item *item)
+{
+    item->len = (uint8_t)((item->len & LEN_BITS) | large->birth_mark);
+}
+
+/* The item is about to change, or to go. */
+static inline void before_change(const struct zset_large *large, struct zset_item *item)
+{
+    if (unlikely(large->cut != NULL))
+        zset_cut_put(large->cut, item);
+}
+
 void zset_large_update(struct zset_large *large, struct zset_item *item, double score)
 {
+    before_change(large, item);
     tree_remove(large->tree, item);
     item->score = score;
     tree_insert(large->tree, item);
@@ -178,8 +205,10 @@ void zset_large_update(struct zset_large *large, struct zset_item *item, double 
 
 void zset_large_remove(struct zset_large *large, uint64_t hash, struct table_slot *slot)
 {
-    struct zset_item *item = table_remove(large->table, hash, slot);
+    struct zset_item *item = table_item(slot);
 
+    before_change(large, item);
+    table_remove(large->table, hash, slot);
     tree_remove(large->tree, item);
     large->item_bytes -= mem_class(item_bytes(zset_item_member(item).len));
     mem_free(item);
@@ -209,6 +238,22 @@ uint64_t zset_large_scan(const struct zset_large *large, uint64_t cursor,
                          void (*visit)(void *env, void *item), void *env)
 {
     return table_scan(large->table, cursor, visit, env);
+}
+
+struct value_cut *zset_large_cut(const struct zset_large *large)
+{
+    return large->cut;
+}
+
+void zset_large_cut_start(struct zset_large *large, struct value_cut *cut)
+{
+    large->cut = cut;
+    large->birth_mark ^= MARK;
+}
+
+void zset_large_cut_end(struct zset_large *large)
+{
+    large->cut = NULL;
 }
 
 void zset_large_check(const struct zset_large *large)

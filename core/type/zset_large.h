@@ -12,6 +12,7 @@ struct table_slot;
 struct tree;
 struct zset_item;
 struct zset_large;
+struct value_cut;
 
 struct zset_large *zset_large_new(void);
 void zset_large_free(struct zset_large *large);
@@ -42,5 +43,14 @@ const struct tree *zset_large_tree(const struct zset_large *large);
 /* As table_scan. The visitor changes nothing. */
 uint64_t zset_large_scan(const struct zset_large *large, uint64_t cursor,
                          void (*visit)(void *env, void *item), void *env);
+
+/* The cut of zset_cut.c that the items are in; NULL: none. While there is one, each item is handed
+ * to it before it changes or goes. `start`: all items are out, new ones are born in. */
+struct value_cut *zset_large_cut(const struct zset_large *large);
+void zset_large_cut_start(struct zset_large *large, struct value_cut *cut);
+void zset_large_cut_end(struct zset_large *large);
+bool zset_large_is_in(const struct zset_large *large, const struct zset_item *item);
+void zset_large_put_in(const struct zset_large *large, struct zset_item *item);
+
 /* Assert the invariants: O(items). */
 void zset_large_check(const struct zset_large *large);

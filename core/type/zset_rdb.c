@@ -22,6 +22,7 @@
 #include "core/type/rdb.h"
 #include "core/type/value.h"
 #include "core/type/zset.h"
+#include "core/type/zset_cut.h"
 #include "core/type/zset_large.h"
 
 #define VERSION_OF_LISTPACKS 10
@@ -259,4 +260,5 @@ const struct type_ops zset_ops = {
     .encode_begin = zset_encode_begin,
     .encode_node = zset_encode_node,
     .decode = zset_decode,
+    .cut = &zset_cut_ops,
 };

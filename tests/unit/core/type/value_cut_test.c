@@ -18,6 +18,7 @@
 #include "core/type/rdb_value.h"
 #include "core/type/set.h"
 #include "core/type/value.h"
+#include "core/type/zset.h"
 #include "tests/support/test.h"
 
 #define CHANGES_BETWEEN_STEPS_MOST 12
@@ -30,6 +31,8 @@ static const struct type_limits limits = {
     .set_intset_entries = 8,
     .set_entries = 8,
     .set_value_bytes = 64,
+    .zset_entries = 8,
+    .zset_value_bytes = 64,
 };
 
 /* What is done to a value of a type; `mood` says what is done most. */
@@ -208,6 +211,80 @@ static void same_set(const struct entry *a, const struct entry *b)
         assert_true(set_has(&other, member));
 }
 
+/* --- Sorted sets ------------------------------------------------------------------------------ */
+
+static void zset_add(struct zset *zset, struct rng *rng)
+{
+    static const double extremes[] = {-0.0, 0.0, 1.0 / 3, -1e300, 1e300};
+    char name[300];
+    struct slice member = any_name(rng, name);
+    struct zset_spot spot = zset_find(zset, member);
+    uint64_t kind = rng_below(rng, 4);
+    double score = kind == 0 ? extremes[rng_below(rng, 5)] : (double)rng_below(rng, 200);
+
+    zset_put(zset, &spot, member, score, &limits);
+}
+
+static struct entry *make_zset(size_t count, struct rng *rng)
+{
+    struct zset zset = zset_new(true);
+
+    for (size_t i = 0; i < count; i++)
+        zset_add(&zset, rng);
+    return entry_new_value(SLICE("zset"), TYPE_ZSET, zset.encoding, zset.value, ENTRY_NO_DEADLINE);
+}
+
+static void change_zset(struct entry *entry, enum mood mood, struct rng *rng)
+{
+    struct zset zset = zset_of(entry);
+    uint64_t count = zset_count(&zset);
+    struct zset_spot spot;
+    char name[300];
+
+    if (mood == MOOD_GROW || (mood != MOOD_EMPTY && rng_below(rng, 2) == 0)) {
+        zset_add(&zset, rng);
+    } else if (mood == MOOD_EMPTY || rng_below(rng, 5) == 0) {
+        uint64_t from = count == 0 ? 0 : rng_below(rng, count);
+
+        zset_remove_range(&zset, from, count - from < 3 ? count - from : 3);
+    } else {
+        spot = zset_find(&zset, any_name(rng, name));
+        if (spot.found)
+            zset_remove(&zset, &spot);
+    }
+}
+
+static size_t count_zset(const struct entry *entry)
+{
+    struct zset zset = zset_of(entry);
+
+    return zset_count(&zset);
+}
+
+static void check_zset(const struct entry *entry)
+{
+    struct zset zset = zset_of(entry);
+
+    zset_check(&zset);
+}
+
+static void same_zset(const struct entry *a, const struct entry *b)
+{
+    struct zset zset = zset_of(a), other = zset_of(b);
+    struct zset_walk walk, other_walk;
+    struct zset_pair pair, other_pair;
+    bool more = zset_walk_start(&walk, &zset, 0, &pair);
+
+    assert_int_equal(zset_count(&zset), zset_count(&other));
+    zset_walk_start(&other_walk, &other, 0, &other_pair);
+    while (more) {
+        assert_true(slice_equal(pair.member, other_pair.member));
+        assert_memory_equal(&pair.score, &other_pair.score, sizeof(double));
+        more = zset_walk_next(&walk, &pair);
+        zset_walk_next(&other_walk, &other_pair);
+    }
+}
+
 /* --- The property ----------------------------------------------------------------------------- */
 
 static const struct subject subjects[] = {
@@ -215,6 +292,7 @@ static const struct subject subjects[] = {
     {"hash with deadlines", TYPE_HASH, make_deadline_hash, change_hash, count_hash, check_hash,
      same_hash, 0},
     {"set", TYPE_SET, make_set, change_set, count_set, check_set, same_set, 0},
+    {"zset", TYPE_ZSET, make_zset, change_zset, count_zset, check_zset, same_zset, 0},
 };
 #define SUBJECTS (sizeof(subjects) / sizeof(*subjects))
 
