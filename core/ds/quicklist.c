@@ -8,6 +8,9 @@
  * A packed node's block is one LZ4 block of `packed` bytes that gives `raw` bytes of listpack.
  * Whoever changes a node unpacks it in place, and settle() packs again what lies inside. Whoever
  * only reads unpacks into a block of his own: a read changes nothing.
+ *
+ * While the list is cut into a snapshot, a node's block may be the cut's too (quicklist_cut.h):
+ * then it is copied before it changes, and left to the cut when it goes.
  */
 #include "core/ds/quicklist.h"
 
@@ -16,27 +19,12 @@
 
 #include "core/base/attr.h"
 #include "core/base/mem.h"
+#include "core/ds/quicklist_node.h"
 
 #define PACK_MIN_BYTES 48
 #define PACK_MIN_GAIN 8
 #define COUNTED_NODE_BYTES_MAX 8192 /* of nodes that are limited by their count of elements */
 #define SLOTS_MIN 4
-
-struct node {
-    uint8_t *bytes;  /* a listpack, or LZ4 */
-    uint32_t count;
-    uint32_t raw;    /* bytes of the listpack */
-    uint32_t packed; /* bytes of LZ4; 0: not packed */
-    uint32_t memory; /* of the block */
-};
-
-struct quicklist {
-    struct node *slots;
-    size_t first, length, cap;
-    uint64_t count;
-    size_t raw;    /* sum of the nodes */
-    size_t memory; /* sum of the nodes */
-};
 
 bool quicklist_fits(size_t bytes, size_t count, int64_t node_size)
 {
@@ -69,10 +57,18 @@ static void node_update(struct quicklist *list, struct node *node, uint8_t *list
     node->count = (uint32_t)count;
 }
 
+/* The list lets the node's block go. */
+static void node_drop_block(struct quicklist *list, struct node *node)
+{
+    if (likely(list->cut == NULL) || !quicklist_cut_take(list->cut, node))
+        mem_free(node->bytes);
+    node->place = 0;
+}
+
 static void node_set_block(struct quicklist *list, struct node *node, uint8_t *bytes,
                            uint32_t packed)
 {
-    mem_free(node->bytes);
+    node_drop_block(list, node);
     node->bytes = bytes;
     node->packed = packed;
     uint32_t memory = (uint32_t)mem_usable(bytes);
@@ -80,7 +76,7 @@ static void node_set_block(struct quicklist *list, struct node *node, uint8_t *b
     node->memory = memory;
 }
 
-static uint8_t *unpack_copy(const struct node *node)
+uint8_t *node_unpack_copy(const struct node *node)
 {
     uint8_t *raw = mem_alloc(mem_class(node->raw)); /* as a listpack's block is */
     int got = LZ4_decompress_safe((const char *)node->bytes, (char *)raw, (int)node->packed,
@@ -93,7 +89,16 @@ static void node_unpack(struct quicklist *list, size_t index)
 {
     struct node *node = node_at(list, index);
     if (node->packed)
-        node_set_block(list, node, unpack_copy(node), 0);
+        node_set_block(list, node, node_unpack_copy(node), 0);
+}
+
+/* Make the node's listpack one that may be changed. */
+static void node_open(struct quicklist *list, size_t index)
+{
+    struct node *node = node_at(list, index);
+    node_unpack(list, index);
+    if (unlikely(list->cut != NULL) && quicklist_cut_shares(list->cut, node))
+        node_set_block(list, node, listpack_copy(node->bytes), 0);
 }
 
 static void node_pack(struct quicklist *list, size_t index)
@@ -156,7 +161,7 @@ static void close_nodes(struct quicklist *list, size_t index, size_t number)
         list->count -= node->count;
         list->raw -= node->raw;
         list->memory -= node->memory;
-        mem_free(node->bytes);
+        node_drop_block(list, node);
     }
     struct node *slots = list->slots + list->first;
     size_t behind = list->length - index - number;
@@ -212,6 +217,7 @@ struct quicklist *quicklist_copy(const struct quicklist *list)
 {
     struct quicklist *copy = quicklist_new();
     *copy = *list;
+    copy->cut = NULL;
     copy->slots = mem_alloc(list->cap * sizeof *copy->slots);
     for (size_t i = 0; i < list->length; i++) {
         struct node *to = node_at(copy, i);
@@ -237,6 +243,7 @@ void quicklist_append_node(struct quicklist *list, uint8_t *listpack,
 uint8_t *quicklist_into_listpack(struct quicklist *list)
 {
     kv_assert(list->length == 1);
+    kv_assert(list->cut == NULL);
     uint8_t *listpack = node_at(list, 0)->bytes;
     mem_free(list->slots);
     mem_free(list);
@@ -267,7 +274,7 @@ size_t quicklist_memory(const struct quicklist *list)
 const uint8_t *quicklist_node(const struct quicklist *list, size_t index, uint8_t **unpacked)
 {
     const struct node *node = node_at(list, index);
-    *unpacked = node->packed ? unpack_copy(node) : NULL;
+    *unpacked = node->packed ? node_unpack_copy(node) : NULL;
     return *unpacked ? *unpacked : node->bytes;
 }
 
@@ -355,7 +362,7 @@ static uint8_t *listpack_of(struct slice element)
 
 static void node_push(struct quicklist *list, size_t index, bool front, struct slice element)
 {
-    node_unpack(list, index);
+    node_open(list, index);
     struct node *node = node_at(list, index);
     uint8_t *listpack = front ? listpack_prepend(node->bytes, element)
                               : listpack_append(node->bytes, element);
@@ -395,7 +402,7 @@ void quicklist_insert(struct quicklist *list, uint64_t index, struct slice eleme
     }
     size_t at = find_node(list, &index);
     if (node_takes(list, at, element, limits)) {
-        node_unpack(list, at);
+        node_open(list, at);
         struct node *node = node_at(list, at);
         uint8_t *where = listpack_seek(node->bytes, (int64_t)index);
         uint8_t *listpack = listpack_insert(node->bytes, where, true, element, NULL);
@@ -404,7 +411,7 @@ void quicklist_insert(struct quicklist *list, uint64_t index, struct slice eleme
         return;
     }
     if (index > 0) {
-        node_unpack(list, at);
+        node_open(list, at);
         split_node(list, at, index);
         at++;
     }
@@ -430,7 +437,7 @@ void quicklist_set(struct quicklist *list, uint64_t index, struct slice element,
         quicklist_insert(list, index, element, limits);
         return;
     }
-    node_unpack(list, at);
+    node_open(list, at);
     uint8_t *where = listpack_seek(node->bytes, (int64_t)offset);
     uint8_t *listpack = listpack_replace(node->bytes, &where, element);
     node_update(list, node, listpack, node->count);
@@ -440,7 +447,7 @@ void quicklist_set(struct quicklist *list, uint64_t index, struct slice element,
 /* Delete up to `count` elements of the node from `offset` on, not all of them. */
 static uint64_t trim_node(struct quicklist *list, size_t index, uint64_t offset, uint64_t count)
 {
-    node_unpack(list, index);
+    node_open(list, index);
     struct node *node = node_at(list, index);
     if (count > node->count - offset)
         count = node->count - offset;
@@ -510,7 +517,7 @@ uint64_t quicklist_remove(struct quicklist *list, struct slice text, uint64_t mo
     size_t turns = list->length;
     for (size_t i = from_back ? turns - 1 : 0; turns-- > 0 && removed < most;) {
         if (node_holds(list, i, text)) {
-            node_unpack(list, i);
+            node_open(list, i);
             removed += remove_from_node(list, i, text, most - removed, from_back);
             if (node_at(list, i)->count == 0) {
                 close_nodes(list, i, 1);

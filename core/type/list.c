@@ -6,8 +6,10 @@
 #include "core/base/attr.h"
 #include "core/base/fault.h"
 #include "core/base/mem.h"
+#include "core/ds/quicklist_cut.h"
 #include "core/type/legacy.h"
 #include "core/type/rdb.h"
+#include "core/type/value_cut.h"
 
 #define NODE_PLAIN 1
 #define NODE_PACKED 2
@@ -43,7 +45,7 @@ static void grow(struct list *list)
 /* At half of the limit, so that a list that lingers there is not converted to and fro. */
 static void shrink(struct list *list)
 {
-    if (is_small(list) || quicklist_nodes(list->value) != 1)
+    if (is_small(list) || quicklist_nodes(list->value) != 1 || quicklist_is_cut(list->value))
         return;
     if (!quicklist_fits(quicklist_bytes(list->value) * 2, quicklist_count(list->value) * 2,
                         list->limits->list_node_size))
@@ -261,6 +263,37 @@ static uint64_t encode_node(enum value_encoding encoding unused, const void *val
     return cursor + 1 < quicklist_nodes(value) ? cursor + 1 : 0;
 }
 
+/* ---- cutting: the nodes as they were at the beginning ---- */
+
+static bool is_cut(const void *value)
+{
+    return quicklist_is_cut(value);
+}
+
+static void cut_begin(struct value_cut *cut)
+{
+    encode_begin(cut->encoding, cut->value, cut->out);
+    cut->state = quicklist_cut_begin(cut->value, &cut->memory);
+}
+
+static bool cut_step(struct value_cut *cut)
+{
+    uint8_t *give_back;
+    const uint8_t *listpack = quicklist_cut_next(cut->state, &give_back);
+    if (!listpack)
+        return false;
+    encode_listpack(listpack, cut->out);
+    mem_free(give_back);
+    return true;
+}
+
+static void cut_end(struct value_cut *cut)
+{
+    quicklist_cut_end(cut->state);
+}
+
+static const struct cut_ops cut_ops = {ENCODING_QUICKLIST, is_cut, cut_begin, cut_step, cut_end};
+
 /* ---- reading ---- */
 
 static int decode_element(struct rdb_in *in, struct quicklist *list,
@@ -370,4 +403,5 @@ const struct type_ops list_ops = {
     .encode_begin = encode_begin,
     .encode_node = encode_node,
     .decode = decode,
+    .cut = &cut_ops,
 };

@@ -14,6 +14,7 @@
 #include "core/base/rng.h"
 #include "core/type/hash.h"
 #include "core/type/limits.h"
+#include "core/type/list.h"
 #include "core/type/rdb.h"
 #include "core/type/rdb_value.h"
 #include "core/type/set.h"
@@ -33,6 +34,7 @@ static const struct type_limits limits = {
     .set_value_bytes = 64,
     .zset_entries = 8,
     .zset_value_bytes = 64,
+    .list_node_size = 10,
 };
 
 /* What is done to a value of a type; `mood` says what is done most. */
@@ -285,6 +287,113 @@ static void same_zset(const struct entry *a, const struct entry *b)
     }
 }
 
+/* --- Lists ------------------------------------------------------------------------------------ */
+
+static struct slice any_element(struct rng *rng, char text[static 300])
+{
+    size_t len = rng_below(rng, 30) == 0 ? rng_below(rng, 300) : rng_below(rng, 40);
+
+    memset(text, (int)('a' + rng_below(rng, 4)), len);
+    return (struct slice){text, len};
+}
+
+/* Packed in the middle, in every other list. */
+static struct list list_in(const struct entry *entry, struct type_limits *own)
+{
+    *own = limits;
+    own->list_compress_depth = entry_access(entry);
+    return list_of(entry, own);
+}
+
+static struct entry *make_list(size_t count, struct rng *rng)
+{
+    struct type_limits own = limits;
+    struct list list;
+    struct slice elements[20];
+    char text[300];
+    struct entry *entry;
+
+    for (size_t i = 0; i < 20; i++)
+        elements[i] = SLICE("0123456789012345678901234567890123456789");
+    own.list_compress_depth = (int64_t)rng_below(rng, 2);
+    list = list_new(&own);
+    list_expect(&list, elements, 20);
+    assert_int_equal(list.encoding, ENCODING_QUICKLIST);
+    for (size_t i = 0; i < count; i++)
+        list_push(&list, rng_below(rng, 2) == 0, any_element(rng, text));
+    entry = entry_new_value(SLICE("list"), TYPE_LIST, list.encoding, list.value,
+                            ENTRY_NO_DEADLINE);
+    entry_set_access(entry, (uint32_t)own.list_compress_depth);
+    return entry;
+}
+
+static void change_list(struct entry *entry, enum mood mood, struct rng *rng)
+{
+    struct type_limits own;
+    struct list list = list_in(entry, &own);
+    uint64_t count = list_count(&list), index = count == 0 ? 0 : rng_below(rng, count);
+    uint64_t what = rng_below(rng, 8), reach = mood == MOOD_SHRINK ? 20 : 2;
+    char text[300];
+
+    if (mood == MOOD_GROW || count == 0)
+        what %= 3;
+    else if (mood == MOOD_SHRINK)
+        what = 4 + what % 3;
+    else if (mood == MOOD_CHANGE)
+        what = what % 2 == 0 ? 3 : 7;
+    else if (mood == MOOD_EMPTY)
+        what = 4;
+    if (what == 0)
+        list_push(&list, true, any_element(rng, text));
+    else if (what == 1)
+        list_push(&list, false, any_element(rng, text));
+    else if (what == 2)
+        list_insert(&list, index, any_element(rng, text));
+    else if (what == 3)
+        list_set(&list, index, any_element(rng, text));
+    else if (what == 4)
+        list_delete(&list, 0, 1);
+    else if (what == 5)
+        list_delete(&list, count - 1, 1);
+    else if (what == 6)
+        list_delete(&list, index, count - index < reach ? count - index : reach);
+    else
+        list_remove(&list, any_element(rng, text), 3, rng_below(rng, 2) == 0);
+    entry_set_value(entry, list.encoding, list.value);
+}
+
+static size_t count_list(const struct entry *entry)
+{
+    struct list list = list_of(entry, &limits);
+
+    return list_count(&list);
+}
+
+static void check_list(const struct entry *entry)
+{
+    if (entry_encoding(entry) == ENCODING_QUICKLIST)
+        quicklist_check(entry_value(entry));
+}
+
+static void same_list(const struct entry *a, const struct entry *b)
+{
+    struct list list = list_of(a, &limits), other = list_of(b, &limits);
+    struct list_cursor cursor, other_cursor;
+    struct slice element, other_element;
+
+    assert_int_equal(list_count(&list), list_count(&other));
+    if (list_count(&list) == 0)
+        return;
+    list_begin(&cursor, &list, 0, false);
+    list_begin(&other_cursor, &other, 0, false);
+    while (list_next(&cursor, &element)) {
+        assert_true(list_next(&other_cursor, &other_element));
+        assert_true(slice_equal(element, other_element));
+    }
+    list_end(&cursor);
+    list_end(&other_cursor);
+}
+
 /* --- The property ----------------------------------------------------------------------------- */
 
 static const struct subject subjects[] = {
@@ -293,7 +402,10 @@ static const struct subject subjects[] = {
      same_hash, 0},
     {"set", TYPE_SET, make_set, change_set, count_set, check_set, same_set, 0},
     {"zset", TYPE_ZSET, make_zset, change_zset, count_zset, check_zset, same_zset, 0},
+    {"list", TYPE_LIST, make_list, change_list, count_list, check_list, same_list, 0},
+    {"list in version 9", TYPE_LIST, make_list, change_list, count_list, check_list, same_list, 9},
 };
+#define SUBJECT_LIST 4
 #define SUBJECTS (sizeof(subjects) / sizeof(*subjects))
 
 static struct entry *decode(const struct buf *bytes, uint8_t tag, int version)
@@ -415,7 +527,8 @@ static void a_value_can_be_cut_again(void **state)
             entry_free(trial.was);
             trial.was = entry_copy(trial.entry, SLICE("was"), ENTRY_NO_DEADLINE);
             buf_clear(&trial.bytes);
-            trial.out.version = rdb_version_of(trial.entry);
+            if (subject->version == 0)
+                trial.out.version = rdb_version_of(trial.entry);
             trial.tag = rdb_tag_of(trial.entry, trial.out.version);
             cut = value_cut_begin(trial.entry, &trial.out);
             trial_change(&trial, MOOD_MIXED, 50);
@@ -425,7 +538,8 @@ static void a_value_can_be_cut_again(void **state)
             read = decode(&trial.bytes, trial.tag, trial.out.version);
             subject->same(trial.was, read);
             entry_free(read);
-            trial_change(&trial, MOOD_MIXED, 300);
+            trial_change(&trial, MOOD_MIXED, 100);
+            trial_change(&trial, MOOD_GROW, 200);
         }
         entry_free(trial.was);
         entry_free(trial.uncut);
@@ -496,6 +610,27 @@ static void the_output_may_be_exchanged(void **state)
     }
 }
 
+/* What a list lets go while it is cut is held, counted, and given back when it was written. */
+static void the_memory_of_old_nodes_is_counted(void **state)
+{
+    struct value_cut *cut;
+    struct trial trial;
+    size_t vector, memory;
+
+    (void)state;
+    trial_begin(&trial, &subjects[SUBJECT_LIST], 2000, 2);
+    cut = value_cut_begin(trial.entry, &trial.out);
+    vector = cut->memory;
+    memory = entry_memory(trial.entry);
+    trial_change(&trial, MOOD_EMPTY, 1000);
+    assert_true(cut->memory > vector + (memory - entry_memory(trial.entry)) / 2);
+    while (value_cut_step(cut)) {
+    }
+    assert_int_equal(cut->memory, vector);
+    value_cut_end(cut);
+    trial_end(&trial);
+}
+
 static void small_values_and_strings_are_not_large(void **state)
 {
     struct entry *entry = entry_new_string(SLICE("key"), SLICE("value"), ENTRY_NO_DEADLINE);
@@ -523,6 +658,7 @@ int main(void)
         cmocka_unit_test(a_value_can_be_cut_again),
         cmocka_unit_test(a_value_that_is_cut_can_be_copied_and_dumped),
         cmocka_unit_test(the_output_may_be_exchanged),
+        cmocka_unit_test(the_memory_of_old_nodes_is_counted),
         cmocka_unit_test(small_values_and_strings_are_not_large),
     };
 
