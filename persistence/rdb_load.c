@@ -2,7 +2,7 @@
  *
  *   REDIS, 4 digits             or VALKEY, 3 digits: the version
  *   records, each a byte:
- *     0xfa  name, text          a note: the server's version is kept, others are passed over
+ *     0xfa  name, text          a note: some are kept (see note_of), others are passed over
  *     0xfe  length              the database that what follows is in
  *     0xfb  length, length      how many keys it has, and how many of them with a deadline
  *     0xfd  4 bytes             the next key's deadline in seconds, little-endian
@@ -180,18 +180,46 @@ static int get_header(struct loader *loader)
     return 0;
 }
 
+enum note { NOTE_OTHER, NOTE_SERVER, NOTE_CREATED, NOTE_KVID, NOTE_SEQ };
+
+static enum note note_of(struct slice name)
+{
+    if (slice_equal(name, SLICE("redis-ver")) || slice_equal(name, SLICE("valkey-ver")))
+        return NOTE_SERVER;
+    if (slice_equal(name, SLICE("ctime")))
+        return NOTE_CREATED;
+    if (slice_equal(name, SLICE("kvid")))
+        return NOTE_KVID;
+    return slice_equal(name, SLICE("kvseq")) ? NOTE_SEQ : NOTE_OTHER;
+}
+
+static void take_text(char *out, size_t bytes, struct slice text)
+{
+    size_t len = text.len < bytes ? text.len : bytes - 1;
+    memcpy(out, text.data, len);
+    out[len] = '\0';
+}
+
+/* A note that is not what it should be tells nothing. */
 static int get_note(struct loader *loader)
 {
+    struct rdb_found *out = loader->out;
     struct slice name, text;
     int status = rdb_get_string(&loader->in, &name);
     if (status < 0)
         return status;
-    bool server = slice_equal(name, SLICE("redis-ver")) || slice_equal(name, SLICE("valkey-ver"));
+    enum note note = note_of(name);
     status = rdb_get_string(&loader->in, &text);
-    if (status == 0 && server)
-        snprintf(loader->out->server, sizeof(loader->out->server), "%.*s",
-                 text.len > 31 ? 31 : (int)text.len, text.data);
-    return status;
+    if (status < 0)
+        return status;
+    switch (note) {
+    case NOTE_SERVER: take_text(out->server, sizeof(out->server), text); break;
+    case NOTE_KVID: take_text(out->kvid, sizeof(out->kvid), text); break;
+    case NOTE_CREATED: (void)!num_parse_i64(text, &out->created); break;
+    case NOTE_SEQ: (void)!num_parse_u64(text, &out->kvseq); break;
+    case NOTE_OTHER: break;
+    }
+    return 0;
 }
 
 static int get_database(struct loader *loader)
@@ -354,6 +382,8 @@ static int get_all(struct loader *loader)
         status = rdb_get_byte(&loader->in, &kind);
         if (status == 0 && kind == RECORD_END)
             return get_end(loader);
+        if (status == 0 && loader->load->notes_only && kind != RECORD_NOTE)
+            return 0;
         if (status == 0)
             status = get_record(loader, kind);
     }

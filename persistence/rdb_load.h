@@ -23,6 +23,8 @@ struct rdb_load {
     /* Takes the entry over. 0, or KV_E... with `fault` filled in, which ends the reading. NULL:
      * only check. */
     int (*put)(void *env, int db, struct entry *entry, struct fault *fault);
+    /* End behind the notes at the beginning: nothing is put, and `end` stays 0. */
+    bool notes_only;
     /* Before the first entry of a database, how many there will be at most. May be NULL. */
     void (*presize)(void *env, int db, uint64_t keys);
     /* Between two entries, every 256 KiB or so. May be NULL. */
@@ -37,6 +39,9 @@ struct rdb_found {
     bool valkey;
     bool checked;    /* there was a checksum, and it held */
     char server[32]; /* the version of the server that wrote it, "" if it does not say */
+    char kvid[33];   /* of the data set, "" if it does not say */
+    uint64_t kvseq;
+    int64_t created; /* Unix time, 0 if it does not say */
 };
 
 /* Does a file that begins so claim to be a snapshot? */
