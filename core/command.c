@@ -79,3 +79,8 @@ int command_keys(const struct command *command, int argc, const struct slice *ar
             return -1;
     return found.count < most ? found.count : most;
 }
+
+bool command_is_secret(const struct command *command, int argc, const struct slice *argv, int index)
+{
+    return command->is_secret && command->is_secret(argc, argv, index);
+}

@@ -115,6 +115,8 @@ struct command {
     uint32_t flags;
     uint32_t categories;
     struct key_spec keys[COMMAND_KEY_SPECS];
+    /* An argument may hold a secret, which nobody is shown (slow log, MONITOR); NULL: none does. */
+    bool (*is_secret)(int argc, const struct slice *argv, int index);
     /* For COMMAND DOCS, which parses `syntax` into its argument tree: see core/cmd/docs.c for the
      * notation. */
     const char *group, *since, *complexity, *summary, *syntax;
@@ -123,6 +125,9 @@ struct command {
     const char *const *tips;     /* NULL-terminated; may be NULL */
     const struct command *subcommands; /* ends with a row whose name is NULL; NULL if none */
 };
+
+bool command_is_secret(const struct command *command, int argc, const struct slice *argv,
+                       int index);
 
 /* Positions of the keys in a request, at most `most`; returns how many, or -1 if the arguments
  * do not fit the specs. `flags` may be NULL. */

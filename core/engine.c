@@ -22,6 +22,7 @@
 #include "core/pubsub.h"
 #include "core/record.h"
 #include "core/run.h"
+#include "core/slowlog.h"
 #include "core/transaction.h"
 #include "core/wait_keys.h"
 #include "core/waiters.h"
@@ -52,6 +53,7 @@ struct engine *engine_new(const struct engine_options *options)
     engine->reaper = reaper_start();
     engine->keyspace = keyspace_new((int)engine->settings->databases, seeds[1], engine->reaper);
     engine->registry = registry_new(options->commands);
+    engine->slowlog = slowlog_new();
     engine->watched = watched_keys_new();
     engine->wait_keys = wait_keys_new();
     engine->waiters = waiters_new();
@@ -80,6 +82,7 @@ void engine_free(struct engine *engine)
     keyspace_free(engine->keyspace);
     reaper_stop(engine->reaper);
     registry_free(engine->registry);
+    slowlog_free(engine->slowlog);
     watched_keys_free(engine->watched);
     pubsub_free(engine->pubsub);
     arena_free(&engine->arena);

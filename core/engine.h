@@ -29,6 +29,7 @@ struct pubsub;
 struct registry;
 struct watched_keys;
 struct reaper;
+struct slowlog;
 struct wait_keys;
 struct waiters;
 
@@ -45,6 +46,7 @@ struct engine {
     struct rng rng;
     struct arena arena;               /* for one command */
     struct stats stats;
+    struct slowlog *slowlog;
 
     /* the clock, read once a turn and once a command */
     int64_t now_ms;                   /* wall clock */

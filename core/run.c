@@ -7,6 +7,7 @@
 #include "core/base/mem.h"
 #include "core/ctx.h"
 #include "core/record.h"
+#include "core/slowlog.h"
 
 void run_clock_set(struct engine *engine, uint64_t now_ns)
 {
@@ -17,6 +18,14 @@ void run_clock_set(struct engine *engine, uint64_t now_ns)
 void run_clock_read(struct engine *engine)
 {
     run_clock_set(engine, engine->host->monotonic_ns(engine->host->self));
+}
+
+/* One that waits now is noted when it is served. */
+static void note_slow(const struct ctx *ctx, uint64_t us)
+{
+    bool waits = ctx->session->flags & SESSION_BLOCKED && !ctx->woken;
+    if (!(ctx->command->flags & COMMAND_SKIP_SLOWLOG) && !waits)
+        slowlog_add(ctx, us);
 }
 
 /* One that waited is counted once, when it came. */
@@ -30,6 +39,8 @@ static void count_call(struct engine *engine, const struct ctx *ctx)
     state->usec += us;
     state->failed += ctx->failed;
     engine->stats.commands += !ctx->woken;
+    if (unlikely(us >= (uint64_t)engine->settings->slowlog_slower_us))
+        note_slow(ctx, us);
     if (engine->settings->latency_tracking) {
         if (unlikely(!state->histogram))
             state->histogram = mem_alloc_zero(sizeof *state->histogram);

@@ -49,6 +49,7 @@ struct settings {
     struct output_limit output_limits[OUTPUT_CLASSES];
     /* general */
     int64_t databases, hz;
+    int64_t slowlog_slower_us, slowlog_max_len; /* -1: nothing is slow */
     bool daemonize, latency_tracking;
     bool lazyfree_user_del, lazyfree_user_flush, lazyfree_expire, lazyfree_eviction;
     int loglevel; /* enum host_level */
@@ -112,6 +113,9 @@ bool settings_durable(const struct settings *settings);
 must_check int settings_set(struct settings *settings, int pairs, const struct slice *names_values,
                             int (*changed)(void *env, const char *name, struct fault *fault),
                             void *env, int *failed, char why[static 512]);
+
+/* The option holds a password or the like: its value is not to be shown to others. */
+bool settings_is_secret(struct slice name);
 
 /* One line if setting this option to another value than its default has no effect; "" if it has, or
  * is unknown. */

@@ -51,6 +51,7 @@
 #define NOTHING SETTING_NO_EFFECT
 #define LATER SETTING_LATER
 #define REFUSED SETTING_REFUSED
+#define SECRET SETTING_SECRET
 #define DIRECTIVE (SETTING_FILE_ONLY | SETTING_WORDS | SETTING_LINES)
 #define FILENAME (SETTING_NOT_EMPTY | SETTING_NO_SLASH)
 
@@ -157,7 +158,7 @@ const struct setting_row setting_rows[] = {
     TEXT("logfile", NULL, IMMUTABLE, AT(logfile), ""),
     TEXT("pidfile", NULL, IMMUTABLE, AT(pidfile), ""),
     TEXT("dir", NULL, PROTECTED | RESTART | SETTING_NOT_EMPTY, AT(dir), "."),
-    TEXT("requirepass", NULL, 0, AT(requirepass), ""),
+    TEXT("requirepass", NULL, SECRET, AT(requirepass), ""),
     CHOICE("enable-debug-command", NULL, IMMUTABLE, AT(enable_debug_command), words_local, "no"),
     CHOICE("enable-protected-configs", NULL, IMMUTABLE, AT(enable_protected_configs), words_local,
            "no"),
@@ -165,10 +166,10 @@ const struct setting_row setting_rows[] = {
     YES_NO("latency-tracking", NULL, 0, AT(latency_tracking), "yes"),
     SPECIAL("latency-tracking-info-percentiles", NULL, WORDS, setting_read_percentiles,
             setting_show_percentiles, "50 99 99.9"),
-    NUMBER("slowlog-log-slower-than", "commandlog-execution-slower-than", LATER, KEPT, -1,
-           INT64, "10000"),
-    NUMBER("slowlog-max-len", "commandlog-slow-execution-max-len", LATER, KEPT, 0, INT64,
-           "128"),
+    NUMBER("slowlog-log-slower-than", "commandlog-execution-slower-than", 0,
+           AT(slowlog_slower_us), -1, INT64, "10000"),
+    NUMBER("slowlog-max-len", "commandlog-slow-execution-max-len", 0, AT(slowlog_max_len), 0,
+           INT64, "128"),
     NUMBER("commandlog-request-larger-than", NULL, NOTHING, KEPT, -1, INT64, "1048576"),
     NUMBER("commandlog-large-request-max-len", NULL, NOTHING, KEPT, 0, INT64, "128"),
     NUMBER("commandlog-reply-larger-than", NULL, NOTHING, KEPT, -1, INT64, "1048576"),
@@ -290,10 +291,10 @@ const struct setting_row setting_rows[] = {
     TEXT("tls-ca-cert-file", NULL, REFUSED, KEPT, ""),
     TEXT("tls-cert-file", NULL, REFUSED, KEPT, ""),
     TEXT("tls-key-file", NULL, REFUSED, KEPT, ""),
-    TEXT("tls-key-file-pass", NULL, REFUSED, KEPT, ""),
+    TEXT("tls-key-file-pass", NULL, SECRET | REFUSED, KEPT, ""),
     TEXT("tls-client-cert-file", NULL, REFUSED, KEPT, ""),
     TEXT("tls-client-key-file", NULL, REFUSED, KEPT, ""),
-    TEXT("tls-client-key-file-pass", NULL, REFUSED, KEPT, ""),
+    TEXT("tls-client-key-file-pass", NULL, SECRET | REFUSED, KEPT, ""),
     TEXT("tls-dh-params-file", NULL, REFUSED, KEPT, ""),
     TEXT("tls-ciphers", NULL, REFUSED, KEPT, ""),
     TEXT("tls-ciphersuites", NULL, REFUSED, KEPT, ""),
@@ -312,8 +313,8 @@ const struct setting_row setting_rows[] = {
 
     /* replication */
     SPECIAL("replicaof", "slaveof", IMMUTABLE | WORDS | REFUSED, setting_read_replicaof, NULL, ""),
-    TEXT("masterauth", "primaryauth", LATER, KEPT, ""),
-    TEXT("masteruser", "primaryuser", LATER, KEPT, ""),
+    TEXT("masterauth", "primaryauth", SECRET | LATER, KEPT, ""),
+    TEXT("masteruser", "primaryuser", SECRET | LATER, KEPT, ""),
     NUMBER("min-replicas-to-write", "min-slaves-to-write", REFUSED, KEPT, 0, INT32, "0"),
     NUMBER("min-replicas-max-lag", "min-slaves-max-lag", LATER, KEPT, 0, INT32, "10"),
     TEXT("replica-announce-ip", "slave-announce-ip", LATER, KEPT, ""),
@@ -374,6 +375,12 @@ const struct setting_row *setting_row_find(struct slice name)
         if (slice_is(name, row->name) || (row->alias && slice_is(name, row->alias)))
             return row;
     return NULL;
+}
+
+bool settings_is_secret(struct slice name)
+{
+    const struct setting_row *row = setting_row_find(name);
+    return row && row->flags & SETTING_SECRET;
 }
 
 static bool setting_wrong_range(const struct setting_row *row, char why[static 512])

@@ -33,6 +33,7 @@ enum setting_flag {
     SETTING_FILE_ONLY = 1 << 8, /* a directive, not an option: unknown to CONFIG */
     SETTING_NOT_EMPTY = 1 << 9, /* a string that names something */
     SETTING_NO_SLASH = 1 << 10, /* a file name, not a path */
+    SETTING_SECRET = 1 << 11,   /* its value is not to be shown to others */
 };
 
 #define SETTING_KEPT SIZE_MAX /* no field: the text is in settings.kept */

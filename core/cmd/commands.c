@@ -33,6 +33,6 @@ const struct command *const command_tables[] = {
     commands_hash_scan,     commands_hash_expire,
     commands_hash_expire_values, commands_pubsub,
     commands_replication,   commands_cluster,
-    commands_module,
+    commands_module,        commands_slowlog,
     NULL,
 };

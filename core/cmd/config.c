@@ -66,6 +66,12 @@ static const char *set_reason(struct slice name, const char *why)
     return why;
 }
 
+/* CONFIG SET name value ... */
+static bool set_is_secret(int argc unused, const struct slice *argv, int index)
+{
+    return index >= 3 && index % 2 == 1 && settings_is_secret(argv[index - 1]);
+}
+
 static void set_run(struct ctx *ctx)
 {
     char why[512];
@@ -199,6 +205,7 @@ static const struct command config_rows[] = {
      .summary = "Writes the present options into the config file."},
     {.name = "set",
      .run = set_run,
+     .is_secret = set_is_secret,
      .arity = -4,
      .flags = CONFIG_FLAGS,
      .group = "server",

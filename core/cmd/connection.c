@@ -32,6 +32,11 @@ static bool log_in(struct ctx *ctx, struct slice user, struct slice password)
     return true;
 }
 
+static bool auth_is_secret(int argc unused, const struct slice *argv unused, int index)
+{
+    return index >= 1;
+}
+
 static void auth_run(struct ctx *ctx)
 {
     if (ctx->argc > 3) {
@@ -126,6 +131,13 @@ static bool hello_parse(struct ctx *ctx, struct hello *hello)
     return true;
 }
 
+/* HELLO proto [AUTH user password] ... */
+static bool hello_is_secret(int argc unused, const struct slice *argv, int index)
+{
+    return (index >= 3 && slice_is(argv[index - 1], "auth")) ||
+           (index >= 4 && slice_is(argv[index - 2], "auth"));
+}
+
 static void hello_run(struct ctx *ctx)
 {
     struct session *session = ctx->session;
@@ -175,6 +187,7 @@ static const char *const ping_tips[] = {"request_policy:all_shards",
 const struct command commands_connection[] = {
     {.name = "auth",
      .run = auth_run,
+     .is_secret = auth_is_secret,
      .arity = -2,
      .flags = ALWAYS_FLAGS,
      .categories = CATEGORY_CONNECTION,
@@ -196,6 +209,7 @@ const struct command commands_connection[] = {
      .syntax = "message:string"},
     {.name = "hello",
      .run = hello_run,
+     .is_secret = hello_is_secret,
      .arity = -1,
      .flags = ALWAYS_FLAGS,
      .categories = CATEGORY_CONNECTION,

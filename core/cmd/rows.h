@@ -31,6 +31,7 @@ extern const struct command commands_wait[];
 extern const struct command commands_replication[];
 extern const struct command commands_cluster[];
 extern const struct command commands_module[];
+extern const struct command commands_slowlog[];
 extern const struct command commands_hash[];
 extern const struct command commands_hash_scan[];
 extern const struct command commands_hash_expire[];
