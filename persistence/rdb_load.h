@@ -3,7 +3,9 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "core/base/attr.h"
 #include "core/base/slice.h"
@@ -44,6 +46,18 @@ struct rdb_found {
     int64_t created; /* Unix time, 0 if it does not say */
 };
 
+/* A stream of bytes, read from its beginning to its end. */
+struct rdb_source {
+    void *self;
+    uint64_t size; /* the stream has no more than that */
+    /* Up to `room` bytes at `offset`, which goes up without a gap: how many, 0 at the end, KV_E...
+     * with the fault filled in. */
+    ssize_t (*read)(void *self, void *to, size_t room, uint64_t offset, struct fault *fault);
+};
+
+/* The limits of Redis' defaults. */
+extern const struct type_limits rdb_usual_limits;
+
 /* Does a file that begins so claim to be a snapshot? */
 bool rdb_is_magic(struct slice begin);
 
@@ -52,3 +66,6 @@ bool rdb_is_magic(struct slice begin);
  * the file. KV_ECORRUPT: damaged. KV_EVERSION: it holds what is not known here. KV_EIO. `fault`
  * names file and offset. */
 must_check int rdb_load(const struct rdb_load *load, struct rdb_found *out, struct fault *fault);
+/* The same of a stream; the load's disk is not used, its path is for messages. */
+must_check int rdb_load_stream(const struct rdb_load *load, const struct rdb_source *source,
+                               struct rdb_found *out, struct fault *fault);
