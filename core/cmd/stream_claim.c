@@ -113,8 +113,10 @@ static bool stream_claim_find(struct ctx *ctx, bool to_change, struct stream_cla
 
 static void stream_claim_begin(struct ctx *ctx, struct stream_claim *claim)
 {
-    if (!claim->begun)
+    if (!claim->begun) {
         ctx_change_begin(ctx, &claim->place);
+        stream_group_before(claim->stream, claim->group);
+    }
     claim->begun = true;
 }
 

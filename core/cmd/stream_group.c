@@ -107,6 +107,7 @@ static void xgroup_setid_run(struct ctx *ctx)
         !xgroup_id(ctx, target.stream, &id))
         return;
     ctx_change_begin(ctx, &target.place);
+    stream_group_before(target.stream, target.group);
     target.group->last_id = id;
     target.group->entries_read = target.entries_read;
     xgroup_changed(ctx, &target, "xgroup-setid");

@@ -345,8 +345,10 @@ static void stream_serve_group(struct ctx *ctx, const struct stream_read *read,
     reader.consumer = stream_consumer_find(reader.group, reader.consumer_name);
     changes =
         wanted->is_new || reader.consumer == NULL || stream_recalls(&reader, from, read->most);
-    if (changes)
+    if (changes) {
         ctx_change_begin(ctx, &reader.place);
+        stream_group_before(reader.stream, reader.group);
+    }
     if (reader.consumer == NULL)
         reader.consumer = stream_new_consumer(ctx, reader.stream, reader.key, reader.group_name,
                                               reader.group, reader.consumer_name);

@@ -78,8 +78,6 @@ void rdb_put_value(struct rdb_out *out, const struct entry *entry)
             cursor = ops->encode_node(encoding, entry_value(entry), cursor, out);
         while (cursor != 0);
     }
-    if (ops->encode_end != NULL)
-        ops->encode_end(encoding, entry_value(entry), out);
 }
 
 static int unknown_tag(struct rdb_in *in, uint8_t tag)

@@ -20,6 +20,7 @@
 #include "core/base/mem.h"
 #include "core/base/num.h"
 #include "core/ds/listpack.h"
+#include "core/type/stream_cut.h"
 #include "core/type/stream_group.h"
 
 #define ENTRY_IS_DELETED 1
@@ -399,6 +400,13 @@ static uint8_t *stream_append_entry(uint8_t *listpack, const struct stream_walk 
     return stream_add_counts(listpack, 1, 0);
 }
 
+/* The node at `key` is about to change, or to go. */
+static inline void stream_before(struct stream *stream, struct slice key, const uint8_t *listpack)
+{
+    if (unlikely(stream->cut != NULL))
+        stream_cut_node(stream->cut, key, listpack);
+}
+
 /* The listpack at `key` has become `listpack`. */
 static void stream_set_node(struct stream *stream, struct slice key, size_t memory_before,
                             uint8_t *listpack)
@@ -427,6 +435,7 @@ void stream_append(struct stream *stream, struct stream_id id, size_t words,
         stream_put_node(stream, id, stream_node_new(words, argv));
         radix_seek(stream->nodes, &node.at, stream_id_key(id, key), RADIX_AT_LEAST);
     }
+    stream_before(stream, node.at.key, node.at.value);
     stream_enter_node(&node);
     listpack = node.at.value;
     memory = listpack_memory(listpack);
@@ -443,6 +452,7 @@ static void stream_remove_node(struct stream *stream, struct slice key)
 {
     uint8_t *listpack = radix_remove(stream->nodes, key);
 
+    stream_before(stream, key, listpack);
     stream->account.bytes -= listpack_memory(listpack);
     stream->account.blocks--;
     listpack_free(listpack);
@@ -455,6 +465,7 @@ static void stream_mark_deleted(struct stream *stream, struct stream_walk *walk)
     size_t memory = listpack_memory(listpack), offset = 0;
     int64_t flags = stream_int(walk->place);
 
+    stream_before(stream, walk->at.key, listpack);
     listpack = stream_put_int(listpack, &walk->place, flags | ENTRY_IS_DELETED);
     offset = listpack_bytes(listpack) - (size_t)(walk->place - listpack);
     listpack = stream_add_counts(listpack, -1, 1);

@@ -13,6 +13,8 @@
 #include "core/ds/radix.h"
 #include "core/type/limits.h"
 
+struct value_cut;
+
 #define STREAM_KEY_BYTES 16
 
 struct stream_id {
@@ -25,6 +27,7 @@ struct stream {
     struct radix *groups;          /* name -> struct stream_group; NULL: there never was one */
     uint64_t length, entries_added;
     struct stream_id last_id, first_id, max_deleted_id; /* first_id: of the first entry, or 0-0 */
+    struct value_cut *cut;         /* into a snapshot; NULL: none */
 };
 
 #define STREAM_ID_MIN ((struct stream_id){0, 0})

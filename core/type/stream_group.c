@@ -79,9 +79,11 @@ bool stream_group_remove(struct stream *stream, struct slice name)
     struct stream_group *group =
         stream->groups == NULL ? NULL : radix_remove(stream->groups, name);
 
-    if (group != NULL)
-        stream_group_free(stream, group);
-    return group != NULL;
+    if (group == NULL)
+        return false;
+    stream_group_before(stream, group);
+    stream_group_free(stream, group);
+    return true;
 }
 
 void stream_groups_free(struct stream *stream)
@@ -158,6 +160,7 @@ struct stream_consumer *stream_consumer_new(struct stream *stream, struct stream
 
     if (stream_consumer_find(group, name) != NULL)
         return NULL;
+    stream_group_before(stream, group);
     consumer = stream_block(stream, sizeof(*consumer) + name.len);
     consumer->seen_ms = seen_ms;
     consumer->active_ms = -1;
@@ -174,6 +177,7 @@ void stream_consumer_remove(struct stream *stream, struct stream_group *group,
 {
     struct radix_at at = {0};
 
+    stream_group_before(stream, group);
     while (radix_first(consumer->pending, &at))
         stream_pending_remove(stream, group, stream_id_of_key(at.key));
     radix_at_free(&at);
@@ -195,8 +199,10 @@ struct stream_pending *stream_pending_give(struct stream *stream, struct stream_
 {
     char bytes[STREAM_KEY_BYTES];
     struct slice key = stream_id_key(id, bytes);
-    struct stream_pending *pending = radix_get(group->pending, key);
+    struct stream_pending *pending;
 
+    stream_group_before(stream, group);
+    pending = radix_get(group->pending, key);
     if (pending == NULL) {
         pending = stream_block(stream, sizeof(*pending));
         radix_set(group->pending, key, pending);
@@ -214,8 +220,10 @@ bool stream_pending_remove(struct stream *stream, struct stream_group *group, st
 {
     char bytes[STREAM_KEY_BYTES];
     struct slice key = stream_id_key(id, bytes);
-    struct stream_pending *pending = radix_remove(group->pending, key);
+    struct stream_pending *pending;
 
+    stream_group_before(stream, group);
+    pending = radix_remove(group->pending, key);
     if (pending == NULL)
         return false;
     radix_remove(pending->consumer->pending, key);
@@ -260,6 +268,7 @@ int64_t stream_entries_upto(const struct stream *stream, struct stream_id id)
 void stream_group_advance(const struct stream *stream, struct stream_group *group,
                           struct stream_id id)
 {
+    stream_group_before(stream, group);
     if (group->entries_read != STREAM_READ_UNKNOWN && !stream_has_gap(stream, id))
         group->entries_read++;
     else if (stream->entries_added > 0)

@@ -5,9 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/base/attr.h"
 #include "core/base/slice.h"
 #include "core/ds/radix.h"
 #include "core/type/stream.h"
+#include "core/type/stream_cut.h"
 
 #define STREAM_READ_UNKNOWN (-1) /* of entries_read */
 
@@ -16,6 +18,7 @@ struct stream_group {
     int64_t entries_read;       /* how many in the stream's life that was; or STREAM_READ_UNKNOWN */
     struct radix *pending;      /* ID, big-endian -> struct stream_pending */
     struct radix *consumers;    /* name -> struct stream_consumer */
+    uint32_t place;             /* of stream_cut.c; 0: it is not to be written */
 };
 
 struct stream_consumer {
@@ -30,6 +33,14 @@ struct stream_pending {
     uint64_t deliveries;
     struct stream_consumer *consumer; /* NULL only while it is made */
 };
+
+/* Whoever is about to change a member of these structs calls this before; the functions below do so
+ * by themselves. */
+static inline void stream_group_before(const struct stream *stream, struct stream_group *group)
+{
+    if (unlikely(stream->cut != NULL))
+        stream_cut_group(stream->cut, group);
+}
 
 /* NULL: there is none. */
 struct stream_group *stream_group_find(const struct stream *stream, struct slice name);

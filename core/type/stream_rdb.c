@@ -8,9 +8,8 @@
  *   consumers   count, then for each: name, time seen (8 bytes); with tag 21: time active (8
  *               bytes); count of what is pending for it, and IDs of 16 bytes
  *
- * An ID that is not 16 bytes is two lengths. A node's cursor is the upper half of its ID: nodes
- * with the same one, which are few, go together. Where a stream is cut, that is a number which
- * stays good whatever becomes of the node.
+ * An ID that is not 16 bytes is two lengths. Nodes come in any order: in a snapshot of a stream
+ * that was being changed, those that changed come first.
  */
 #include "core/type/stream_rdb.h"
 
@@ -19,7 +18,10 @@
 #include "core/ds/listpack.h"
 #include "core/type/rdb.h"
 #include "core/type/stream.h"
+#include "core/type/stream_cut.h"
 #include "core/type/stream_group.h"
+#include "core/type/stream_group_rdb.h"
+#include "core/type/value.h"
 
 /* --- Out -------------------------------------------------------------------------------------- */
 
@@ -50,37 +52,10 @@ static int stream_version(enum value_encoding encoding unused, const void *value
     return consumers ? RDB_VERSION_USUAL + 1 : RDB_VERSION_USUAL;
 }
 
-static bool stream_encode_begin(enum value_encoding encoding unused, const void *value,
-                                struct rdb_out *out)
+void stream_write_node(struct rdb_out *out, struct slice key, const uint8_t *listpack)
 {
-    const struct stream *stream = value;
-
-    rdb_put_len(out, radix_count(stream->nodes));
-    return radix_count(stream->nodes) > 0;
-}
-
-static uint64_t stream_encode_node(enum value_encoding encoding unused, const void *value,
-                                   uint64_t cursor, struct rdb_out *out)
-{
-    const struct stream *stream = value;
-    struct radix_at at = {0};
-    char key[STREAM_KEY_BYTES];
-    uint64_t ms = 0;
-    bool more = radix_seek(stream->nodes, &at, stream_id_key((struct stream_id){cursor, 0}, key),
-                           RADIX_AT_LEAST);
-
-    if (more)
-        ms = stream_id_of_key(at.key).ms;
-    for (; more; more = radix_next(stream->nodes, &at)) {
-        if (stream_id_of_key(at.key).ms != ms) {
-            ms = stream_id_of_key(at.key).ms;
-            break;
-        }
-        rdb_put_string(out, at.key);
-        rdb_put_string(out, (struct slice){at.value, listpack_bytes(at.value)});
-    }
-    radix_at_free(&at);
-    return more ? ms : 0;
+    rdb_put_string(out, key);
+    rdb_put_string(out, (struct slice){(const char *)listpack, listpack_bytes(listpack)});
 }
 
 static void stream_put_id(struct rdb_out *out, struct stream_id id)
@@ -89,66 +64,47 @@ static void stream_put_id(struct rdb_out *out, struct stream_id id)
     rdb_put_len(out, id.seq);
 }
 
-static void stream_put_pending(struct rdb_out *out, const struct radix *tree, bool all)
+void stream_write_numbers(struct rdb_out *out, const struct stream *numbers)
 {
+    rdb_put_len(out, numbers->length);
+    stream_put_id(out, numbers->last_id);
+    if (out->version >= RDB_VERSION_USUAL) {
+        stream_put_id(out, numbers->first_id);
+        stream_put_id(out, numbers->max_deleted_id);
+        rdb_put_len(out, numbers->entries_added);
+    }
+}
+
+static void stream_write_groups(struct rdb_out *out, const struct stream *stream)
+{
+    struct stream_group_writer writer;
     struct radix_at at = {0};
 
-    rdb_put_len(out, radix_count(tree));
-    for (bool more = radix_first(tree, &at); more; more = radix_next(tree, &at)) {
-        const struct stream_pending *pending = at.value;
-
-        rdb_put_bytes(out, at.key.data, at.key.len);
-        if (all) {
-            rdb_put_u64(out, (uint64_t)pending->delivered_ms);
-            rdb_put_len(out, pending->deliveries);
-        }
+    rdb_put_len(out, stream->groups == NULL ? 0 : radix_count(stream->groups));
+    if (stream->groups == NULL)
+        return;
+    for (bool more = radix_first(stream->groups, &at); more;
+         more = radix_next(stream->groups, &at)) {
+        stream_group_write_begin(&writer, at.value, at.key);
+        stream_group_write(&writer, out, SIZE_MAX);
     }
     radix_at_free(&at);
 }
 
-static void stream_put_group(struct rdb_out *out, struct slice name,
-                             const struct stream_group *group)
-{
-    struct radix_at at = {0};
-
-    rdb_put_string(out, name);
-    stream_put_id(out, group->last_id);
-    if (out->version >= RDB_VERSION_USUAL)
-        rdb_put_len(out, (uint64_t)group->entries_read);
-    stream_put_pending(out, group->pending, true);
-    rdb_put_len(out, radix_count(group->consumers));
-    for (bool more = radix_first(group->consumers, &at); more;
-         more = radix_next(group->consumers, &at)) {
-        const struct stream_consumer *consumer = at.value;
-
-        rdb_put_string(out, at.key);
-        rdb_put_u64(out, (uint64_t)consumer->seen_ms);
-        if (out->version > RDB_VERSION_USUAL)
-            rdb_put_u64(out, (uint64_t)consumer->active_ms);
-        stream_put_pending(out, consumer->pending, false);
-    }
-    radix_at_free(&at);
-}
-
-static void stream_encode_end(enum value_encoding encoding unused, const void *value,
-                              struct rdb_out *out)
+/* All of it: what is too much for one go is cut (stream_cut.c). */
+static bool stream_encode(enum value_encoding encoding unused, const void *value,
+                          struct rdb_out *out)
 {
     const struct stream *stream = value;
     struct radix_at at = {0};
 
-    rdb_put_len(out, stream->length);
-    stream_put_id(out, stream->last_id);
-    if (out->version >= RDB_VERSION_USUAL) {
-        stream_put_id(out, stream->first_id);
-        stream_put_id(out, stream->max_deleted_id);
-        rdb_put_len(out, stream->entries_added);
-    }
-    rdb_put_len(out, stream->groups == NULL ? 0 : radix_count(stream->groups));
-    if (stream->groups == NULL)
-        return;
-    for (bool more = radix_first(stream->groups, &at); more; more = radix_next(stream->groups, &at))
-        stream_put_group(out, at.key, at.value);
+    rdb_put_len(out, radix_count(stream->nodes));
+    for (bool more = radix_first(stream->nodes, &at); more; more = radix_next(stream->nodes, &at))
+        stream_write_node(out, at.key, at.value);
     radix_at_free(&at);
+    stream_write_numbers(out, stream);
+    stream_write_groups(out, stream);
+    return false;
 }
 
 /* --- In --------------------------------------------------------------------------------------- */
@@ -170,9 +126,16 @@ static int stream_get_raw_id(struct rdb_in *in, struct stream_id *id)
     return code;
 }
 
-static int stream_get_node(struct rdb_in *in, struct stream *stream, struct stream_id *last)
+/* What is known of the nodes that were read. */
+struct stream_nodes {
+    struct stream_id last; /* the greatest ID */
+    bool in_order;
+};
+
+static int stream_get_node(struct rdb_in *in, struct stream *stream, struct stream_nodes *nodes)
 {
-    struct stream_id base;
+    struct stream_id base, last;
+    char key[STREAM_KEY_BYTES];
     struct slice text;
     const uint8_t *listpack;
     uint64_t live;
@@ -188,34 +151,56 @@ static int stream_get_node(struct rdb_in *in, struct stream *stream, struct stre
     listpack = (const uint8_t *)text.data;
     if (!listpack_valid(listpack, text.len, true))
         return rdb_bad(in, "stream: a node is no listpack");
-    if (stream->length > 0 && stream_id_compare(base, *last) <= 0)
-        return rdb_bad(in, "stream: nodes are not in order");
-    if (!stream_node_valid(listpack, base, *last, last, &live))
+    if (!stream_node_valid(listpack, base, STREAM_ID_MIN, &last, &live))
         return rdb_bad(in, "stream: the entries of a node make no sense");
-    if (live > 0)
-        stream_put_node(stream, base, listpack_copy(listpack));
+    if (radix_get(stream->nodes, stream_id_key(base, key)) != NULL)
+        return rdb_bad(in, "stream: a node is there twice");
+    if (live == 0)
+        return 0;
+    if (stream->length > 0 && stream_id_compare(base, nodes->last) <= 0)
+        nodes->in_order = false;
+    if (stream_id_compare(last, nodes->last) > 0)
+        nodes->last = last;
+    stream_put_node(stream, base, listpack_copy(listpack));
     stream->length += live;
     return 0;
 }
 
-static int stream_get_nodes(struct rdb_in *in, struct stream *stream)
+/* No node reaches into the one behind it. */
+static bool stream_nodes_are_apart(const struct stream *stream)
 {
     struct stream_id last = STREAM_ID_MIN;
-    uint64_t nodes, length;
+    struct radix_at at = {0};
+    bool apart = true;
+    uint64_t live;
+
+    for (bool more = radix_first(stream->nodes, &at); more && apart;
+         more = radix_next(stream->nodes, &at))
+        apart = stream_node_valid(at.value, stream_id_of_key(at.key), last, &last, &live);
+    radix_at_free(&at);
+    return apart;
+}
+
+static int stream_get_nodes(struct rdb_in *in, struct stream *stream)
+{
+    struct stream_nodes nodes = {STREAM_ID_MIN, true};
+    uint64_t count, length;
     int code;
 
-    if ((code = rdb_get_len(in, &nodes)) != 0)
+    if ((code = rdb_get_len(in, &count)) != 0)
         return code;
-    while (nodes-- > 0)
-        if ((code = stream_get_node(in, stream, &last)) != 0)
+    while (count-- > 0)
+        if ((code = stream_get_node(in, stream, &nodes)) != 0)
             return code;
+    if (!nodes.in_order && !stream_nodes_are_apart(stream))
+        return rdb_bad(in, "stream: the entries of a node are in another one");
     if ((code = rdb_get_len(in, &length)) != 0 ||
         (code = stream_get_id(in, &stream->last_id)) != 0)
         return code;
     if (length != stream->length)
         return rdb_bad(in, "stream: %llu entries instead of %llu",
                        (unsigned long long)stream->length, (unsigned long long)length);
-    if (stream_id_compare(last, stream->last_id) > 0)
+    if (stream_id_compare(nodes.last, stream->last_id) > 0)
         return rdb_bad(in, "stream: the last ID is not the greatest");
     stream_find_first(stream);
     stream->entries_added = stream->length;
@@ -386,8 +371,7 @@ const struct type_ops stream_ops = {
     .effort = stream_ops_effort,
     .tag = stream_tag,
     .version = stream_version,
-    .encode_begin = stream_encode_begin,
-    .encode_node = stream_encode_node,
-    .encode_end = stream_encode_end,
+    .encode_begin = stream_encode,
     .decode = stream_decode,
+    .cut = &stream_cut_ops,
 };

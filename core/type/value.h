@@ -37,16 +37,15 @@ struct type_ops {
      * has one; O(1). NULL: parts never have. */
     int64_t (*deadline)(enum value_encoding encoding, const void *value);
     /* RDB: the tag for a version, the lowest version that holds the value (NULL: any), and the
-     * bytes behind the tag. encode_begin writes what comes before the nodes (counts, or all of a
-     * small value); encode_node writes the node at `cursor` and returns the cursor of the next, 0
-     * at the end; begin with 0 unless encode_begin returned false: there is no node. encode_end
-     * writes what follows the nodes (NULL: nothing). Between the calls the value may not change. */
+     * bytes behind the tag. encode_begin writes what comes before the nodes (counts, or all of the
+     * value); encode_node writes the node at `cursor` and returns the cursor of the next, 0 at the
+     * end; begin with 0 unless encode_begin returned false: there is no node. Between the calls the
+     * value may not change. */
     uint8_t (*tag)(enum value_encoding encoding, const void *value, int version);
     int (*version)(enum value_encoding encoding, const void *value);
     bool (*encode_begin)(enum value_encoding encoding, const void *value, struct rdb_out *out);
     uint64_t (*encode_node)(enum value_encoding encoding, const void *value, uint64_t cursor,
                             struct rdb_out *out);
-    void (*encode_end)(enum value_encoding encoding, const void *value, struct rdb_out *out);
     /* Read what is behind `tag`: one of those that rdb_value.c gives to this type. *value NULL for
      * no elements. On failure nothing is left behind. */
     int (*decode)(uint8_t tag, struct rdb_in *in, enum value_encoding *encoding, void **value);

@@ -58,8 +58,8 @@ def stream_groups(tag):
             rdb.stream_group(tag, rdb.string(b"group"), (2000, 5), 5, PENDING, consumers)]
 
 
-def whole_stream(tag):
-    return rdb.stream(tag, [rdb.stream_node(*node) for node in NODES], 4, LAST, (1000, 0),
+def whole_stream(tag, nodes=NODES):
+    return rdb.stream(tag, [rdb.stream_node(*node) for node in nodes], 4, LAST, (1000, 0),
                       MAX_DELETED, ADDED, stream_groups(tag))
 
 
@@ -166,6 +166,9 @@ def deadlines_and_streams():
         "hash-valkey": (rdb.HASH_2_VALKEY, rdb.hash_valkey(TRIPLES), kind, holds),
         "stream-emptied": (rdb.STREAM_2, rdb.stream(rdb.STREAM_2, [], 0, (9, 1), (0, 0), (9, 1), 3),
                            "stream", emptied_holds()),
+        # As in a snapshot of a stream that was being appended to.
+        "stream-2-last-node-first": (rdb.STREAM_2, whole_stream(rdb.STREAM_2, NODES[::-1]),
+                                     "stream", stream_holds(rdb.STREAM_2)),
     }
     for number, tag in enumerate((rdb.STREAM, rdb.STREAM_2, rdb.STREAM_3), 1):
         found[f"stream-{number}"] = (tag, whole_stream(tag), "stream", stream_holds(tag))
@@ -225,11 +228,14 @@ def damaged_streams():
         return rdb.string(rdb.raw_id(base)) + rdb.string(rdb.listpack(elements))
 
     short = rdb.string(rdb.raw_id(base)[1:]) + node[17:]
+    longer = rdb.stream_node((4, 0), [b"a"], [((4, 0), [(b"a", b"1")], 0),
+                                              ((5, 1), [(b"a", b"1")], 0)])
     return {
         "stream-1-length": built(count=2, tag=rdb.STREAM),
         "stream-1-pending-nobody": built(groups=[group(pending, tag=rdb.STREAM)], tag=rdb.STREAM),
         "stream-2-node-id": built([short]),
-        "stream-2-node-order": built([node, node], 2, added=2),
+        "stream-2-node-twice": built([node, node], 2, added=2),
+        "stream-2-nodes-overlap": built([node, longer], 3, added=3),
         "stream-2-node-count": built([odd_node(0, b"2")], 2, added=2),
         "stream-2-node-deleted": built([odd_node(1, b"1")]),
         "stream-2-node-names": built([odd_node(2, b"2")]),

@@ -307,7 +307,6 @@ static uint8_t encode(const struct set *set, int version, struct buf *buf)
             cursor = set_ops.encode_node(set->encoding, set->value, cursor, &out);
         while (cursor != 0);
     }
-    assert_null(set_ops.encode_end);
     return set_ops.tag(set->encoding, set->value, version);
 }
 
