@@ -255,7 +255,8 @@ static bool change_make(struct settings *settings, struct change *change, struct
     if (!setting_read(settings, change->row, value, false, why))
         return false;
     setting_show(settings, change->row, &after);
-    change->differs = !slice_equal(buf_slice(&change->before), buf_slice(&after));
+    change->differs = (change->row->flags & SETTING_VOLATILE) ||
+                      !slice_equal(buf_slice(&change->before), buf_slice(&after));
     buf_free(&after);
     if (change->differs && change->row->flags & SETTING_RESTART) {
         snprintf(why, 512,

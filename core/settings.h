@@ -12,6 +12,7 @@
 #include "core/base/attr.h"
 #include "core/base/buf.h"
 #include "core/base/slice.h"
+#include "core/settings_tls.h"
 #include "core/type/limits.h"
 
 struct fault;
@@ -47,6 +48,7 @@ struct settings {
     bool protected_mode;
     int64_t query_buffer_limit, bulk_bytes_max;
     struct output_limit output_limits[OUTPUT_CLASSES];
+    struct settings_tls tls;
     /* general */
     int64_t databases, hz;
     int64_t slowlog_slower_us, slowlog_max_len; /* -1: nothing is slow */

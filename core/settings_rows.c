@@ -46,6 +46,7 @@
 #define IMMUTABLE SETTING_IMMUTABLE
 #define PROTECTED SETTING_PROTECTED
 #define RESTART SETTING_RESTART
+#define VOLATILE SETTING_VOLATILE
 #define WORDS SETTING_WORDS
 #define LINES (SETTING_LINES | SETTING_WORDS)
 #define NOTHING SETTING_NO_EFFECT
@@ -92,8 +93,11 @@ static const struct setting_word words_channels[] = {
 static const struct setting_word words_sanitize[] = {
     {"no", 0}, {"yes", 1}, {"clients", 2}, {NULL, 0},
 };
-static const struct setting_word words_optional[] = {
-    {"no", 0}, {"yes", 1}, {"optional", 2}, {NULL, 0},
+static const struct setting_word words_tls_clients[] = {
+    {"no", TLS_CLIENTS_ANY},
+    {"yes", TLS_CLIENTS_VERIFIED},
+    {"optional", TLS_CLIENTS_OPTIONAL},
+    {NULL, 0},
 };
 static const struct setting_word words_oom[] = {
     {"no", 0}, {"yes", 1}, {"relative", 1}, {"absolute", 2}, {NULL, 0},
@@ -137,7 +141,6 @@ const struct setting_row setting_rows[] = {
     NUMBER("min-io-threads-avoid-copy-reply", NULL, NOTHING, KEPT, 0, INT32, "7"),
     NUMBER("prefetch-batch-max-size", NULL, NOTHING, KEPT, 0, 128, "16"),
     NUMBER("max-new-connections-per-cycle", NULL, NOTHING, KEPT, 1, 1000, "10"),
-    NUMBER("max-new-tls-connections-per-cycle", NULL, NOTHING, KEPT, 1, 1000, "1"),
     TEXT("unixsocketgroup", NULL, IMMUTABLE | REFUSED, KEPT, ""),
     YES_NO("mptcp", NULL, IMMUTABLE | NOTHING, KEPT, "no"),
     YES_NO("repl-mptcp", NULL, NOTHING, KEPT, "no"),
@@ -282,27 +285,32 @@ const struct setting_row setting_rows[] = {
     TEXT("rename-command", NULL, DIRECTIVE | REFUSED, KEPT, ""),
     NUMBER("acllog-max-len", NULL, LATER, KEPT, 0, INT64, "128"),
     CHOICE("acl-pubsub-default", NULL, LATER, KEPT, words_channels, "resetchannels"),
-    NUMBER("tls-port", NULL, REFUSED, KEPT, 0, 65535, "0"),
-    YES_NO("tls-replication", NULL, REFUSED, KEPT, "no"),
-    YES_NO("tls-cluster", NULL, REFUSED, KEPT, "no"),
-    CHOICE("tls-auth-clients", NULL, LATER, KEPT, words_optional, "yes"),
     TEXT("tls-auth-clients-user", NULL, REFUSED, KEPT, ""),
-    TEXT("tls-ca-cert-dir", NULL, REFUSED, KEPT, ""),
-    TEXT("tls-ca-cert-file", NULL, REFUSED, KEPT, ""),
-    TEXT("tls-cert-file", NULL, REFUSED, KEPT, ""),
-    TEXT("tls-key-file", NULL, REFUSED, KEPT, ""),
-    TEXT("tls-key-file-pass", NULL, SECRET | REFUSED, KEPT, ""),
-    TEXT("tls-client-cert-file", NULL, REFUSED, KEPT, ""),
-    TEXT("tls-client-key-file", NULL, REFUSED, KEPT, ""),
-    TEXT("tls-client-key-file-pass", NULL, SECRET | REFUSED, KEPT, ""),
-    TEXT("tls-dh-params-file", NULL, REFUSED, KEPT, ""),
-    TEXT("tls-ciphers", NULL, REFUSED, KEPT, ""),
-    TEXT("tls-ciphersuites", NULL, REFUSED, KEPT, ""),
-    TEXT("tls-protocols", NULL, REFUSED, KEPT, ""),
-    YES_NO("tls-prefer-server-ciphers", NULL, LATER, KEPT, "no"),
-    YES_NO("tls-session-caching", NULL, LATER, KEPT, "yes"),
-    NUMBER("tls-session-cache-size", NULL, LATER, KEPT, 0, INT32, "20480"),
-    NUMBER("tls-session-cache-timeout", NULL, LATER, KEPT, 0, INT32, "300"),
+
+    /* TLS */
+    NUMBER("tls-port", NULL, 0, AT(tls.port), 0, 65535, "0"),
+    TEXT("tls-cert-file", NULL, VOLATILE, AT(tls.cert_file), ""),
+    TEXT("tls-key-file", NULL, VOLATILE, AT(tls.key_file), ""),
+    TEXT("tls-key-file-pass", NULL, SECRET, AT(tls.key_file_pass), ""),
+    TEXT("tls-ca-cert-file", NULL, VOLATILE, AT(tls.ca_cert_file), ""),
+    TEXT("tls-ca-cert-dir", NULL, VOLATILE, AT(tls.ca_cert_dir), ""),
+    TEXT("tls-dh-params-file", NULL, VOLATILE, AT(tls.dh_params_file), ""),
+    CHOICE("tls-auth-clients", NULL, 0, AT(tls.auth_clients), words_tls_clients, "yes"),
+    TEXT("tls-protocols", NULL, 0, AT(tls.protocols), ""),
+    TEXT("tls-ciphers", NULL, 0, AT(tls.ciphers), ""),
+    TEXT("tls-ciphersuites", NULL, 0, AT(tls.ciphersuites), ""),
+    YES_NO("tls-prefer-server-ciphers", NULL, 0, AT(tls.prefer_server_ciphers), "no"),
+    YES_NO("tls-session-caching", NULL, 0, AT(tls.session_caching), "yes"),
+    NUMBER("tls-session-cache-size", NULL, 0, AT(tls.session_cache_size), 0, INT32, "20480"),
+    NUMBER("tls-session-cache-timeout", NULL, 0, AT(tls.session_cache_timeout_s), 0, INT32,
+           "300"),
+    NUMBER("tls-handshake-timeout", NULL, 0, AT(tls.handshake_timeout_s), 1, 3600, "10"),
+    NUMBER("max-new-tls-connections-per-cycle", NULL, 0, AT(tls.accept_max), 1, 1000, "1"),
+    YES_NO("tls-replication", NULL, NOTHING, KEPT, "no"),
+    YES_NO("tls-cluster", NULL, NOTHING, KEPT, "no"),
+    TEXT("tls-client-cert-file", NULL, NOTHING, KEPT, ""),
+    TEXT("tls-client-key-file", NULL, NOTHING, KEPT, ""),
+    TEXT("tls-client-key-file-pass", NULL, SECRET | NOTHING, KEPT, ""),
 
     /* modules and scripts */
     TEXT("loadmodule", NULL, DIRECTIVE | REFUSED, KEPT, ""),

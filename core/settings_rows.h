@@ -34,6 +34,7 @@ enum setting_flag {
     SETTING_NOT_EMPTY = 1 << 9, /* a string that names something */
     SETTING_NO_SLASH = 1 << 10, /* a file name, not a path */
     SETTING_SECRET = 1 << 11,   /* its value is not to be shown to others */
+    SETTING_VOLATILE = 1 << 12, /* names a file: CONFIG SET to the same value reads it again */
 };
 
 #define SETTING_KEPT SIZE_MAX /* no field: the text is in settings.kept */

@@ -15,7 +15,9 @@
  * Lists. `all` has every connection. `touched` has those to be looked at when the turn ends: who
  * executed something, got output, or has a socket that takes bytes again. `held` has those whose
  * output waits for the log: only they are visited when its marks rise, so a thousand idle clients
- * cost nothing. `waiting` has those with requests that were read and must wait.
+ * cost nothing. `waiting` has those with requests that were read and must wait. `unread` has those
+ * whose TLS layer took more from the socket than was asked for: they are read in the next turn,
+ * whatever the socket shows.
  *
  * Invariants
  *
@@ -27,12 +29,16 @@
  *
  *  3. The write watcher is on only while the socket is full.
  *
- *  4. A client that has sent its last byte gets the replies to all it sent, then it is closed;
+ *  4. Before a TLS handshake is done, nothing is read as a request and nothing is sent; it is given
+ *     up after tls-handshake-timeout. Until then the client counts as any other.
+ *
+ *  5. A client that has sent its last byte gets the replies to all it sent, then it is closed;
  *     not so if it is blocked in a command, which nobody can serve any more in time. */
 #include "net/conn.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -44,12 +50,14 @@
 #include "core/settings.h"
 #include "core/stats.h"
 #include "net/input.h"
+#include "net/tls.h"
 
 #define CONN_PARTS 16                    /* of one writev */
 #define CONN_SEND_BYTES (1024 * 1024)    /* of a connection a turn */
 #define CONN_VISITS_MIN 32               /* by one tick of the clock */
 #define CONN_LAST_WORDS_MS (60 * 1000)   /* for a client to take its last reply */
 #define CONN_IDLE_MS 2000                /* then its buffers are given back */
+#define CONN_HANDSHAKES_SAID_MS 1000     /* between warnings about failed ones */
 
 static const char REFUSED_FULL[] = "-ERR max number of clients reached\r\n";
 static const char REFUSED_PROTECTED[] =
@@ -151,22 +159,51 @@ void conn_say(struct conn *conn, bool warning, const char *text)
     buf_free(&line);
 }
 
+/* Read it in the next turn, whatever its socket shows. */
+static void go_on_reading(struct conn *conn)
+{
+    if (conn->state & CONN_UNREAD)
+        return;
+    conn->state |= CONN_UNREAD;
+    link_put(&conn->conns->unread, &conn->unread);
+    loop_again(conn->conns->options.loop);
+}
+
 /* Set what the loop shall tell us of this socket (invariants 2 and 3). */
 static void set_interest(struct conn *conn)
 {
+    struct loop *loop = conn->conns->options.loop;
+    if (unlikely(conn->state & CONN_HANDSHAKE)) {
+        loop_io_want(loop, &conn->io, conn->state & CONN_STALLED ? LOOP_WRITE : LOOP_READ);
+        return;
+    }
     int events = conn->state & CONN_FULL ? LOOP_WRITE : 0;
     bool waits = !conn_may_execute(conn);
     if (!is_closing(conn) && !(conn->state & CONN_EOF) &&
         (!waits || conn->input.len < CONN_PARKED_BYTES))
         events |= LOOP_READ;
-    loop_io_want(conn->conns->options.loop, &conn->io, events);
+    if (unlikely(conn->tls && events & LOOP_READ)) {
+        if (tls_unread(conn->tls))
+            go_on_reading(conn);
+        if (tls_read_wants_write(conn->tls))
+            events |= LOOP_WRITE;
+    }
+    loop_io_want(loop, &conn->io, events);
 }
 
 /* ---- opening and closing ---- */
 
+static void shake_hands(struct conn *conn);
+
 static void on_ready(struct loop_io *io, int events)
 {
     struct conn *conn = CONN_OF(io, io);
+    if (unlikely(conn->state & CONN_HANDSHAKE)) {
+        shake_hands(conn);
+        return;
+    }
+    if (unlikely(conn->tls && tls_read_wants_write(conn->tls)))
+        events |= LOOP_READ;
     if (events & LOOP_WRITE) {
         conn->state &= ~(uint32_t)CONN_FULL;
         conn_touch(conn);
@@ -175,35 +212,88 @@ static void on_ready(struct loop_io *io, int events)
         input_ready(conn);
 }
 
-static void refuse(struct conns *conns, int fd, const char *text)
+static void refuse(struct conns *conns, const struct conn_facts *facts, const char *text)
 {
-    ssize_t sent = send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
-    (void)sent; /* who is not let in may miss why */
-    close(fd);
+    if (!facts->tls) {
+        ssize_t sent = send(facts->fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
+        (void)sent; /* who is not let in may miss why */
+    }
+    close(facts->fd);
     conns->options.engine->stats.connections_rejected++;
 }
 
-static bool is_protected(const struct settings *settings, const struct conn_facts *facts)
+static bool is_protected(const struct settings *settings, bool local)
 {
     bool password = settings->requirepass && settings->requirepass[0];
-    return settings->protected_mode && !password && !facts->local;
+    return settings->protected_mode && !password && !local;
+}
+
+/* Failures come from whoever knows our port: few of them are worth the operator's log. */
+static void say_failed_handshake(struct conn *conn, const char *why)
+{
+    struct conns *conns = conn->conns;
+    int64_t now_ms = conns->options.engine->now_ms;
+    bool warning = now_ms - conns->handshake_said_ms >= CONN_HANDSHAKES_SAID_MS;
+    char text[320];
+    if (warning)
+        conns->handshake_said_ms = now_ms;
+    snprintf(text, sizeof(text), "Error accepting a client connection: %s", why);
+    conn_say(conn, warning, text);
+}
+
+static void shake_hands(struct conn *conn)
+{
+    struct session *session = &conn->session;
+    char why[256];
+    if (is_closing(conn))
+        return;
+    enum tls_step step = tls_handshake(conn->tls, why);
+    conn->state &= ~(uint32_t)CONN_STALLED;
+    conn_touch(conn);
+    if (step == TLS_WANTS_READ)
+        return;
+    if (step == TLS_WANTS_WRITE) {
+        conn->state |= CONN_STALLED;
+        return;
+    }
+    if (step == TLS_FAILED) {
+        say_failed_handshake(conn, why);
+        conn_close(conn, false);
+        return;
+    }
+    conn->state &= ~(uint32_t)CONN_HANDSHAKE;
+    session->active_ms = session->engine->now_ms;
+    if (!is_protected(conn->conns->options.settings, conn->local))
+        return;
+    output_append(&session->output, REFUSED_PROTECTED, sizeof(REFUSED_PROTECTED) - 1);
+    output_mark(&session->output, 0, false);
+    session->engine->stats.connections_rejected++;
+    conn_close(conn, true);
 }
 
 void conns_accept(struct conns *conns, const struct conn_facts *facts)
 {
     struct settings *settings = conns->options.settings;
     if ((int64_t)conns->count >= settings->maxclients) {
-        refuse(conns, facts->fd, REFUSED_FULL);
+        refuse(conns, facts, REFUSED_FULL);
         return;
     }
-    if (is_protected(settings, facts)) {
-        refuse(conns, facts->fd, REFUSED_PROTECTED);
+    if (!facts->tls && is_protected(settings, facts->local)) {
+        refuse(conns, facts, REFUSED_PROTECTED);
+        return;
+    }
+    struct tls_link *tls = facts->tls ? tls_link_new(conns->tls, facts->fd) : NULL;
+    if (facts->tls && !tls) {
+        refuse(conns, facts, "");
         return;
     }
     struct conn *conn = mem_alloc_zero(sizeof(*conn));
     struct session *session = &conn->session;
     conn->conns = conns;
     conn->local = facts->local;
+    conn->tls = tls;
+    if (tls)
+        conn->state |= CONN_HANDSHAKE;
     session->fd = facts->fd;
     session->connection = conn;
     if (facts->unix_socket)
@@ -225,10 +315,14 @@ static void conn_free(struct conn *conn)
 {
     struct conns *conns = conn->conns;
     loop_io_close(conns->options.loop, &conn->io);
+    if (unlikely(conn->tls))
+        tls_link_free(conn->tls);
     close(conn->session.fd);
     end_waiting(conn);
     if (conn->state & CONN_HELD)
         link_take(&conn->held);
+    if (conn->state & CONN_UNREAD)
+        link_take(&conn->unread);
     link_take(&conn->all);
     conns->count--;
     session_close(&conn->session);
@@ -245,6 +339,7 @@ void conns_init(struct conns *conns, const struct conns_options *options)
     link_init(&conns->all);
     link_init(&conns->held);
     link_init(&conns->waiting);
+    link_init(&conns->unread);
 }
 
 void conns_free(struct conns *conns)
@@ -258,6 +353,14 @@ void conns_free(struct conns *conns)
 }
 
 /* ---- output ---- */
+
+static ssize_t send_parts(struct conn *conn, const struct iovec *parts, int count, size_t most)
+{
+    if (unlikely(conn->tls))
+        return tls_writev(conn->tls, parts, count, most);
+    return count == 1 ? write(conn->session.fd, parts[0].iov_base, parts[0].iov_len)
+                      : writev(conn->session.fd, parts, count);
+}
 
 /* Send what is released. False if the connection is broken. */
 static bool flush(struct conn *conn)
@@ -275,8 +378,7 @@ static bool flush(struct conn *conn)
         size_t offered = 0;
         for (int i = 0; i < count; i++)
             offered += parts[i].iov_len;
-        ssize_t sent = count == 1 ? write(session->fd, parts[0].iov_base, parts[0].iov_len)
-                                  : writev(session->fd, parts, count);
+        ssize_t sent = send_parts(conn, parts, count, budget);
         if (sent < 0) {
             if (errno == EINTR)
                 continue;
@@ -379,8 +481,25 @@ void conns_news(struct conns *conns)
     conns->retry = true;
 }
 
+static void read_on(struct conns *conns)
+{
+    struct conn_link *last = conns->unread.previous;
+    for (bool end = false; !end;) {
+        struct conn_link *link = conns->unread.next;
+        struct conn *conn = CONN_OF(link, unread);
+        end = link == last;
+        link_take(link);
+        conn->state &= ~(uint32_t)CONN_UNREAD;
+        conn_touch(conn);
+        if (loop_io_wanted(&conn->io) & LOOP_READ)
+            input_ready(conn);
+    }
+}
+
 void conns_resume(struct conns *conns)
 {
+    if (unlikely(conns->unread.next != &conns->unread))
+        read_on(conns);
     struct engine *engine = conns->options.engine;
     bool retry = conns->retry;
     if (likely(!retry && !conns->more))
@@ -425,6 +544,13 @@ static void visit(struct conn *conn, int64_t now_ms)
 {
     struct session *session = &conn->session;
     int64_t timeout_s = conn->conns->options.settings->timeout_s;
+    int64_t handshake_s = conn->conns->options.settings->tls.handshake_timeout_s;
+    if (unlikely(conn->state & CONN_HANDSHAKE) &&
+        now_ms - session->created_ms > handshake_s * 1000) {
+        say_failed_handshake(conn, "the TLS handshake takes too long");
+        conn_close(conn, false);
+        return;
+    }
     bool waits = (session->flags & (SESSION_BLOCKED | SESSION_MONITOR)) != 0 ||
                  (conn->state & CONN_PARKED) != 0;
     if (timeout_s > 0 && !waits && now_ms - session->active_ms > timeout_s * 1000) {

@@ -17,6 +17,8 @@
 struct engine;
 struct input_batch;
 struct settings;
+struct tls;
+struct tls_link;
 
 #define CONN_READ_BYTES (64 * 1024) /* read at a time */
 #define CONN_TAIL_BYTES 4096        /* an unfinished request up to this lies in the shared buffer */
@@ -30,6 +32,9 @@ enum conn_state {
     CONN_HELD = 1 << 4,    /* has output that waits for the log */
     CONN_FULL = 1 << 5,    /* the socket takes no more for now */
     CONN_AHEAD = 1 << 6,   /* its input holds bytes that were read while it could not execute */
+    CONN_HANDSHAKE = 1 << 7, /* TLS: nothing is read or sent before it is done */
+    CONN_STALLED = 1 << 8, /* with it: waits to send, not to receive */
+    CONN_UNREAD = 1 << 9,  /* TLS holds bytes that the socket does not show */
 };
 
 struct conn_link {
@@ -42,6 +47,7 @@ struct conn {
     struct loop_io io;
     uint32_t state; /* enum conn_state */
     bool local;     /* loopback or Unix socket */
+    struct tls_link *tls; /* NULL: plain */
     struct resp_parser parser;
     /* what the shared buffer can't keep: unfinished or waiting requests */
     struct buf input;
@@ -49,6 +55,7 @@ struct conn {
     struct conn_link all;        /* every connection, in the order the clock visits them */
     struct conn_link held;       /* with CONN_HELD */
     struct conn_link waiting;    /* with CONN_PARKED or CONN_MORE */
+    struct conn_link unread;     /* with CONN_UNREAD */
     int64_t closing_since_ms;    /* 0: not closing */
 };
 
@@ -65,7 +72,9 @@ struct conns {
     char *shared; /* CONN_TAIL_BYTES + CONN_READ_BYTES: what is read lands here first */
     struct arena arena; /* words of inline requests */
     struct input_batch *batch;
-    struct conn_link all, held, waiting;
+    struct conn_link all, held, waiting, unread;
+    struct tls *tls; /* for new connections; net's; NULL while there is no TLS port */
+    int64_t handshake_said_ms; /* when a failed one was last told to the operator */
     struct conn *touched_first;
     size_t count;
     bool retry;         /* parked requests are worth another try */
@@ -79,7 +88,7 @@ void conns_free(struct conns *conns);
 
 struct conn_facts {
     int fd; /* becomes the connection's */
-    bool local, unix_socket;
+    bool local, unix_socket, tls;
     char address[64], local_address[64];
 };
 

@@ -4,10 +4,11 @@
  * leading '-' it may fail if the machine has no such address or protocol. IPv6 sockets take IPv6
  * only, so that "* ::*" is two listeners and no clash.
  *
- * A turn accepts at most ACCEPT_MAX clients of a listener. When the process has no descriptor left,
- * a client that waits in the queue would keep the loop awake for ever: one descriptor is kept for
- * that case, given up, used to take the client and tell him, and taken back. When the system has no
- * memory for a socket, accepting rests until the next tick of the clock. */
+ * A turn accepts at most ACCEPT_MAX clients of a listener; of a TLS port, where each costs the
+ * processor a signature, as many as max-new-tls-connections-per-cycle allows. When the process has
+ * no descriptor left, a client that waits in the queue would keep the loop awake for ever: one
+ * descriptor is kept for that case, given up, used to take the client and tell him, and taken back.
+ * When the system has no memory for a socket, accepting rests until the next tick of the clock. */
 #include "net/listen.h"
 
 #include <arpa/inet.h>
@@ -32,7 +33,7 @@
 struct listener {
     struct loop_io io;
     int fd;
-    bool is_unix;
+    bool is_unix, is_tls;
     bool fresh; /* opened for the settings that are being applied */
     char text[160];
     char unix_path[108];
@@ -95,7 +96,8 @@ static void prepare_tcp(int fd, int64_t keepalive_s)
 static void hand_up(struct listener *listener, int fd, const struct sockaddr_storage *peer)
 {
     struct listeners *listeners = listener->listeners;
-    struct conn_facts facts = {.fd = fd, .local = true, .unix_socket = listener->is_unix};
+    struct conn_facts facts = {.fd = fd, .local = true, .unix_socket = listener->is_unix,
+                               .tls = listener->is_tls};
     if (listener->is_unix) {
         snprintf(facts.address, sizeof(facts.address), "%.60s:0", listener->unix_path);
         memcpy(facts.local_address, facts.address, sizeof(facts.local_address));
@@ -120,8 +122,10 @@ static void refuse_with_spare(struct listener *listener)
         close(listeners->spare_fd);
     int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-        ssize_t sent = send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-        (void)sent;
+        if (!listener->is_tls) {
+            ssize_t sent = send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+            (void)sent;
+        }
         close(fd);
     }
     listeners->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -139,7 +143,8 @@ static void rest(struct listeners *listeners)
 static void on_ready(struct loop_io *io, unused int events)
 {
     struct listener *listener = (struct listener *)(void *)io; /* its first member */
-    for (int i = 0; i < ACCEPT_MAX; i++) {
+    int64_t most = listener->is_tls ? listener->listeners->settings->tls.accept_max : ACCEPT_MAX;
+    for (int64_t i = 0; i < most; i++) {
         struct sockaddr_storage peer = {.ss_family = AF_INET};
         socklen_t len = sizeof(peer);
         int fd = accept4(listener->fd, (struct sockaddr *)&peer, &len,
@@ -237,7 +242,7 @@ static struct listener *begin(struct opening *opening, int fd, const char *text)
 }
 
 static int open_address(struct opening *opening, const struct addrinfo *info, const char *text,
-                        struct fault *fault)
+                        bool is_tls, struct fault *fault)
 {
     int fd = socket(info->ai_family, info->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC,
                     info->ai_protocol);
@@ -255,7 +260,7 @@ static int open_address(struct opening *opening, const struct addrinfo *info, co
         close(fd);
         return code;
     }
-    begin(opening, fd, text);
+    begin(opening, fd, text)->is_tls = is_tls;
     return 0;
 }
 
@@ -267,7 +272,8 @@ static bool is_absent(int system_errno)
            system_errno == EPFNOSUPPORT || system_errno == ENOPROTOOPT;
 }
 
-static int open_tcp(struct opening *opening, const char *address, struct fault *fault)
+static int open_tcp(struct opening *opening, const char *address, bool is_tls,
+                    struct fault *fault)
 {
     const struct listeners *listeners = opening->listeners;
     bool may_fail = address[0] == '-';
@@ -283,9 +289,10 @@ static int open_tcp(struct opening *opening, const char *address, struct fault *
         hints.ai_family = AF_INET6;
     }
     char text[160], port[16];
-    snprintf(port, sizeof(port), "%d", (int)listeners->settings->port);
-    snprintf(text, sizeof(text), strchr(host, ':') ? "tcp [%.120s]:%s" : "tcp %.120s:%s", host,
-             port);
+    snprintf(port, sizeof(port), "%d",
+             (int)(is_tls ? listeners->settings->tls.port : listeners->settings->port));
+    snprintf(text, sizeof(text), strchr(host, ':') ? "%s [%.120s]:%s" : "%s %.120s:%s",
+             is_tls ? "tls" : "tcp", host, port);
     if (reuse(opening, text))
         return 0;
     struct addrinfo *info = NULL;
@@ -294,7 +301,7 @@ static int open_tcp(struct opening *opening, const char *address, struct fault *
         return may_fail ? 0
                         : fault_set(fault, KV_EIO, text, -1, "bind: %s", gai_strerror(unknown));
     struct fault own = {0};
-    int code = open_address(opening, info, text, &own);
+    int code = open_address(opening, info, text, is_tls, &own);
     freeaddrinfo(info);
     if (code != 0 && may_fail && is_absent(own.system_errno))
         return 0;
@@ -360,7 +367,10 @@ int listeners_open(struct listeners *listeners, struct fault *fault)
     int code = 0;
     for (int i = 0; settings->port > 0 && i < settings->bind_count && code == 0; i++)
         if (settings->bind[i][0])
-            code = open_tcp(&opening, settings->bind[i], fault);
+            code = open_tcp(&opening, settings->bind[i], false, fault);
+    for (int i = 0; settings->tls.port > 0 && i < settings->bind_count && code == 0; i++)
+        if (settings->bind[i][0])
+            code = open_tcp(&opening, settings->bind[i], true, fault);
     if (code == 0 && settings->unix_socket && settings->unix_socket[0])
         code = open_unix(&opening, settings->unix_socket, fault);
     if (code != 0) {

@@ -1,4 +1,5 @@
-/* Listeners: TCP on each bind address, and the Unix socket. What they accept is handed up. */
+/* Listeners: TCP on each bind address, plain and TLS, and the Unix socket. What they accept is
+ * handed up. */
 #pragma once
 
 #include <stdbool.h>
@@ -30,7 +31,7 @@ void listeners_close(struct listeners *listeners);
 /* Open what the settings name now: what is open already stays, what is named no more is closed. On
  * failure all is as it was. */
 must_check int listeners_open(struct listeners *listeners, struct fault *fault);
-/* "tcp 127.0.0.1:6379", "unix /path", in the order of the settings. */
+/* "tcp 127.0.0.1:6379", "tls 127.0.0.1:6380", "unix /path", in the order of the settings. */
 void listeners_each(const struct listeners *listeners, void (*visit)(void *env, const char *text),
                     void *env);
 /* Accept again after a rest. */

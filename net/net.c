@@ -15,6 +15,7 @@
 #include "net/conn.h"
 #include "net/listen.h"
 #include "net/loop.h"
+#include "net/tls.h"
 
 #define NET_OWN_FILES 64 /* descriptors that are not clients: log files, listeners, the loop */
 
@@ -123,12 +124,32 @@ void net_free(struct net *net)
         return;
     listeners_close(&net->listeners);
     conns_free(&net->conns);
+    tls_free(net->conns.tls);
     loop_free(net->loop);
     mem_free(net);
 }
 
+/* Read certificates and the rest anew, for connections to come; on failure the old ones stay. */
+static int reload_tls(struct net *net, struct fault *fault)
+{
+    struct tls *tls = NULL;
+    if (net->options.settings->tls.port == 0)
+        return 0;
+    int code = tls_new(&net->options.settings->tls, &tls, fault);
+    if (code != 0)
+        return code;
+    tls_free(net->conns.tls);
+    net->conns.tls = tls;
+    return 0;
+}
+
 int net_listen(struct net *net, struct fault *fault)
 {
+    if (!net->conns.tls) {
+        int code = reload_tls(net, fault);
+        if (code != 0)
+            return code;
+    }
     return listeners_open(&net->listeners, fault);
 }
 
@@ -185,6 +206,10 @@ int net_setting_changed(struct net *net, const char *name, struct fault *fault)
     const struct settings *settings = net->options.settings;
     if (strcmp(name, "bind") == 0 || strcmp(name, "port") == 0)
         return net_listen(net, fault);
+    if (strncmp(name, "tls-", 4) == 0) {
+        int code = reload_tls(net, fault);
+        return code == 0 && strcmp(name, "tls-port") == 0 ? net_listen(net, fault) : code;
+    }
     if (strcmp(name, "client-output-buffer-limit") == 0)
         conns_apply_limits(&net->conns);
     if (strcmp(name, "maxclients") == 0 &&

@@ -24,9 +24,9 @@ struct net_options {
 struct net *net_new(const struct net_options *options);
 void net_free(struct net *net);
 
-/* Open the listeners of the settings (TCP on each bind address, the Unix socket). All or none: on
- * failure those that were open before stay. Called again when bind, port or unixsocket has been
- * changed. An address with a leading '-' may fail. */
+/* Open the listeners of the settings (TCP and TLS on each bind address, the Unix socket). All or
+ * none: on failure those that were open before stay. Called again when bind, port or unixsocket has
+ * been changed. An address with a leading '-' may fail. */
 must_check int net_listen(struct net *net, struct fault *fault);
 /* For each open listener, in order: "tcp 127.0.0.1:6379". */
 void net_each_listener(struct net *net, void (*visit)(void *env, const char *text), void *env);

@@ -56,7 +56,7 @@ void info_server(struct engine *engine, struct buf *out)
                "executable:%s\r\n"
                "config_file:%s\r\n"
                "io_threads_active:0\r\n",
-               engine->run_id, (long long)settings->port,
+               engine->run_id, (long long)(settings->port ? settings->port : settings->tls.port),
                (long long)engine->host->wall_us(engine->host->self), (long long)uptime_s,
                (long long)uptime_s / 86400, (long long)settings->hz, (long long)settings->hz,
                (long long)(engine->now_ms / 1000 & 0xffffff),

@@ -197,7 +197,7 @@ def test_what_needs_a_restart_takes_its_present_value_only(kv):
 
 
 @pytest.mark.parametrize("name,value", [
-    ("tls-port", "6380"), ("min-replicas-to-write", "1"), ("tls-cert-file", "/x.crt")])
+    ("tls-auth-clients-user", "CN"), ("min-replicas-to-write", "1")])
 def test_what_would_promise_too_much_is_refused(kv, name, value):
     error = kv("CONFIG", "SET", name, value)
     assert isinstance(error, Error) and "does not work in this version" in str(error)

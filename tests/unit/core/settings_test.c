@@ -141,7 +141,6 @@ static const struct bad_line bad_lines[] = {
     {"aclfile /etc/users.acl\n", "line 1", "does not work in this version"},
     {"loadmodule /x.so\n", "line 1", "does not work in this version"},
     {"replicaof 10.0.0.1 6379\n", "line 1", "does not work in this version"},
-    {"tls-port 6380\n", "line 1", "does not work in this version"},
     {"cluster-enabled yes\n", "line 1", "does not work in this version"},
     {"min-replicas-to-write 1\n", "line 1", "does not work in this version"},
     {"appendfilename a/b\n", "line 1", "can't be a path"},
