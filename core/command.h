@@ -39,6 +39,7 @@ enum command_flag {
     /* no LRU update: OBJECT, TYPE, TTL ... look keys up with LOOKUP_PEEK */
     COMMAND_TOUCHES_NOTHING = 1 << 27,
     COMMAND_NEVER_QUEUED = 1 << 28,  /* runs at once behind MULTI, too */
+    COMMAND_KEEPS_CACHING = 1 << 21, /* CLIENT CACHING is for the command behind it */
     COMMAND_WHILE_SUBSCRIBED = 1 << 30, /* allowed to a subscriber in RESP2 */
     COMMAND_RUNS_QUEUE = 1 << 29,    /* EXEC: it is what is queued that the gate judges */
 };

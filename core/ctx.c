@@ -5,6 +5,7 @@
 #include "core/evict.h"
 #include "core/expiry_fields.h"
 #include "core/record.h"
+#include "core/tracking.h"
 #include "core/wait_keys.h"
 
 static void depend(struct ctx *ctx, uint64_t sequence)
@@ -137,8 +138,10 @@ void ctx_change_end(struct ctx *ctx, struct place *place, struct entry *entry)
 
 uint64_t ctx_flush(struct ctx *ctx, int db, bool background)
 {
-    if (!ctx->replay)
+    if (!ctx->replay) {
         record_touched_all(ctx->engine, db);
+        tracking_flush(ctx->engine);
+    }
     wait_keys_ready_all(ctx->engine);
     return keyspace_flush(ctx->keyspace, db, background);
 }

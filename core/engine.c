@@ -20,9 +20,13 @@
 #include "core/expiry.h"
 #include "core/gate.h"
 #include "core/pubsub.h"
+#include "core/push.h"
 #include "core/record.h"
 #include "core/run.h"
+#include "core/session_ids.h"
 #include "core/slowlog.h"
+#include "core/tracker.h"
+#include "core/tracking.h"
 #include "core/transaction.h"
 #include "core/wait_keys.h"
 #include "core/waiters.h"
@@ -58,6 +62,8 @@ struct engine *engine_new(const struct engine_options *options)
     engine->wait_keys = wait_keys_new();
     engine->waiters = waiters_new();
     engine->pubsub = pubsub_new();
+    engine->session_ids = session_ids_new();
+    engine->tracking = tracking_new();
     engine->batch_db = -1;
     engine_turn_begin(engine);
     engine->started_ms = engine->now_ms;
@@ -85,6 +91,9 @@ void engine_free(struct engine *engine)
     slowlog_free(engine->slowlog);
     watched_keys_free(engine->watched);
     pubsub_free(engine->pubsub);
+    tracking_free(engine->tracking);
+    session_ids_free(engine->session_ids);
+    buf_free(&engine->own_pushes);
     arena_free(&engine->arena);
     buf_free(&engine->effects);
     buf_free(&engine->touched);
@@ -121,11 +130,25 @@ static void queue(struct ctx *ctx)
     }
 }
 
-/* Messages depend on the newest change: who sent them may have seen it. */
-static void stamp_messages(struct engine *engine)
+/* CLIENT CACHING is for the next command, or the next transaction. */
+static void forget_caching(const struct ctx *ctx)
 {
-    uint64_t newest = engine->journal->sequence;
-    pubsub_stamp(engine, newest <= journal_confirmed(engine->journal) ? 0 : newest);
+    const struct session *session = ctx->session;
+    if (likely(!session->tracker) || session->transaction)
+        return;
+    if (!ctx->command || !(ctx->command->flags & COMMAND_KEEPS_CACHING))
+        session->tracker->options &= ~(uint32_t)TRACKER_CACHING;
+}
+
+/* What the command has caused beside its reply. */
+static void answered(struct ctx *ctx)
+{
+    struct engine *engine = ctx->engine;
+    forget_caching(ctx);
+    tracking_answered(engine);
+    engine->current = NULL;
+    waiters_serve(engine);
+    push_stamp(engine);
 }
 
 static enum engine_result wait_later(struct session *session, const struct command *command)
@@ -156,9 +179,12 @@ enum engine_result engine_execute(struct engine *engine, struct session *session
         .db = session->db,
         .now_ms = engine->now_ms,
     };
+    engine->current = session;
     enum gate_verdict verdict = gate_check(&ctx);
-    if (unlikely(verdict == GATE_WAIT))
+    if (unlikely(verdict == GATE_WAIT)) {
+        engine->current = NULL;
         return wait_later(session, ctx.command);
+    }
     if (unlikely(engine->effect_count > 0))
         record_commit(engine); /* evictions on the way */
     session->commands++;
@@ -176,8 +202,7 @@ enum engine_result engine_execute(struct engine *engine, struct session *session
         output_mark(&session->output, 0, false);
     }
     arena_reset(&engine->arena);
-    waiters_serve(engine);
-    stamp_messages(engine);
+    answered(&ctx);
     return ENGINE_DONE;
 }
 
@@ -185,6 +210,8 @@ enum engine_result engine_execute(struct engine *engine, struct session *session
 
 void engine_turn_end(struct engine *engine)
 {
+    tracking_turn_end(engine);
+    push_stamp(engine);
     if (engine->journal->open.len > 0)
         engine->journal->ops->turn_end(engine->journal, engine->now_ms);
 }
@@ -264,7 +291,8 @@ void engine_tick(struct engine *engine)
     evict_to_fit(engine);
     record_commit(engine);
     waiters_serve(engine);
-    stamp_messages(engine);
+    tracking_tick(engine);
+    push_stamp(engine);
     size_t used = keyspace_memory(engine->keyspace);
     if (used > engine->stats.memory_peak)
         engine->stats.memory_peak = used;

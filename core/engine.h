@@ -27,6 +27,8 @@ struct fault;
 struct keyspace;
 struct pubsub;
 struct registry;
+struct table;
+struct tracking;
 struct watched_keys;
 struct reaper;
 struct slowlog;
@@ -59,6 +61,12 @@ struct engine {
     struct watched_keys *watched;
     struct pubsub *pubsub;
     struct session *sessions;
+    struct table *session_ids;        /* the same by id */
+    struct session *pushed;           /* got a push that is not stamped */
+    struct session *current;          /* whose command runs; NULL between commands */
+    struct tracking *tracking;
+    struct buf own_pushes;            /* for `current`, behind its reply */
+    uint64_t trackers, trackers_missed; /* sessions that track; of them with TRACKER_MISSED */
     uint64_t session_count, session_next_id, blocked_count; /* blocked: they wait for the log */
     struct wait_keys *wait_keys;
     struct waiters *waiters;          /* those that wait for keys */

@@ -15,6 +15,7 @@
 #include "core/host.h"
 #include "core/keyspace.h"
 #include "core/record.h"
+#include "core/tracking.h"
 #include "core/type/hash.h"
 #include "core/type/value.h"
 
@@ -67,6 +68,7 @@ size_t expiry_fields_delete(struct engine *engine, struct place *place, size_t m
     } while (step > 0);
     entry_set_value(entry, hash.encoding, hash.value);
     keyspace_after_change(engine->keyspace, place, entry);
+    tracking_touch(engine, place->key);
     engine->stats.expired_fields += count;
     record_event(engine, 'h', "hexpired", place->db, place->key);
     if (hash_count(hash) == 0) {

@@ -1,7 +1,5 @@
 /* Subscriptions hang in two lists, that of their session and that of their channel. Channels,
- * patterns and shard channels are three tables by name; one without listeners is removed.
- *
- * Sessions that got a message since the last stamp are linked through session->pushed_next. */
+ * patterns and shard channels are three tables by name; one without listeners is removed. */
 #include "core/pubsub.h"
 
 #include <stdio.h>
@@ -12,6 +10,7 @@
 #include "core/ctx.h"
 #include "core/ds/table.h"
 #include "core/notify.h"
+#include "core/push.h"
 #include "core/resp.h"
 #include "core/session_limit.h"
 
@@ -32,7 +31,6 @@ struct subscription {
 
 struct pubsub {
     struct table *channels[PUBSUB_KINDS];
-    struct session *pushed; /* got a message that is not stamped */
 };
 
 /* --- Channels -------------------------------------------------------------------------------- */
@@ -201,22 +199,10 @@ void pubsub_unsubscribe_all(struct ctx *ctx, enum pubsub_kind kind)
     }
 }
 
-static void take_from_pushed(struct session *session)
-{
-    struct session **link = &session->engine->pubsub->pushed;
-    while (*link && *link != session)
-        link = &(*link)->pushed_next;
-    if (*link)
-        *link = session->pushed_next;
-}
-
 void pubsub_forget(struct session *session)
 {
     while (session->subscriptions)
         unsubscribe(session->subscriptions);
-    if (session->flags & SESSION_PUSHED)
-        take_from_pushed(session);
-    session->flags &= ~(uint32_t)SESSION_PUSHED;
 }
 
 /* --- Messages -------------------------------------------------------------------------------- */
@@ -239,11 +225,7 @@ static void push(struct session *session, int count, const struct slice *words)
         output_append(&session->output, "\r\n", 2);
     }
     buf_free(&head);
-    if (session->flags & SESSION_PUSHED)
-        return;
-    session->flags |= SESSION_PUSHED;
-    session->pushed_next = session->engine->pubsub->pushed;
-    session->engine->pubsub->pushed = session;
+    push_note(session);
 }
 
 static uint64_t push_to_channel(const struct channel *channel, int count, const struct slice *words)
@@ -274,17 +256,6 @@ uint64_t pubsub_publish(struct engine *engine, bool shard, struct slice name, st
         count += push_to_channel(pattern, 4, words);
     }
     return count;
-}
-
-void pubsub_stamp(struct engine *engine, uint64_t sequence)
-{
-    while (engine->pubsub->pushed) {
-        struct session *session = engine->pubsub->pushed;
-        engine->pubsub->pushed = session->pushed_next;
-        session->flags &= ~(uint32_t)SESSION_PUSHED;
-        output_mark(&session->output, sequence, true);
-        engine->host->wake_session(engine->host->self, session);
-    }
 }
 
 void pubsub_notify(struct engine *engine, char event_class, const char *event, int db,

@@ -1,8 +1,6 @@
 /* Publish and subscribe: channels, patterns and shard channels, and who listens to them.
  *
- * A message is written into each listener's output at once and stamped, when the command that
- * caused it is finished, with the sequence that its cause depends on: a subscriber never hears of
- * a change that a crash could take back. If the log fails, held messages are dropped.
+ * A message is a push (push.h) to each listener.
  */
 #pragma once
 
@@ -32,8 +30,6 @@ void pubsub_forget(struct session *session);
 /* Write the message to all who listen, shard channels or the others; returns how many. */
 uint64_t pubsub_publish(struct engine *engine, bool shard, struct slice channel,
                         struct slice message);
-/* Stamp the messages written since the last call with `sequence` (0: they may leave at once). */
-void pubsub_stamp(struct engine *engine, uint64_t sequence);
 
 /* What this session listens to; all of them together; channels that somebody listens to. */
 uint32_t pubsub_count(const struct session *session, enum pubsub_kind kind);

@@ -7,6 +7,7 @@
 #include "core/keyspace.h"
 #include "core/pubsub.h"
 #include "core/resp.h"
+#include "core/tracking.h"
 #include "core/wait_keys.h"
 #include "core/watch.h"
 
@@ -35,6 +36,7 @@ void record_touched(struct engine *engine, const struct place *place)
     uint32_t cell = gate_cell(place->db, place->hash);
     buf_append(&engine->touched, &cell, sizeof cell);
     watch_touch(engine, place->db, place->key, false);
+    tracking_touch(engine, place->key);
 }
 
 void record_touched_all(struct engine *engine, int db)
@@ -67,10 +69,12 @@ void record_delete(struct engine *engine, struct place *place, bool background, 
 {
     struct slice words[] = {SLICE("DEL"), place->key};
     record_effect(engine, place->db, 2, words);
-    if (raise_gate)
+    if (raise_gate) {
         record_touched(engine, place);
-    else
+    } else {
         watch_touch(engine, place->db, place->key, true);
+        tracking_touch(engine, place->key);
+    }
     wait_keys_ready(engine, place->db, place->key);
     keyspace_remove(engine->keyspace, place, background);
 }

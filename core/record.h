@@ -19,8 +19,8 @@ struct place;
  * in the log. */
 void record_effect(struct engine *engine, int db, int argc, const struct slice *argv);
 
-/* A key has changed: its gate cell is raised when the effects are in the batch, and who watches the
- * key hears of it. */
+/* A key has changed: its gate cell is raised when the effects are in the batch, and who watches
+ * or tracks the key hears of it. */
 void record_touched(struct engine *engine, const struct place *place);
 /* A database (-1: all) was emptied or swapped: the same for all keys. */
 void record_touched_all(struct engine *engine, int db);

@@ -8,6 +8,7 @@
 #include "core/ctx.h"
 #include "core/record.h"
 #include "core/slowlog.h"
+#include "core/tracking.h"
 
 void run_clock_set(struct engine *engine, uint64_t now_ns)
 {
@@ -57,6 +58,9 @@ void run_command(struct ctx *ctx)
     int effects_before = engine->effect_count;
     engine->touched_all = false;
     ctx->command->run(ctx);
+    if (unlikely(engine->trackers > 0) && ctx->command->flags & COMMAND_READONLY &&
+        engine->current && engine->current->tracker)
+        tracking_remember(engine->current, ctx->command, ctx->argc, ctx->argv);
     if (ctx->command->flags & COMMAND_ALL_KEYS)
         ctx_depends_on_all(ctx);
     bool own = engine->touched.len > touched_before || engine->touched_all;

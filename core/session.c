@@ -8,6 +8,10 @@
 #include "core/ctx.h"
 #include "core/engine.h"
 #include "core/pubsub.h"
+#include "core/push.h"
+#include "core/session_ids.h"
+#include "core/tracker.h"
+#include "core/tracking.h"
 #include "core/transaction.h"
 #include "core/waiters.h"
 
@@ -27,6 +31,7 @@ void session_open(struct engine *engine, struct session *session)
     if (engine->sessions)
         engine->sessions->previous = session;
     engine->sessions = session;
+    session_ids_add(session);
     engine->session_count++;
     engine->stats.connections++;
 }
@@ -38,6 +43,9 @@ void session_close(struct session *session)
     if (session->waiter)
         waiters_forget(session);
     pubsub_forget(session);
+    tracking_off(session);
+    push_forget(session);
+    session_ids_remove(session);
     if (session->flags & SESSION_BLOCKED)
         engine->blocked_count--;
     if (session->previous)
@@ -52,14 +60,6 @@ void session_close(struct session *session)
     mem_free(session->library_version);
     output_free(&session->output);
     session->name = session->library_name = session->library_version = NULL;
-}
-
-struct session *session_by_id(struct engine *engine, uint64_t id)
-{
-    for (struct session *session = engine->sessions; session; session = session->next)
-        if (session->id == id)
-            return session;
-    return NULL;
 }
 
 bool session_settle(struct session *session)
@@ -102,7 +102,8 @@ void session_unblock(struct session *session, bool timed_out)
     };
     session->unblock(&ctx, timed_out);
     session->unblock = NULL;
-    output_mark(&session->output, 0, false);
+    if (!(session->flags & SESSION_PUSHED)) /* else it is stamped with what stands before it */
+        output_mark(&session->output, 0, false);
     engine->host->wake_session(engine->host->self, session);
 }
 
@@ -117,6 +118,12 @@ static const char *flag_letters(const struct session *session, char out[static 1
         out[count++] = 'x';
     if (session->flags & SESSION_BLOCKED)
         out[count++] = 'b';
+    if (session->tracker)
+        out[count++] = 't';
+    if (session->tracker && session->tracker->options & TRACKER_BROKEN)
+        out[count++] = 'R';
+    if (session->tracker && session->tracker->options & TRACKER_BCAST)
+        out[count++] = 'B';
     if (session->flags & SESSION_WATCH_BROKEN)
         out[count++] = 'd';
     if (session->flags & SESSION_CLOSE_AFTER_REPLY)
@@ -149,7 +156,7 @@ void session_describe(const struct session *session, int64_t now_ms, struct buf 
     buf_printf(out,
                " sub=%u psub=%u ssub=%u multi=%d qbuf=%zu qbuf-free=%zu argv-mem=%zu multi-mem=%zu"
                " rbs=%zu rbp=0 obl=%zu oll=%d omem=%zu tot-mem=%zu events=%s cmd=%s user=%s"
-               " redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
+               " redir=%lld resp=%d lib-name=%s lib-ver=%s\n",
                pubsub_count(session, PUBSUB_CHANNEL), pubsub_count(session, PUBSUB_PATTERN),
                pubsub_count(session, PUBSUB_SHARD), transaction_count(session),
                session->query_bytes, session->query_free,
@@ -158,7 +165,8 @@ void session_describe(const struct session *session, int64_t now_ms, struct buf 
                session->output.first && session->output.first != session->output.last,
                session->output.chunk_bytes, memory, output_ready(&session->output) ? "rw" : "r",
                session->last_command ? session->last_command->full_name : "NULL", session->user,
-               session->resp, session->library_name ? session->library_name : "",
+               session->tracker ? (long long)session->tracker->redirect : -1LL, session->resp,
+               session->library_name ? session->library_name : "",
                session->library_version ? session->library_version : "");
 }
 
@@ -166,6 +174,7 @@ void session_reset(struct session *session)
 {
     transaction_discard(session);
     pubsub_forget(session);
+    tracking_off(session);
     session->db = 0;
     session->resp = 2;
     mem_free(session->name);

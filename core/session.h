@@ -14,6 +14,7 @@ struct engine;
 struct command_state;
 struct transaction;
 struct subscription;
+struct tracker;
 struct watch;
 struct waiter;
 
@@ -64,6 +65,7 @@ struct session {
     struct subscription *subscriptions;
     uint32_t subscribed[3];       /* by enum pubsub_kind */
     struct session *pushed_next;
+    struct tracker *tracker;      /* CLIENT TRACKING is on; else NULL */
     /* client-output-buffer-limit's soft limit is exceeded since; 0 not */
     int64_t limit_soft_since_ms;
     void *connection;             /* net's */
@@ -74,7 +76,6 @@ struct session {
 void session_open(struct engine *engine, struct session *session);
 /* Take it out of every list and free what belongs to it. */
 void session_close(struct session *session);
-struct session *session_by_id(struct engine *engine, uint64_t id);
 
 /* Release what may leave, or fail what cannot be confirmed any more; true if there are bytes to
  * send. */

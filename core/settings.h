@@ -46,7 +46,7 @@ struct settings {
     int64_t port, tcp_backlog, tcp_keepalive, timeout_s, maxclients, unix_socket_perm;
     char *unix_socket;
     bool protected_mode;
-    int64_t query_buffer_limit, bulk_bytes_max;
+    int64_t query_buffer_limit, bulk_bytes_max, tracking_keys_max;
     struct output_limit output_limits[OUTPUT_CLASSES];
     struct settings_tls tls;
     /* general */

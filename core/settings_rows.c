@@ -231,7 +231,7 @@ const struct setting_row setting_rows[] = {
     NUMBER("active-defrag-max-scan-fields", NULL, NOTHING, KEPT, 1, INT64, "1000"),
     NUMBER("active-defrag-threshold-lower", NULL, NOTHING, KEPT, 0, 1000, "10"),
     NUMBER("active-defrag-threshold-upper", NULL, NOTHING, KEPT, 0, 1000, "100"),
-    NUMBER("tracking-table-max-keys", NULL, LATER, KEPT, 0, INT64, "1000000"),
+    NUMBER("tracking-table-max-keys", NULL, 0, AT(tracking_keys_max), 0, INT64, "1000000"),
 
     /* types */
     NUMBER("hash-max-listpack-entries", "hash-max-ziplist-entries", 0,

@@ -24,8 +24,10 @@
 #include "core/base/mem.h"
 #include "core/ctx.h"
 #include "core/engine.h"
+#include "core/push.h"
 #include "core/record.h"
 #include "core/run.h"
+#include "core/tracking.h"
 #include "core/wait_keys.h"
 
 struct waiter {
@@ -242,6 +244,7 @@ static void end_wait(struct waiter *waiter)
 {
     struct session *session = waiter->session;
     struct ctx ctx = late_ctx(waiter);
+    push_stamp_session(session);
     if (waiter->with_error) {
         reply_error(&ctx, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
     } else {
@@ -283,14 +286,18 @@ static void serve_waiter(struct waiter *waiter)
 {
     struct session *session = waiter->session;
     struct ctx ctx = late_ctx(waiter);
+    push_stamp_session(session);
     waiter->serving = true;
     waiter->again = false;
+    session->engine->current = session;
     run_command(&ctx);
     waiter->serving = false;
     if (waiter->again)
         record_commit(session->engine); /* keys that had expired */
     else
         run_finish(&ctx);
+    tracking_answered(session->engine);
+    session->engine->current = NULL;
     arena_reset(&session->engine->arena);
     if (waiter->again)
         return;

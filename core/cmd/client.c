@@ -6,10 +6,12 @@
 #include "core/base/buf.h"
 #include "core/base/mem.h"
 #include "core/base/num.h"
+#include "core/cmd/client_tracking.h"
 #include "core/cmd/rows.h"
 #include "core/ctx.h"
 #include "core/pubsub.h"
 #include "core/session.h"
+#include "core/session_ids.h"
 #include "core/waiters.h"
 
 bool client_name_check(struct ctx *ctx, const char *what, struct slice name)
@@ -377,26 +379,11 @@ static void unblock_run(struct ctx *ctx)
     reply_int(ctx, 1);
 }
 
-/* ---- tracking: what a connection without it is told ---- */
-
-static void getredir_run(struct ctx *ctx)
-{
-    reply_int(ctx, -1);
-}
-
-static void trackinginfo_run(struct ctx *ctx)
-{
-    reply_map(ctx, 3);
-    reply_text(ctx, "flags");
-    reply_set(ctx, 1);
-    reply_text(ctx, "off");
-    reply_text(ctx, "redirect");
-    reply_int(ctx, -1);
-    reply_text(ctx, "prefixes");
-    reply_array(ctx, 0);
-}
+/* ---- HELP, rows ---- */
 
 static const char *const help_lines[] = {
+    "CACHING (YES|NO)",
+    "    Track the keys of the next command, or don't.",
     "GETNAME",
     "    Tell the name of this connection.",
     "GETREDIR",
@@ -430,6 +417,9 @@ static const char *const help_lines[] = {
     "    Tell which client library this is.",
     "SETNAME <name>",
     "    Give this connection a name.",
+    "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+    "         [OPTIN] [OPTOUT] [NOLOOP]",
+    "    Tell this connection, or another, when keys that it has read change.",
     "TRACKINGINFO",
     "    Describe the tracking of keys for this connection.",
     "UNBLOCK <client-id> [TIMEOUT|ERROR]",
@@ -461,7 +451,8 @@ static const char *const list_history[] = {
     NULL};
 static const char *const pause_history[] = {"6.2.0", "The mode, with `WRITE`.", NULL};
 
-#define OPEN_FLAGS (COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_NO_HOLD)
+#define HELP_FLAGS (COMMAND_LOADING | COMMAND_STALE | COMMAND_NO_HOLD | COMMAND_KEEPS_CACHING)
+#define OPEN_FLAGS (COMMAND_NOSCRIPT | HELP_FLAGS)
 #define ADMIN_FLAGS (OPEN_FLAGS | COMMAND_ADMIN)
 #define CLIENT_ROW(row_name, row_run, row_arity, row_flags, row_since, row_complexity)             \
     .name = row_name, .run = row_run, .arity = row_arity, .flags = row_flags,                      \
@@ -470,12 +461,14 @@ static const char *const pause_history[] = {"6.2.0", "The mode, with `WRITE`.", 
 #define PER_CLIENT "O(N) where N is the number of connections"
 
 static const struct command client_rows[] = {
+    {CLIENT_ROW("caching", client_caching_run, 3, OPEN_FLAGS, "6.0.0", "O(1)"),
+     .summary = "Says whether the keys of the next command are tracked.",
+     .syntax = "mode(yes=YES|no=NO)"},
     {CLIENT_ROW("getname", getname_run, 2, OPEN_FLAGS, "2.6.9", "O(1)"),
      .summary = "Answers the name of this connection."},
-    {CLIENT_ROW("getredir", getredir_run, 2, OPEN_FLAGS, "6.0.0", "O(1)"),
+    {CLIENT_ROW("getredir", client_getredir_run, 2, OPEN_FLAGS, "6.0.0", "O(1)"),
      .summary = "Answers which client gets the tracking messages of this connection."},
-    {CLIENT_ROW("help", help_run, 2, COMMAND_LOADING | COMMAND_STALE | COMMAND_NO_HOLD, "5.0.0",
-                "O(1)"),
+    {CLIENT_ROW("help", help_run, 2, HELP_FLAGS, "5.0.0", "O(1)"),
      .summary = "Tells what the subcommands do."},
     {CLIENT_ROW("id", id_run, 2, OPEN_FLAGS, "5.0.0", "O(1)"),
      .summary = "Answers the id of this connection."},
@@ -514,7 +507,12 @@ static const struct command client_rows[] = {
     {CLIENT_ROW("setname", setname_run, 3, OPEN_FLAGS, "2.6.9", "O(1)"),
      .summary = "Gives this connection a name.",
      .syntax = "connection-name:string"},
-    {CLIENT_ROW("trackinginfo", trackinginfo_run, 2, OPEN_FLAGS, "6.2.0", "O(1)"),
+    {CLIENT_ROW("tracking", client_tracking_run, -3, OPEN_FLAGS, "6.0.0",
+                "O(1), but for many prefixes."),
+     .summary = "Switches on or off that this connection is told when keys it has read change.",
+     .syntax = "status(on=ON|off=OFF) [client-id:integer@REDIRECT] [prefix:string@PREFIX...+] "
+               "[bcast=BCAST] [optin=OPTIN] [optout=OPTOUT] [noloop=NOLOOP]"},
+    {CLIENT_ROW("trackinginfo", client_trackinginfo_run, 2, OPEN_FLAGS, "6.2.0", "O(1)"),
      .summary = "Describes the tracking of keys for this connection."},
     {CLIENT_ROW("unblock", unblock_run, -3, ADMIN_FLAGS, "5.0.0", PER_CLIENT),
      .summary = "Ends the wait of another client.",

@@ -82,13 +82,14 @@ void info_clients(struct engine *engine, struct buf *out)
                "client_recent_max_input_buffer:%zu\r\n"
                "client_recent_max_output_buffer:%zu\r\n"
                "blocked_clients:%llu\r\n"
-               "tracking_clients:0\r\n"
+               "tracking_clients:%llu\r\n"
                "clients_in_timeout_table:%llu\r\n"
                "total_blocking_keys:%llu\r\n"
                "total_blocking_keys_on_nokey:%llu\r\n",
                (unsigned long long)engine->session_count, (long long)engine->settings->maxclients,
                most_input, most_output,
                (unsigned long long)(engine->blocked_count + waiters_clients(engine)),
+               (unsigned long long)engine->trackers,
                (unsigned long long)waiters_timeouts(engine),
                (unsigned long long)waiters_keys(engine),
                (unsigned long long)waiters_deletions(engine));

@@ -12,6 +12,7 @@
 #include "core/settings.h"
 #include "core/stats.h"
 #include "core/pubsub.h"
+#include "core/tracking.h"
 
 #define TTL_SAMPLE 16
 
@@ -89,10 +90,14 @@ void info_stats(struct engine *engine, struct buf *out)
                          "active_defrag_key_hits:0\r\n"
                          "active_defrag_key_misses:0\r\n"
                          "total_active_defrag_time:0\r\n"
-                         "current_active_defrag_time:0\r\n"
-                         "tracking_total_keys:0\r\n"
-                         "tracking_total_items:0\r\n"
-                         "tracking_total_prefixes:0\r\n");
+                         "current_active_defrag_time:0\r\n");
+    buf_printf(out,
+               "tracking_total_keys:%llu\r\n"
+               "tracking_total_items:%llu\r\n"
+               "tracking_total_prefixes:%llu\r\n",
+               (unsigned long long)tracking_keys(engine),
+               (unsigned long long)tracking_items(engine),
+               (unsigned long long)tracking_prefixes(engine));
     buf_printf(out,
                "unexpected_error_replies:%llu\r\n"
                "total_error_replies:%llu\r\n"

@@ -7,6 +7,7 @@
 #include "core/base/rng.h"
 #include "core/ctx.h"
 #include "core/replay.h"
+#include "core/session_ids.h"
 #include "core/type/list.h"
 #include "tests/support/fake_world.h"
 #include "tests/support/test.h"
