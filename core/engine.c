@@ -25,6 +25,7 @@
 #include "core/run.h"
 #include "core/session_ids.h"
 #include "core/slowlog.h"
+#include "core/snapshot.h"
 #include "core/tracker.h"
 #include "core/tracking.h"
 #include "core/transaction.h"
@@ -85,6 +86,7 @@ void engine_free(struct engine *engine)
     waiters_free(engine->waiters);
     wait_keys_free(engine->wait_keys);
     evict_free(engine);
+    snapshot_free(engine);
     keyspace_free(engine->keyspace);
     reaper_stop(engine->reaper);
     registry_free(engine->registry);
@@ -112,6 +114,7 @@ void engine_turn_begin(struct engine *engine)
     engine->recording =
         !engine->loading && atomic_load_explicit(&engine->journal->state, memory_order_acquire) !=
                                 JOURNAL_OFF;
+    engine->turn_began_ns = now_ns;
     engine->turns++;
 }
 
@@ -156,7 +159,10 @@ static enum engine_result wait_later(struct session *session, const struct comma
     session->flags &= ~(uint32_t)SESSION_WAITS_WRITE;
     if ((command->flags | transaction_flags(session)) & COMMAND_WRITE)
         session->flags |= SESSION_WAITS_WRITE;
-    session->engine->stats.log_waits++;
+    if (session->engine->snapshot_holds)
+        session->engine->stats.snapshot_waits++;
+    else
+        session->engine->stats.log_waits++;
     return ENGINE_WAIT;
 }
 
@@ -216,6 +222,11 @@ void engine_turn_end(struct engine *engine)
         engine->journal->ops->turn_end(engine->journal, engine->now_ms);
 }
 
+bool engine_turn_spare(struct engine *engine)
+{
+    return snapshot_turn(engine) || engine->news_due;
+}
+
 static void serve_blocked(struct engine *engine)
 {
     if (engine->blocked_count == 0)
@@ -256,6 +267,7 @@ static void tell_log_state(struct engine *engine)
 void engine_news(struct engine *engine)
 {
     tell_log_state(engine);
+    snapshot_news(engine);
     serve_blocked(engine);
 }
 

@@ -55,6 +55,7 @@ struct engine {
     uint64_t now_ns;                  /* monotonic */
     int64_t wall_offset_ms;           /* wall clock less monotonic, read once a turn */
     int64_t started_ms;
+    uint64_t turn_began_ns;
     uint64_t turns;
 
     /* sessions */
@@ -97,6 +98,15 @@ struct engine {
     struct session replay_session;    /* whose database SELECT changes while the log is applied */
     char kvid[33];                    /* of the data set; "" without a log */
     const char *executable;           /* for INFO */
+
+    /* snapshots */
+    struct snapshot *snapshot;        /* NULL before the first one */
+    struct snapshot_sink *sink;       /* borrowed; NULL: there can be none */
+    bool snapshot_holds;              /* commands that write wait for its memory */
+    bool news_due;                    /* who waited may go on: engine_news at the next turn's end */
+    /* Call `found` with the code of each library; NULL: there are none. */
+    void (*each_function)(struct engine *engine, void (*found)(void *env, struct slice code),
+                          void *env);
 };
 
 struct engine_options {
@@ -125,6 +135,8 @@ bool engine_admits(const struct engine *engine, const struct session *session);
 void engine_turn_begin(struct engine *engine);
 /* Hand the open batch over. At the end of each turn, before replies are sent. */
 void engine_turn_end(struct engine *engine);
+/* Work that can wait, when everything else is done. True: more is left, the loop shall not wait. */
+bool engine_turn_spare(struct engine *engine);
 /* A mark of the journal has risen, or its state has changed: serve who waits for it. */
 void engine_news(struct engine *engine);
 /* The bounded background work: expiry, blocked deadlines, samples for INFO. About ten times a

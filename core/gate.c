@@ -55,6 +55,8 @@ bool gate_waits(const struct engine *engine, bool is_write)
 {
     if (unlikely(paused(engine, is_write)))
         return true;
+    if (unlikely(is_write && engine->snapshot_holds))
+        return true;
     return is_write && engine->recording &&
            journal_backlog(engine->journal) > (uint64_t)engine->settings->log_backlog_bytes;
 }

@@ -10,7 +10,8 @@
  * and what a table has grown by is added when it is touched. So the sum is exact at any time
  * between two changes, and costs nothing to read.
  *
- * Every change passes about_to_change() with the entry still as it was: that is the funnel.
+ * Every change passes about_to_change() with the entry still as it was: that is the funnel. While
+ * a snapshot runs, keyspace_cut.c takes the entry there first.
  *
  * Invariants, asserted by keyspace_check:
  *   1. An entry is in `deadlines` if and only if it is in `entries` and has a deadline; in
@@ -26,25 +27,10 @@
 #include "core/base/reaper.h"
 #include "core/base/rng.h"
 #include "core/ds/table.h"
+#include "core/keyspace_private.h"
 #include "core/type/value.h"
 
 #define FLUSH_KEYS_INLINE 256 /* a database of more keys is given back in the background */
-
-struct database {
-    struct table *entries, *deadlines, *inner; /* NULL until needed */
-    size_t bytes; /* of the entries */
-    struct keyspace_sweep sweep;
-};
-
-struct keyspace {
-    uint64_t seed;
-    struct reaper *reaper;
-    uint64_t changes;
-    uint64_t total; /* keys in all databases */
-    size_t bytes;   /* entries and tables of all databases */
-    int databases;
-    struct database database[];
-};
 
 /* --- Tables ----------------------------------------------------------------------------------- */
 
@@ -166,6 +152,8 @@ static bool is_big(const struct entry *entry)
 
 static void give_back(struct keyspace *keyspace, struct entry *entry, bool background)
 {
+    if (unlikely(keyspace->cut != NULL) && cut_keeps(keyspace, entry))
+        return;
     if (keyspace->reaper != NULL && (background || is_big(entry)))
         reaper_give(keyspace->reaper, free_entry, entry, 1);
     else
@@ -206,7 +194,9 @@ static void database_clear(struct keyspace *keyspace, struct database *database,
     index_clear(keyspace, database->inner, background);
     if (database->entries != NULL) {
         keyspace->bytes -= table_bytes(database->entries);
-        if (background)
+        if (unlikely(keyspace->cut != NULL) && cut_keeps_table(keyspace, database, count))
+            ;
+        else if (background)
             reaper_give(keyspace->reaper, free_table_and_entries, database->entries, count);
         else
             free_table_and_entries(database->entries);
@@ -285,11 +275,14 @@ static struct table_slot *slot_of(const struct database *database, struct place 
 /* --- Changing --------------------------------------------------------------------------------- */
 
 /* The funnel: what is at the place, if anything, is as it was, and will be something else when the
- * caller returns. */
-static void about_to_change(struct keyspace *keyspace, const struct place *place)
+ * caller returns; `dropped` if it leaves the keyspace. True: its bytes may not be written over. */
+static inline bool about_to_change(struct keyspace *keyspace, struct database *database,
+                                   struct place *place, bool dropped)
 {
-    (void)place;
     keyspace->changes++;
+    if (likely(database->cut == NULL) || place->entry == NULL)
+        return false;
+    return cut_before_change(keyspace, database, slot_of(database, place), dropped);
 }
 
 /* A caller may have hidden what is there: it is put over all the same. */
@@ -327,7 +320,7 @@ void keyspace_put(struct keyspace *keyspace, struct place *place, struct entry *
     struct database *database = database_of(keyspace, place->db);
 
     uncover(place);
-    about_to_change(keyspace, place);
+    about_to_change(keyspace, database, place, true);
     if (place->entry == NULL)
         put_new(keyspace, database, place, entry);
     else
@@ -340,18 +333,18 @@ hot void keyspace_put_string(struct keyspace *keyspace, struct place *place, str
     struct database *database = database_of(keyspace, place->db);
     struct entry *old, *entry;
     size_t bytes;
-    bool indexed;
+    bool indexed, read_still;
 
     uncover(place);
     old = place->entry;
-    about_to_change(keyspace, place);
+    read_still = about_to_change(keyspace, database, place, true);
     if (old == NULL) {
         put_new(keyspace, database, place, entry_new_string(place->key, value, deadline_ms));
         return;
     }
     bytes = entry_memory(old);
     indexed = has_deadline(old);
-    switch (entry_overwrite_string(old, value, deadline_ms)) {
+    switch (read_still ? ENTRY_UNTOUCHED : entry_overwrite_string(old, value, deadline_ms)) {
     case ENTRY_SAME_SHAPE:
         return;
     case ENTRY_OTHER_SHAPE:
@@ -366,12 +359,12 @@ hot void keyspace_put_string(struct keyspace *keyspace, struct place *place, str
     put_over(keyspace, database, place, entry);
 }
 
-struct entry *keyspace_take(struct keyspace *keyspace, struct place *place)
+static struct entry *take(struct keyspace *keyspace, struct place *place, bool dropped)
 {
     struct database *database = database_of(keyspace, place->db);
     struct entry *entry = place->entry;
 
-    about_to_change(keyspace, place);
+    about_to_change(keyspace, database, place, dropped);
     take_out(keyspace, database->entries, place->hash, slot_of(database, place));
     account(keyspace, database, entry_memory(entry), 0);
     index_deadlines(keyspace, database, place->hash, entry, has_deadline(entry), has_inner(entry),
@@ -382,9 +375,14 @@ struct entry *keyspace_take(struct keyspace *keyspace, struct place *place)
     return entry;
 }
 
+struct entry *keyspace_take(struct keyspace *keyspace, struct place *place)
+{
+    return take(keyspace, place, false);
+}
+
 void keyspace_remove(struct keyspace *keyspace, struct place *place, bool background)
 {
-    give_back(keyspace, keyspace_take(keyspace, place), background);
+    give_back(keyspace, take(keyspace, place, true), background);
 }
 
 void keyspace_set_deadline(struct keyspace *keyspace, struct place *place, int64_t deadline_ms)
@@ -398,7 +396,7 @@ void keyspace_before_change(struct keyspace *keyspace, struct place *place)
     struct database *database = database_of(keyspace, place->db);
 
     kv_assert(place->entry != NULL);
-    about_to_change(keyspace, place);
+    about_to_change(keyspace, database, place, false);
     account(keyspace, database, entry_memory(place->entry), 0);
     slot_of(database, place);
     place->indexed = has_deadline(place->entry);
@@ -417,6 +415,8 @@ void keyspace_after_change(struct keyspace *keyspace, struct place *place, struc
     account(keyspace, database, 0, entry_memory(entry));
     index_deadlines(keyspace, database, place->hash, old, place->indexed, place->inner_indexed,
                     entry);
+    if (unlikely(keyspace->cut != NULL))
+        cut_after_change(keyspace, entry);
 }
 
 uint64_t keyspace_flush(struct keyspace *keyspace, int db, bool background)
@@ -440,6 +440,7 @@ void keyspace_swap(struct keyspace *keyspace, int a, int b)
         keyspace->changes++;
     *first = *second;
     *second = kept;
+    cut_swapped(first, second);
 }
 
 /* --- Figures ---------------------------------------------------------------------------------- */
@@ -608,6 +609,7 @@ static size_t database_check(const struct keyspace *keyspace, const struct datab
     struct table_walk walk;
     struct table_slot *slot;
 
+    cut_check(keyspace, database);
     if (database->entries == NULL) {
         kv_assert(database->deadlines == NULL);
         kv_assert(database->inner == NULL);

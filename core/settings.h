@@ -73,6 +73,8 @@ struct settings {
     char *append_filename, *append_dirname, *db_filename;
     int64_t log_chunk_bytes;      /* log-preallocate: space taken ahead at a time */
     int64_t log_backlog_bytes;    /* log-backlog-limit: beyond it writers wait */
+    int64_t snapshot_memory_limit; /* beyond it writers wait; 0: the smaller of 64mb and a quarter
+                                    * of maxmemory */
     struct save_point save[SETTINGS_SAVE_MAX];
     int save_count;
     /* where they came from */

@@ -263,6 +263,7 @@ const struct setting_row setting_rows[] = {
     YES_NO("aof-load-truncated", NULL, NOTHING, KEPT, "yes"),
     MEMORY("log-preallocate", NULL, IMMUTABLE, AT(log_chunk_bytes), 0, 1024 * MB, "16mb"),
     MEMORY("log-backlog-limit", NULL, 0, AT(log_backlog_bytes), MB, INT64, "64mb"),
+    MEMORY("snapshot-memory-limit", NULL, 0, AT(snapshot_memory_limit), 0, INT64, "0"),
     SPECIAL("save", NULL, LINES | LATER, setting_read_save, setting_show_save, ""),
     YES_NO("aof-use-rdb-preamble", NULL, LATER, KEPT, "yes"),
     YES_NO("aof-rewrite-incremental-fsync", NULL, NOTHING, KEPT, "yes"),

@@ -13,7 +13,7 @@ struct snapshot_order;
 struct snapshot_progress {
     bool running;
     uint64_t keys, keys_total;   /* in the snapshot; at its beginning */
-    uint64_t elements;           /* of large values */
+    uint64_t pieces;             /* of large values that were cut */
     uint64_t handed_over;        /* keys and values taken ahead of their turn, before a change */
     size_t memory;               /* that the snapshot holds now, the sink's queue included */
     size_t memory_peak;
@@ -33,4 +33,11 @@ bool snapshot_ended(const struct engine *engine);
 void snapshot_cancel(struct engine *engine);
 /* Past snapshot-memory-limit: commands that write wait at the gate. */
 bool snapshot_holds_writes(const struct engine *engine);
+/* At the end of a turn: the slice that this turn can spare. True if the loop shall not wait before
+ * the next one. */
+bool snapshot_turn(struct engine *engine);
+/* The sink has written something, or come to an end: writers may go on. */
+void snapshot_news(struct engine *engine);
+/* With the engine: a snapshot that runs is given up. */
+void snapshot_free(struct engine *engine);
 void snapshot_report(const struct engine *engine, struct snapshot_progress *out);

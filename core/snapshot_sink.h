@@ -28,12 +28,14 @@ struct snapshot_order {
     const char *path;   /* where the file is when it is complete; it is written aside */
     char kvid[33];      /* of the data set; "" without a log */
     uint64_t seq;       /* of the state that the file holds */
-    bool compress;      /* SNAPSHOT_LZ4: false stores the blocks as they are */
+    bool compress;      /* SNAPSHOT_LZ4: false stores the blocks as they are; others: strings by
+                         * LZF */
 };
 
 struct snapshot_frame {
     struct buf bytes;   /* the sink's from here on */
-    int db;             /* of its keys; -1: the head (AUX fields, functions), which comes first */
+    int db;             /* of its first key (it may select others); -1: the head, which comes first:
+                         * AUX fields, functions, how many keys each database has */
     uint64_t keys;      /* that begin in it */
     int version;        /* of RDB, the least that holds it */
     bool continues;     /* it goes on with the value that the last frame of `side` false ended in */

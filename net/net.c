@@ -1,7 +1,8 @@
 /* The network put together: the loop calls, listeners accept, connections talk to the engine.
  *
  * The end of a turn, in order; conn.c says why:
- *   news (if the log has any) -> waiting requests -> the engine's turn ends -> replies leave. */
+ *   news (if there are any) -> waiting requests -> the engine's turn ends -> replies leave ->
+ *   work that can wait. */
 #include "net/net.h"
 
 #include <signal.h>
@@ -50,7 +51,7 @@ static void on_turn_end(void *env)
     struct engine *engine = net->options.engine;
     struct conns *conns = &net->conns;
     uint64_t confirmed = journal_confirmed(engine->journal);
-    if (loop_woken(net->loop) || confirmed != conns->confirmed) {
+    if (loop_woken(net->loop) || confirmed != conns->confirmed || unlikely(engine->news_due)) {
         conns->confirmed = confirmed;
         conns_news(conns);
     }
@@ -58,6 +59,8 @@ static void on_turn_end(void *env)
     if (!engine->loading)
         engine_turn_end(engine);
     conns_settle(conns);
+    if (engine_turn_spare(engine))
+        loop_again(net->loop);
     /* A command may have begun to wait with a deadline that is nearer than the next tick. */
     uint64_t tick_ns = (uint64_t)engine_tick_ms(engine) * 1000000;
     if (unlikely(engine->now_ns + tick_ns < net->tick_at_ns))

@@ -445,20 +445,23 @@ void table_cut_put(struct table *table, struct table_slot *slot)
     slot->word = (slot->word & ~GROUP_MARK) | table->birth_mark;
 }
 
-uint64_t table_cut_step(struct table *table, uint64_t cursor,
-                        void (*visit)(void *env, void *item), void *env)
+bool table_cut_step(struct table *table, uint64_t *cursor, bool (*visit)(void *env, void *item),
+                    void *env)
 {
-    size_t address = table_address(table, cursor);
+    size_t address = table_address(table, *cursor);
     struct group group = group_open(*table_entry(table, address));
 
+    for (size_t i = 0; i < group.count; i++)
+        __builtin_prefetch(group_item(group.slots[i].word));
     for (size_t i = 0; i < group.count; i++) {
         if (table_cut_has(table, &group.slots[i]))
             continue;
-        visit(env, group_item(group.slots[i].word));
         table_cut_put(table, &group.slots[i]);
+        if (!visit(env, group_item(group.slots[i].word)))
+            return true;
     }
-    cursor |= ~group_mask(table, address);
-    return bits_reverse(bits_reverse(cursor) + 1);
+    *cursor = bits_reverse(bits_reverse(*cursor | ~group_mask(table, address)) + 1);
+    return *cursor != 0;
 }
 
 /* A place of a group is drawn out of `longest`, and refused if nothing is there. Only in a table

@@ -56,14 +56,15 @@ void table_replace(struct table_slot *slot, void *item);
 
 /* Cutting a table into a snapshot while it goes on being changed. Between two cuts every item's
  * mark is the birth mark. _begin turns the birth mark over: so all items are out, and new ones are
- * born in. _step visits those of a group that are out, puts them in and returns the next cursor as
- * table_scan does; whoever changes or removes an item that is out visits it before and puts it in.
- * When _step has come back to 0, all are in. */
+ * born in. _step visits those of a group that are out and puts them in, until `visit` returns false
+ * or the group is through, and moves the cursor on (from 0, as table_scan does); whoever changes or
+ * removes an item that is out visits it before and puts it in. When _step returns false, all are
+ * in. */
 void table_cut_begin(struct table *table);
 bool table_cut_has(const struct table *table, const struct table_slot *slot);
 void table_cut_put(struct table *table, struct table_slot *slot);
-uint64_t table_cut_step(struct table *table, uint64_t cursor,
-                        void (*visit)(void *env, void *item), void *env);
+bool table_cut_step(struct table *table, uint64_t *cursor, bool (*visit)(void *env, void *item),
+                    void *env);
 
 /* Visit one group and return the cursor of the next, 0 at the end. Begin with 0. Each item that is
  * in the table from the first call to the last is visited at least once, whatever the table does

@@ -49,15 +49,15 @@ void hash_cut_put(struct value_cut *cut, const struct field *field)
                  deadline_ms, state->first_ms);
 }
 
-static void visit(void *cut, void *field)
+static bool visit(void *cut, void *field)
 {
     hash_cut_put(cut, field);
+    return true;
 }
 
 static bool step(struct value_cut *cut)
 {
-    cut->cursor = table_cut_step(hash_table_marks(cut->value), cut->cursor, visit, cut);
-    return cut->cursor != 0;
+    return table_cut_step(hash_table_marks(cut->value), &cut->cursor, visit, cut);
 }
 
 static void end(struct value_cut *cut)

@@ -309,11 +309,12 @@ void set_insert(struct set *set, struct slice member, const struct set_at *at,
 }
 
 /* Write a member on its way into a snapshot. */
-static void set_cut_member(void *env, void *item)
+static bool set_cut_member(void *env, void *item)
 {
     const struct value_cut *cut = env;
 
     rdb_put_string(cut->out, member_text(item));
+    return true;
 }
 
 void set_delete(struct set *set, const struct set_at *at)
@@ -332,7 +333,7 @@ void set_delete(struct set *set, const struct set_at *at)
         void *item = table_item(at->where);
 
         if (unlikely(members->cut != NULL) && !table_cut_has(members->table, at->where))
-            set_cut_member(members->cut, item);
+            (void)set_cut_member(members->cut, item);
         (void)table_remove(members->table, member_hash(members, item), at->where);
         members->member_bytes -= member_class(member_text(item));
         mem_free(item);
@@ -656,8 +657,7 @@ static bool set_cut_step(struct value_cut *cut)
 {
     struct set_table *members = cut->value;
 
-    cut->cursor = table_cut_step(members->table, cut->cursor, set_cut_member, cut);
-    return cut->cursor != 0;
+    return table_cut_step(members->table, &cut->cursor, set_cut_member, cut);
 }
 
 static void set_cut_end(struct value_cut *cut)

@@ -91,13 +91,14 @@ struct cut {
     bool running;
 };
 
-static void cut_visit(void *env, void *item)
+static bool cut_visit(void *env, void *item)
 {
     struct cut *cut = env;
 
     assert_true(((struct item *)item)->owed);
     ((struct item *)item)->owed = false;
     cut->owed--;
+    return cut->owed % 16 != 0;
 }
 
 static void cut_advance(struct cut *cut, struct table *table)
@@ -109,8 +110,7 @@ static void cut_advance(struct cut *cut, struct table *table)
         cut->owed = table_count(table);
         cut->running = true;
     }
-    cut->cursor = table_cut_step(table, cut->cursor, cut_visit, cut);
-    if (cut->cursor == 0) {
+    if (!table_cut_step(table, &cut->cursor, cut_visit, cut)) {
         assert_int_equal(cut->owed, 0);
         cut->running = false;
     }

@@ -1,0 +1,317 @@
+/* Large values on their way into a snapshot.
+ *
+ * A record is opened when the value is first met, by the walk or by a change that is ahead of it,
+ * and closed when its last byte is in a frame. In between the value goes on living: it is changed
+ * (the type writes what is about to change to `out` first), renamed, moved to another database, or
+ * dropped. Who drops it lends the entry to the record. The record knows it by its address.
+ *
+ *   waiting   `out` is the record's own buffer, in which are the key, what comes in front of the
+ *             elements, and what was handed over since
+ *   current   one record at most: its buffer goes into the main lane piece by piece; when it is
+ *             empty, `out` is the lane itself, and the value is stepped through
+ *   closed    the type has forgotten the cut; what was lent is freed
+ *
+ * A long string is read where it lies, in pieces. Before it is changed in place its rest is copied
+ * into the record: that is a memcpy, as the change itself may be. When it is put over or removed,
+ * the entry is lent.
+ *
+ * When the snapshot is given up strings are forgotten; values of other types are stepped through
+ * with no lane behind them, as only that makes them forget the cut.
+ */
+#include "core/snapshot_record.h"
+
+#include "core/base/mem.h"
+#include "core/base/reaper.h"
+#include "core/ds/table.h"
+#include "core/engine.h"
+#include "core/keyspace.h"
+#include "core/snapshot_frame.h"
+#include "core/snapshot_private.h"
+#include "core/type/entry.h"
+#include "core/type/rdb_value.h"
+#include "core/type/value_cut.h"
+
+#define PIECE_BYTES ((size_t)64 << 10)
+
+struct snapshot_record {
+    struct snapshot_record *next;
+    const void *value;      /* the address of the value; of a string, of its entry */
+    struct value_cut *cut;  /* NULL: a string */
+    struct rdb_out out;
+    struct buf buffer;
+    size_t drained;         /* bytes of `buffer` that are in the lane */
+    struct entry *string;   /* NULL: no string, or nothing of it is left to be read */
+    size_t string_at;       /* bytes of it that were read */
+    struct entry *lent;     /* it has left the keyspace: to be freed */
+    size_t bytes;           /* as it is in snapshot->record_bytes */
+    int db, version;
+};
+
+/* --- Which record has a value ----------------------------------------------------------------- */
+
+static uint64_t hash_address(const void *address)
+{
+    uint64_t hash = (uint64_t)(uintptr_t)address * 0x9e3779b97f4a7c15;
+
+    return hash ^ hash >> 32;
+}
+
+static uint64_t hash_record(const void *env, const void *record)
+{
+    (void)env;
+    return hash_address(((const struct snapshot_record *)record)->value);
+}
+
+/* The key is the address itself. */
+static bool match_record(const void *env, const void *record, struct slice key)
+{
+    (void)env;
+    return ((const struct snapshot_record *)record)->value == (const void *)key.data;
+}
+
+static const struct table_type type_records = {hash_record, match_record};
+
+static struct table_slot *slot_of(const struct snapshot *snapshot, const void *value)
+{
+    return table_find(snapshot->by_value, hash_address(value), (struct slice){value, 0});
+}
+
+static struct snapshot_record *find(const struct snapshot *snapshot, const struct entry *entry)
+{
+    const void *value = entry_type(entry) == TYPE_STRING ? (const void *)entry : entry_value(entry);
+    struct table_slot *slot = record_any(snapshot) ? slot_of(snapshot, value) : NULL;
+
+    return slot == NULL ? NULL : table_item(slot);
+}
+
+static void forget(struct snapshot *snapshot, const struct snapshot_record *record)
+{
+    struct table_slot *slot = slot_of(snapshot, record->value);
+
+    kv_assert(slot != NULL);
+    table_remove(snapshot->by_value, hash_address(record->value), slot);
+}
+
+bool record_any(const struct snapshot *snapshot)
+{
+    return snapshot->current != NULL || snapshot->first != NULL;
+}
+
+/* --- Life ------------------------------------------------------------------------------------- */
+
+bool record_is_large(const struct entry *entry)
+{
+    if (entry_type(entry) == TYPE_STRING)
+        return entry_string_len(entry) > KEYSPACE_CUT_LONG_STRING;
+    return value_is_large(entry);
+}
+
+static void account(struct snapshot *snapshot, struct snapshot_record *record)
+{
+    size_t bytes = sizeof(*record) + record->buffer.cap;
+
+    if (record->cut != NULL)
+        bytes += record->cut->memory;
+    snapshot->record_bytes += bytes - record->bytes;
+    record->bytes = bytes;
+}
+
+void record_open(struct snapshot *snapshot, int db, const struct entry *entry)
+{
+    struct snapshot_record *record = mem_alloc_zero(sizeof(*record));
+
+    record->db = db;
+    record->out = frame_out(snapshot, entry, &record->buffer);
+    record->version = record->out.version;
+    frame_put_key(entry, &record->out);
+    if (entry_type(entry) == TYPE_STRING) {
+        record->string = (struct entry *)(uintptr_t)entry;
+        record->value = entry;
+        rdb_put_len(&record->out, entry_string_len(entry));
+    } else {
+        record->value = entry_value(entry);
+        record->cut = value_cut_begin(entry, &record->out);
+    }
+    *snapshot->last = record;
+    snapshot->last = &record->next;
+    if (snapshot->by_value == NULL)
+        snapshot->by_value = table_new(&type_records, NULL);
+    table_insert(snapshot->by_value, hash_address(record->value), record);
+    account(snapshot, record);
+}
+
+static void free_entry(void *entry)
+{
+    entry_free(entry);
+}
+
+/* The value's last byte is written. */
+static void record_close(struct snapshot *snapshot, struct snapshot_record *record)
+{
+    if (record->cut != NULL || record->string != NULL)
+        forget(snapshot, record);
+    if (record->cut != NULL)
+        value_cut_end(record->cut);
+    if (record->lent != NULL)
+        reaper_give(snapshot->engine->reaper, free_entry, record->lent, 1);
+    buf_free(&record->buffer);
+    snapshot->record_bytes -= record->bytes;
+    mem_free(record);
+    if (snapshot->record_bytes == 0) {
+        kv_assert(table_count(snapshot->by_value) == 0);
+        table_free(snapshot->by_value, NULL);
+        snapshot->by_value = NULL;
+    }
+}
+
+/* --- Turns ------------------------------------------------------------------------------------ */
+
+static struct snapshot_record *pop(struct snapshot *snapshot)
+{
+    struct snapshot_record *record = snapshot->first;
+
+    if (record == NULL)
+        return NULL;
+    snapshot->first = record->next;
+    if (snapshot->first == NULL)
+        snapshot->last = &snapshot->first;
+    return record;
+}
+
+/* What was handed over before its turn. False: nothing is left of it. */
+static bool drain(struct snapshot *snapshot, struct snapshot_record *record)
+{
+    size_t left = record->buffer.len - record->drained;
+
+    if (record->out.buf != &record->buffer)
+        return false;
+    if (left > PIECE_BYTES)
+        left = PIECE_BYTES;
+    buf_append(&snapshot->main.bytes, record->buffer.data + record->drained, left);
+    record->drained += left;
+    if (record->drained == record->buffer.len) {
+        buf_free(&record->buffer);
+        record->out.buf = &snapshot->main.bytes;
+    }
+    account(snapshot, record);
+    return true;
+}
+
+/* The next bytes of a string. False: that was all. */
+static bool string_step(struct snapshot_record *record)
+{
+    struct slice text;
+    char digits[24];
+    size_t left;
+
+    if (record->string == NULL)
+        return false;
+    text = entry_string(record->string, digits);
+    left = text.len - record->string_at;
+    if (left > PIECE_BYTES)
+        left = PIECE_BYTES;
+    rdb_put_bytes(&record->out, text.data + record->string_at, left);
+    record->string_at += left;
+    return record->string_at < text.len;
+}
+
+bool record_step(struct snapshot *snapshot)
+{
+    struct snapshot_record *record = snapshot->current;
+    bool more;
+
+    if (record == NULL) {
+        if ((record = snapshot->current = pop(snapshot)) == NULL)
+            return false;
+        if (snapshot->phase == SNAPSHOT_CUTTING)
+            frame_begin_key(snapshot, &snapshot->main, record->db, record->version);
+    }
+    if (snapshot->phase == SNAPSHOT_CUTTING && drain(snapshot, record)) {
+        more = true;
+    } else {
+        more = record->cut != NULL ? value_cut_step(record->cut) : string_step(record);
+        account(snapshot, record);
+        snapshot->progress.pieces++;
+    }
+    if (!more) {
+        snapshot->current = NULL;
+        record_close(snapshot, record);
+    }
+    if (snapshot->phase == SNAPSHOT_CUTTING)
+        frame_seal(snapshot, &snapshot->main, more, false);
+    else
+        buf_clear(&snapshot->scratch);
+    return true;
+}
+
+void record_give_up(struct snapshot *snapshot)
+{
+    struct snapshot_record **at = &snapshot->first, *strings = NULL, *record;
+
+    if ((record = snapshot->current) != NULL) {
+        record->next = snapshot->first;
+        snapshot->first = record;
+        if (record->next == NULL)
+            snapshot->last = &record->next;
+        snapshot->current = NULL;
+    }
+    while ((record = *at) != NULL) {
+        buf_free(&record->buffer);
+        record->out.buf = &snapshot->scratch;
+        account(snapshot, record);
+        if (record->cut != NULL) {
+            at = &record->next;
+        } else {
+            *at = record->next;
+            record->next = strings;
+            strings = record;
+        }
+    }
+    snapshot->last = at;
+    while ((record = strings) != NULL) {
+        strings = record->next;
+        record_close(snapshot, record);
+    }
+}
+
+/* --- What the keyspace tells ------------------------------------------------------------------ */
+
+void record_release(struct snapshot *snapshot, const struct entry *entry)
+{
+    struct snapshot_record *record = find(snapshot, entry);
+
+    if (record == NULL || record->string == NULL)
+        return;
+    while (string_step(record))
+        if (record->out.buf == &snapshot->main.bytes)
+            frame_seal(snapshot, &snapshot->main, true, false);
+    forget(snapshot, record);
+    record->string = NULL;
+    account(snapshot, record);
+}
+
+bool record_reads(const struct snapshot *snapshot, const struct entry *entry)
+{
+    return find(snapshot, entry) != NULL;
+}
+
+bool record_handed_over(struct snapshot *snapshot, const struct entry *entry)
+{
+    struct snapshot_record *record = find(snapshot, entry);
+
+    if (record == NULL)
+        return false;
+    account(snapshot, record);
+    return true;
+}
+
+bool record_keep(struct snapshot *snapshot, struct entry *entry)
+{
+    struct snapshot_record *record = find(snapshot, entry);
+
+    if (record == NULL)
+        return false;
+    kv_assert(record->lent == NULL);
+    record->lent = entry;
+    return true;
+}

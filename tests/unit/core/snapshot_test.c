@@ -1,0 +1,709 @@
+/* A snapshot is what the keyspace was when it began, whatever happens until it is complete. */
+#include "core/snapshot.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/base/fault.h"
+#include "core/base/mem.h"
+#include "core/base/rng.h"
+#include "core/keyspace.h"
+#include "core/type/digest.h"
+#include "core/type/hash.h"
+#include "core/type/list.h"
+#include "core/type/set.h"
+#include "core/type/stream.h"
+#include "core/type/stream_group.h"
+#include "core/type/value.h"
+#include "core/type/zset.h"
+#include "tests/support/fake_world.h"
+#include "tests/support/memory_sink.h"
+#include "tests/support/test.h"
+
+#define DATABASES 4 /* that the tests use */
+#define KEYS 300
+#define LARGE 4000 /* elements: more than a value that is written whole has */
+
+static const struct command *const tables[] = {NULL};
+
+static struct fake_world world;
+static struct memory_sink sink;
+static struct rng rng;
+static char letters[3 << 20];
+
+static int open_world(void **state)
+{
+    (void)state;
+    fake_world_open(&world, tables);
+    memory_sink_open(&sink);
+    world.engine->sink = &sink.port;
+    rng_seed(&rng, 7);
+    memset(letters, 'x', sizeof(letters));
+    return 0;
+}
+
+static int close_world(void **state)
+{
+    (void)state;
+    fake_world_close(&world);
+    memory_sink_close(&sink);
+    return 0;
+}
+
+/* --- Random values ---------------------------------------------------------------------------- */
+
+static uint64_t below(uint64_t bound)
+{
+    return rng_below(&rng, bound);
+}
+
+static struct slice word(char out[static 32], uint64_t bound)
+{
+    unsigned long long number = below(bound);
+    int len = snprintf(out, 32, below(2) ? "%llu" : "element:%llu", number);
+
+    return (struct slice){out, (size_t)len};
+}
+
+static struct slice any_string(void)
+{
+    size_t len = below(60) == 0 ? below(sizeof(letters) / 8) : below(100);
+
+    for (size_t i = 0; i < len && i < 40; i++)
+        letters[i] = (char)('a' + below(26));
+    return (struct slice){letters, len};
+}
+
+static void hash_grow(struct hash *hash, uint64_t count)
+{
+    char field[32], value[32];
+
+    for (uint64_t i = 0; i < count; i++) {
+        int64_t deadline = below(8) ? HASH_NO_DEADLINE : (int64_t)(1 + below(1000000));
+        struct slice name = word(field, 100000);
+
+        hash_set(hash, &world.settings.limits, name, word(value, 1000), deadline);
+    }
+}
+
+static void set_grow(struct set *set, uint64_t count)
+{
+    char member[32];
+
+    for (uint64_t i = 0; i < count; i++)
+        set_add(set, word(member, 100000), &world.settings.limits);
+}
+
+static void zset_grow(struct zset *zset, uint64_t count)
+{
+    char text[32];
+
+    for (uint64_t i = 0; i < count; i++) {
+        struct slice member = word(text, 100000);
+        struct zset_spot spot = zset_find(zset, member);
+
+        zset_put(zset, &spot, member, (double)below(1000) / 4, &world.settings.limits);
+    }
+}
+
+static void list_grow(struct list *list, uint64_t count)
+{
+    char element[32];
+
+    for (uint64_t i = 0; i < count; i++)
+        list_push(list, below(2), word(element, 100000));
+}
+
+static void stream_grow(struct stream *stream, uint64_t count)
+{
+    char name[32], value[32];
+    struct stream_group *group;
+
+    for (uint64_t i = 0; i < count; i++) {
+        struct stream_id id = stream->last_id;
+        struct slice words[2] = {word(name, 5), word(value, 1000)};
+
+        id.ms += below(3);
+        id.seq += 1;
+        stream_append(stream, id, 2, words, &world.settings.limits);
+        if (below(4) != 0)
+            continue;
+        group = stream_group_find(stream, SLICE("group"));
+        if (group == NULL)
+            group = stream_group_new(stream, SLICE("group"), STREAM_ID_MIN, STREAM_READ_UNKNOWN);
+        struct slice who = word(name, 3);
+        struct stream_consumer *consumer = stream_consumer_find(group, who);
+        if (consumer == NULL)
+            consumer = stream_consumer_new(stream, group, who, 77);
+        stream_pending_give(stream, group, id, consumer)->delivered_ms = (int64_t)below(99);
+    }
+}
+
+static struct entry *entry_any(struct slice key, uint64_t count, int64_t deadline)
+{
+    struct hash hash;
+    struct set set;
+    struct zset zset;
+    struct list list;
+    struct stream *stream;
+
+    switch (below(6)) {
+    case 0:
+        hash = hash_new();
+        hash_grow(&hash, count);
+        return entry_new_value(key, TYPE_HASH, hash.encoding, hash.value, deadline);
+    case 1:
+        set = set_new_least();
+        set_grow(&set, count);
+        return entry_new_value(key, TYPE_SET, set.encoding, set.value, deadline);
+    case 2:
+        zset = zset_new(false);
+        zset_grow(&zset, count);
+        return entry_new_value(key, TYPE_ZSET, zset.encoding, zset.value, deadline);
+    case 3:
+        list = list_new(&world.settings.limits);
+        list_grow(&list, count);
+        return entry_new_value(key, TYPE_LIST, list.encoding, list.value, deadline);
+    case 4:
+        stream = stream_new();
+        stream_grow(stream, count);
+        return entry_new_value(key, TYPE_STREAM, ENCODING_STREAM, stream, deadline);
+    default: return entry_new_string(key, any_string(), deadline);
+    }
+}
+
+/* --- Random changes --------------------------------------------------------------------------- */
+
+static struct place find(struct keyspace *keyspace, int db, struct slice key)
+{
+    return keyspace_find(keyspace, db, key, keyspace_hash(keyspace, key));
+}
+
+static struct slice key_any(char out[static 32])
+{
+    int len = snprintf(out, 32, "key:%d", (int)below(KEYS));
+
+    return (struct slice){out, (size_t)len};
+}
+
+static int64_t deadline_any(void)
+{
+    return below(3) ? ENTRY_NO_DEADLINE : (int64_t)below(100000);
+}
+
+static uint64_t count_any(void)
+{
+    return below(12) == 0 ? LARGE + below(LARGE) : 1 + below(40);
+}
+
+static bool hash_change(struct entry *entry)
+{
+    struct hash hash = hash_of(entry);
+    char field[32];
+
+    for (uint64_t i = below(30); i > 0; i--)
+        hash_delete(&hash, word(field, 100000));
+    hash_grow(&hash, below(3) == 0 ? below(600) : below(8));
+    for (struct hash_item item; below(40) != 0 && hash_random(hash, &rng, &item);)
+        hash_delete(&hash, item.field);
+    entry_set_value(entry, hash.encoding, hash.value);
+    return hash_count(hash) > 0;
+}
+
+static bool set_change(struct entry *entry)
+{
+    struct set set = set_of(entry);
+    char digits[SET_DIGITS];
+    struct set_at at;
+
+    set_grow(&set, below(3) == 0 ? below(600) : below(8));
+    while (set_count(&set) > 0 && below(40) != 0) {
+        set_random(&set, &rng, digits, &at);
+        set_delete(&set, &at);
+    }
+    entry_set_value(entry, set.encoding, set.value);
+    return set_count(&set) > 0;
+}
+
+static bool zset_change(struct entry *entry)
+{
+    struct zset zset = zset_of(entry);
+    uint64_t count;
+
+    zset_grow(&zset, below(3) == 0 ? below(600) : below(8));
+    count = zset_count(&zset);
+    if (count > 0 && below(2)) {
+        uint64_t from = below(count), most = count - from;
+
+        zset_remove_range(&zset, from, 1 + below(most < 50 || below(20) == 0 ? most : 50));
+    }
+    entry_set_value(entry, zset.encoding, zset.value);
+    return zset_count(&zset) > 0;
+}
+
+static bool list_change(struct entry *entry)
+{
+    struct list list = list_of(entry, &world.settings.limits);
+    char element[32];
+    uint64_t count;
+
+    list_grow(&list, below(3) == 0 ? below(600) : below(8));
+    count = list_count(&list);
+    if (count > 0 && below(2)) {
+        uint64_t from = below(3) == 0 ? 0 : below(count), most = count - from;
+
+        list_delete(&list, from, 1 + below(most < 50 || below(20) == 0 ? most : 50));
+    }
+    count = list_count(&list);
+    if (count > 0)
+        list_set(&list, below(count), word(element, 9));
+    if (count > 0)
+        list_insert(&list, below(count + 1), word(element, 9));
+    entry_set_value(entry, list.encoding, list.value);
+    return list_count(&list) > 0;
+}
+
+static bool stream_change(struct entry *entry)
+{
+    struct stream *stream = entry_value(entry);
+    struct stream_walk walk;
+    struct stream_trim trim = {.by = STREAM_TRIM_LENGTH};
+
+    stream_grow(stream, below(30));
+    if (below(3) == 0) {
+        trim.length = stream->length - below(stream->length + 1) / 3;
+        stream_trim(stream, &trim);
+    }
+    if (below(3) == 0 && stream->length > 0) {
+        stream_walk_begin(&walk, stream, STREAM_ID_MIN, STREAM_ID_MAX, below(2));
+        stream_walk_next(&walk);
+        struct stream_id id = walk.id;
+        stream_walk_end(&walk);
+        stream_delete(stream, id);
+    }
+    if (below(10) == 0)
+        stream_group_remove(stream, SLICE("group"));
+    return true;
+}
+
+static struct entry *string_change(struct entry *entry)
+{
+    size_t len;
+
+    if (below(3) == 0)
+        return entry_set_deadline(entry, deadline_any());
+    len = entry_string_len(entry) + below(2000);
+    if (len > sizeof(letters))
+        len = 10;
+    entry = entry_resize(entry, len);
+    if (len > 0)
+        entry_bytes_of(entry)[below(len)] = '!';
+    return entry;
+}
+
+static void change(struct place *place)
+{
+    struct entry *entry = place->entry;
+    bool left = true;
+
+    keyspace_before_change(world.engine->keyspace, place);
+    switch (entry_type(entry)) {
+    case TYPE_HASH: left = hash_change(entry); break;
+    case TYPE_SET: left = set_change(entry); break;
+    case TYPE_ZSET: left = zset_change(entry); break;
+    case TYPE_LIST: left = list_change(entry); break;
+    case TYPE_STREAM: left = stream_change(entry); break;
+    default: entry = string_change(entry); break;
+    }
+    keyspace_after_change(world.engine->keyspace, place, entry);
+    if (!left)
+        keyspace_remove(world.engine->keyspace, place, false);
+}
+
+static void carry(struct place *from)
+{
+    struct keyspace *keyspace = world.engine->keyspace;
+    char text[32];
+    struct slice key = key_any(text);
+    bool same = below(2);
+    struct entry *entry = keyspace_take(keyspace, from);
+    struct place to;
+
+    if (same) {
+        key = entry_key(entry);
+        to = find(keyspace, (int)below(DATABASES), key);
+        if (to.entry != NULL)
+            keyspace_remove(keyspace, &to, below(2));
+        to = find(keyspace, to.db, key);
+        keyspace_put(keyspace, &to, entry);
+        return;
+    }
+    to = find(keyspace, (int)below(DATABASES), key);
+    keyspace_put(keyspace, &to, entry_rename(entry, key));
+}
+
+static void act(void)
+{
+    struct keyspace *keyspace = world.engine->keyspace;
+    char text[32];
+    struct slice key = key_any(text);
+    struct place place = find(keyspace, (int)below(DATABASES), key);
+
+    if (below(8) == 0 && place.entry != NULL)
+        place.entry = below(2) ? place.entry : NULL; /* one that is hidden, in half of the cases */
+    switch (below(place.entry != NULL ? 10 : 3)) {
+    case 0: keyspace_put_string(keyspace, &place, any_string(), deadline_any()); break;
+    case 1: keyspace_put(keyspace, &place, entry_any(key, count_any(), deadline_any())); break;
+    case 2:
+        if (below(400) == 0)
+            keyspace_flush(keyspace, below(2) ? -1 : (int)below(DATABASES), below(2));
+        else if (below(20) == 0)
+            keyspace_swap(keyspace, (int)below(DATABASES), (int)below(DATABASES));
+        break;
+    case 3: keyspace_remove(keyspace, &place, below(2)); break;
+    case 4: keyspace_set_deadline(keyspace, &place, deadline_any()); break;
+    case 5:
+    case 6: carry(&place); break;
+    default: change(&place); break;
+    }
+}
+
+static void fill(int keys)
+{
+    for (int i = 0; i < keys; i++) {
+        char text[32];
+        struct slice key = key_any(text);
+        struct place place = find(world.engine->keyspace, (int)below(DATABASES), key);
+
+        keyspace_put(world.engine->keyspace, &place, entry_any(key, count_any(), deadline_any()));
+    }
+}
+
+/* --- Comparing -------------------------------------------------------------------------------- */
+
+struct copying {
+    struct keyspace *to;
+    int db;
+};
+
+static void copy_entry(void *env, struct entry *entry)
+{
+    const struct copying *copying = env;
+    struct slice key = entry_key(entry);
+    struct place place = find(copying->to, copying->db, key);
+
+    keyspace_put(copying->to, &place, entry_copy(entry, key, entry_deadline(entry)));
+}
+
+static struct keyspace *copy_of(const struct keyspace *keyspace)
+{
+    struct copying copying = {.to = keyspace_new(16, 5, NULL)};
+
+    for (copying.db = 0; copying.db < 16; copying.db++)
+        keyspace_each(keyspace, copying.db, copy_entry, &copying);
+    return copying.to;
+}
+
+static void compare_entry(void *env, struct entry *entry)
+{
+    const struct copying *expected = env;
+    struct place place = find(expected->to, expected->db, entry_key(entry));
+    struct digest a = digest_of_value(entry), b;
+
+    assert_non_null(place.entry);
+    assert_int_equal(entry_deadline(entry), entry_deadline(place.entry));
+    b = digest_of_value(place.entry);
+    if (memcmp(&a, &b, sizeof(a)) != 0)
+        fail_msg("%.*s of database %d is another %s", (int)entry_key(entry).len,
+                 entry_key(entry).data, expected->db, type_name(entry_type(entry)));
+}
+
+/* What the sink has is what was `expected`, which is given up. */
+static void assert_snapshot(struct keyspace *expected)
+{
+    struct keyspace *loaded = keyspace_new(16, 6, NULL);
+    struct copying copying = {.to = expected};
+
+    memory_sink_load(&sink, loaded);
+    for (copying.db = 0; copying.db < 16; copying.db++) {
+        assert_int_equal(keyspace_count(loaded, copying.db),
+                         keyspace_count(expected, copying.db));
+        keyspace_each(loaded, copying.db, compare_entry, &copying);
+    }
+    keyspace_check(loaded);
+    keyspace_free(loaded);
+    keyspace_free(expected);
+}
+
+static void begin_as(bool compress)
+{
+    struct snapshot_order order = {.form = SNAPSHOT_BASE, .path = "base", .seq = 12345};
+    struct fault fault = {0};
+
+    strcpy(order.kvid, "0123456789abcdef0123456789abcdef");
+    order.compress = compress;
+    assert_int_equal(snapshot_begin(world.engine, &order, &fault), 0);
+    assert_int_equal(snapshot_begin(world.engine, &order, &fault), KV_EBUSY);
+}
+
+static void begin(void)
+{
+    begin_as(below(2));
+}
+
+static void assert_nothing_held(void)
+{
+    struct snapshot_progress progress;
+
+    snapshot_report(world.engine, &progress);
+    assert_false(progress.running);
+    assert_int_equal(progress.memory, 0);
+    assert_false(snapshot_holds_writes(world.engine));
+    keyspace_check(world.engine->keyspace);
+}
+
+static void run_to_end(void)
+{
+    for (int i = 0; !snapshot_ended(world.engine); i++) {
+        assert_true(i < 10000000);
+        snapshot_slice(world.engine, 0);
+        memory_sink_write(&sink, 1);
+    }
+    assert_nothing_held();
+}
+
+/* --- Tests ------------------------------------------------------------------------------------ */
+
+static void an_empty_keyspace_gives_a_head_alone(void **state)
+{
+    char text[64];
+
+    (void)state;
+    begin();
+    run_to_end();
+    assert_int_equal(sink.current, SNAPSHOT_DONE);
+    assert_int_equal(sink.count, 1);
+    assert_true(memory_sink_aux(&sink, "kvseq", text));
+    assert_string_equal(text, "12345");
+    assert_true(memory_sink_aux(&sink, "aof-base", text));
+    assert_string_equal(text, "1");
+    assert_snapshot(copy_of(world.engine->keyspace));
+}
+
+static void what_does_not_change_is_written_as_it_is(void **state)
+{
+    struct keyspace *expected;
+
+    (void)state;
+    fill(2000);
+    expected = copy_of(world.engine->keyspace);
+    begin();
+    run_to_end();
+    assert_snapshot(expected);
+}
+
+/* Random changes between slices of one piece each; several in a row, so that the marks have been
+ * turned over. In every third the frames are small and the disk is slow. */
+static void a_snapshot_is_what_was_there_when_it_began(void **state)
+{
+    (void)state;
+    fill(1500);
+    for (int round = 0; round < 12; round++) {
+        struct keyspace *expected = copy_of(world.engine->keyspace);
+        uint64_t steps = 0, often = 1 + below(6);
+
+        sink.slow = round % 3 == 0;
+        world.settings.snapshot_memory_limit = round % 3 == 0 ? 1 << 20 : 0;
+        begin();
+        while (!snapshot_ended(world.engine)) {
+            if (!snapshot_holds_writes(world.engine))
+                for (uint64_t i = below(often * 2); i > 0; i--)
+                    act();
+            for (uint64_t i = below(8); i > 0; i--)
+                snapshot_slice(world.engine, 0);
+            if (below(3) == 0)
+                memory_sink_write(&sink, 1);
+            if (++steps % 500 == 0)
+                keyspace_check(world.engine->keyspace);
+        }
+        assert_nothing_held();
+        assert_snapshot(expected);
+        fill((int)below(800));
+    }
+}
+
+/* Given up anywhere, by a command or by the disk: the next one is right all the same. */
+static void one_that_was_given_up_leaves_no_trace(void **state)
+{
+    (void)state;
+    fill(800);
+    for (int round = 0; round < 60; round++) {
+        struct keyspace *expected;
+        bool fails = below(2);
+
+        begin();
+        for (uint64_t i = below(300); i > 0 && !snapshot_ended(world.engine); i--) {
+            act();
+            snapshot_slice(world.engine, 0);
+        }
+        if (fails && sink.current == SNAPSHOT_RUNNING)
+            memory_sink_fail(&sink);
+        else
+            snapshot_cancel(world.engine);
+        while (!snapshot_ended(world.engine)) {
+            act();
+            snapshot_slice(world.engine, 0);
+        }
+        assert_nothing_held();
+        if (round % 6 != 0)
+            continue;
+        expected = copy_of(world.engine->keyspace);
+        begin();
+        for (uint64_t i = below(100); i > 0; i--)
+            act();
+        run_to_end();
+        assert_snapshot(expected);
+    }
+}
+
+static void databases_keep_the_number_they_had(void **state)
+{
+    struct keyspace *keyspace = world.engine->keyspace, *expected;
+    struct place place;
+
+    (void)state;
+    for (int db = 0; db < 3; db++) {
+        char text[16];
+        int len = snprintf(text, sizeof(text), "of %d", db);
+
+        place = find(keyspace, db, SLICE("k"));
+        keyspace_put_string(keyspace, &place, (struct slice){text, (size_t)len}, ENTRY_NO_DEADLINE);
+    }
+    expected = copy_of(keyspace);
+    begin();
+    keyspace_swap(keyspace, 0, 1);
+    keyspace_swap(keyspace, 1, 2);
+    place = find(keyspace, 0, SLICE("k"));
+    keyspace_put_string(keyspace, &place, SLICE("new"), ENTRY_NO_DEADLINE);
+    keyspace_flush(keyspace, 2, false);
+    place = find(keyspace, 2, SLICE("later"));
+    keyspace_put_string(keyspace, &place, SLICE("new"), ENTRY_NO_DEADLINE);
+    run_to_end();
+    assert_snapshot(expected);
+}
+
+static void a_long_string_is_cut_in_pieces(void **state)
+{
+    struct keyspace *keyspace = world.engine->keyspace, *expected;
+    struct snapshot_progress progress;
+    struct place place;
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        char text[16];
+        struct slice key = {text, (size_t)snprintf(text, sizeof(text), "%d", i)};
+
+        place = find(keyspace, 0, key);
+        letters[0] = (char)('0' + i);
+        keyspace_put_string(keyspace, &place, (struct slice){letters, 3 << 20}, 99);
+    }
+    expected = copy_of(keyspace);
+    begin();
+    for (int i = 0; i < 10; i++)
+        snapshot_slice(world.engine, 0);
+    /* Three of the four wait, or one is half written: put over, changed, taken away, let be. */
+    place = find(keyspace, 0, SLICE("0"));
+    letters[0] = '#';
+    keyspace_put_string(keyspace, &place, (struct slice){letters, 3 << 20}, 99);
+    place = find(keyspace, 0, SLICE("1"));
+    keyspace_before_change(keyspace, &place);
+    entry_bytes_of(place.entry)[(3 << 20) - 1] = '#';
+    keyspace_after_change(keyspace, &place, place.entry);
+    place = find(keyspace, 0, SLICE("2"));
+    keyspace_remove(keyspace, &place, true);
+    run_to_end();
+    snapshot_report(world.engine, &progress);
+    assert_true(progress.pieces > 40);
+    assert_snapshot(expected);
+}
+
+/* With a disk that writes nothing the walk stops, and changes go on until the limit is reached. */
+static void writers_wait_when_the_disk_is_behind(void **state)
+{
+    struct keyspace *keyspace = world.engine->keyspace;
+    struct snapshot_progress progress;
+    int changed = 0;
+
+    (void)state;
+    world.settings.snapshot_memory_limit = 2 << 20;
+    for (int i = 0; i < 200; i++) {
+        char text[16];
+        struct slice key = {text, (size_t)snprintf(text, sizeof(text), "%d", i)};
+        struct place place = find(keyspace, 0, key);
+
+        keyspace_put_string(keyspace, &place, (struct slice){letters, 60000}, 99);
+    }
+    sink.slow = true;
+    begin_as(false);
+    while (snapshot_slice(world.engine, 0))
+        continue;
+    assert_false(snapshot_holds_writes(world.engine));
+    for (; !snapshot_holds_writes(world.engine); changed++) {
+        char text[16];
+        struct slice key = {text, (size_t)snprintf(text, sizeof(text), "%d", changed)};
+        struct place place = find(keyspace, 0, key);
+
+        keyspace_put_string(keyspace, &place, SLICE("new"), 99);
+    }
+    assert_true(changed < 200);
+    snapshot_report(world.engine, &progress);
+    assert_true(progress.memory < 3 << 20);
+    memory_sink_write(&sink, 100);
+    assert_true(snapshot_holds_writes(world.engine));
+    engine_news(world.engine);
+    assert_false(snapshot_holds_writes(world.engine));
+    run_to_end();
+}
+
+static void the_end_of_the_engine_ends_it(void **state)
+{
+    (void)state;
+    fill(500);
+    begin();
+    for (int i = 0; i < 200; i++) {
+        act();
+        snapshot_slice(world.engine, 0);
+    }
+}
+
+static void no_snapshot_without_a_sink(void **state)
+{
+    struct snapshot_order order = {.form = SNAPSHOT_LZ4, .path = "x"};
+    struct fault fault = {0};
+
+    (void)state;
+    world.engine->sink = NULL;
+    assert_int_equal(snapshot_begin(world.engine, &order, &fault), KV_EREFUSED);
+    assert_true(snapshot_ended(world.engine));
+    assert_false(snapshot_slice(world.engine, 100));
+    snapshot_cancel(world.engine);
+}
+
+#define test(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        test(an_empty_keyspace_gives_a_head_alone),
+        test(what_does_not_change_is_written_as_it_is),
+        test(a_snapshot_is_what_was_there_when_it_began),
+        test(one_that_was_given_up_leaves_no_trace),
+        test(databases_keep_the_number_they_had),
+        test(a_long_string_is_cut_in_pieces),
+        test(writers_wait_when_the_disk_is_behind),
+        test(the_end_of_the_engine_ends_it),
+        test(no_snapshot_without_a_sink),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
