@@ -290,6 +290,19 @@ def write(folder, name, data):
         file.write(data)
 
 
+def stream_seed(tag, seed):
+    return bytes([(rdb.STREAM, rdb.STREAM_2, rdb.STREAM_3).index(tag), seed])
+
+
+def hyperloglogs():
+    """Empty ones, sparse and dense; and a sparse one of all three kinds of runs: 1000 registers
+    that are 0 (two bytes), 3 of rank 5 (one byte), 40 that are 0 (one byte), and the rest."""
+    head = b"HYLL\x01\0\0\0" + bytes(7) + b"\x80"
+    runs = struct.pack(">HBBH", 0x4000 | 999, 0x80 | 4 << 2 | 2, 39, 0x4000 | 15340)
+    return {"sparse-empty": head + b"\x7f\xff", "sparse-runs": head + runs,
+            "dense-empty": b"HYLL" + bytes(4) + bytes(8) + bytes(12288)}
+
+
 def readable(value):
     if isinstance(value, bytes):
         return value.decode()
@@ -305,11 +318,16 @@ def main():
     for name, (tag, value, kind, holds) in payloads().items():
         write("payloads", f"{name}.dump", rdb.payload(tag, value, version_of(name, tag)))
         write("fuzz/restore_fuzz", name, bytes([tag, "valkey" in name]) + value)
+        if kind == "stream":
+            for seed in range(2):
+                write("fuzz/stream_fuzz", f"{name}-{seed}", stream_seed(tag, seed) + value)
         expected[name] = {"type": kind, "value": readable(holds)}
     for name, (tag, value) in damaged().items():
         version = max(10, version_of(name, tag))
         write("payloads/damaged", f"{name}.dump", rdb.payload(tag, value, version))
         write("fuzz/restore_fuzz", f"damaged-{name}", bytes([tag, "valkey" in name]) + value)
+    for name, value in hyperloglogs().items():
+        write("fuzz/hll_fuzz", name, b"\x00" + value)
     write("payloads", "expected.json",
           (json.dumps(expected, indent=1, sort_keys=True) + "\n").encode())
 
