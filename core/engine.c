@@ -19,6 +19,7 @@
 #include "core/evict.h"
 #include "core/expiry.h"
 #include "core/gate.h"
+#include "core/latency.h"
 #include "core/pubsub.h"
 #include "core/push.h"
 #include "core/record.h"
@@ -59,6 +60,7 @@ struct engine *engine_new(const struct engine_options *options)
     engine->keyspace = keyspace_new((int)engine->settings->databases, seeds[1], engine->reaper);
     engine->registry = registry_new(options->commands);
     engine->slowlog = slowlog_new();
+    engine->latency = latency_new();
     engine->watched = watched_keys_new();
     engine->wait_keys = wait_keys_new();
     engine->waiters = waiters_new();
@@ -91,6 +93,7 @@ void engine_free(struct engine *engine)
     reaper_stop(engine->reaper);
     registry_free(engine->registry);
     slowlog_free(engine->slowlog);
+    latency_free(engine->latency);
     watched_keys_free(engine->watched);
     pubsub_free(engine->pubsub);
     tracking_free(engine->tracking);
@@ -264,8 +267,23 @@ static void tell_log_state(struct engine *engine)
     engine->journal_state_told = state;
 }
 
+/* How long the last sync took, if there was one since the last news. */
+static void note_sync(struct engine *engine)
+{
+    struct journal_report report;
+    if (likely(engine->settings->latency_threshold_ms <= 0)) {
+        engine->syncs_noted = 0;
+        return;
+    }
+    engine->journal->ops->report(engine->journal, &report);
+    if (engine->syncs_noted && report.syncs != engine->syncs_noted)
+        latency_add(engine, LATENCY_LOG_SYNC, report.last_sync_us / 1000);
+    engine->syncs_noted = report.syncs;
+}
+
 void engine_news(struct engine *engine)
 {
+    note_sync(engine);
     tell_log_state(engine);
     snapshot_news(engine);
     serve_blocked(engine);

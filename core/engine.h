@@ -30,6 +30,7 @@ struct registry;
 struct table;
 struct tracking;
 struct watched_keys;
+struct latency;
 struct reaper;
 struct slowlog;
 struct wait_keys;
@@ -49,6 +50,8 @@ struct engine {
     struct arena arena;               /* for one command */
     struct stats stats;
     struct slowlog *slowlog;
+    struct latency *latency;
+    uint64_t syncs_noted;             /* syncs of the log that latency knows of */
 
     /* the clock, read once a turn and once a command */
     int64_t now_ms;                   /* wall clock */

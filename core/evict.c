@@ -25,6 +25,7 @@
 #include "core/engine.h"
 #include "core/host.h"
 #include "core/keyspace.h"
+#include "core/latency.h"
 #include "core/record.h"
 #include "core/settings.h"
 #include "core/type/entry.h"
@@ -358,19 +359,34 @@ static void note_exceeded(struct engine *engine, bool exceeded)
     }
 }
 
+static uint64_t now_ns(const struct engine *engine)
+{
+    return engine->host->monotonic_ns(engine->host->self);
+}
+
+/* One key goes; how long that took is asked only if somebody wants to know. */
+static void evict(struct engine *engine, struct place *victim)
+{
+    bool timed = unlikely(engine->settings->latency_threshold_ms > 0);
+    uint64_t started = timed ? now_ns(engine) : 0;
+
+    record_event(engine, 'e', "evicted", victim->db, victim->key);
+    engine->stats.evicted++;
+    record_delete(engine, victim, engine->settings->lazyfree_eviction, true);
+    if (timed)
+        latency_add(engine, LATENCY_EVICTION_DEL, (now_ns(engine) - started) / 1000000);
+}
+
 static bool evict_while_above(struct engine *engine, size_t most)
 {
-    struct host *host = engine->host;
-    uint64_t started = host->monotonic_ns(host->self), limit = time_limit_ns(engine);
+    uint64_t started = now_ns(engine), limit = time_limit_ns(engine);
     struct place victim;
 
     for (unsigned done = 1; next_victim(engine, &victim); done++) {
-        record_event(engine, 'e', "evicted", victim.db, victim.key);
-        engine->stats.evicted++;
-        record_delete(engine, &victim, engine->settings->lazyfree_eviction, true);
+        evict(engine, &victim);
         if (keyspace_memory(engine->keyspace) <= most)
             return true;
-        if (done % CLOCK_EVERY == 0 && host->monotonic_ns(host->self) - started >= limit)
+        if (done % CLOCK_EVERY == 0 && now_ns(engine) - started >= limit)
             return true;
     }
     return false;
@@ -379,6 +395,7 @@ static bool evict_while_above(struct engine *engine, size_t most)
 bool evict_to_fit(struct engine *engine)
 {
     int64_t most = engine->settings->maxmemory;
+    uint64_t started;
     bool fits;
 
     if (likely(most <= 0 || keyspace_memory(engine->keyspace) <= (size_t)most)) {
@@ -388,8 +405,10 @@ bool evict_to_fit(struct engine *engine)
     }
     if (engine->loading || engine->paused_until_ms > engine->now_ms)
         return true;
+    started = now_ns(engine);
     fits = engine->settings->maxmemory_policy != EVICT_NONE && record_may_delete(engine) &&
         evict_while_above(engine, (size_t)most);
+    latency_add(engine, LATENCY_EVICTION_CYCLE, (now_ns(engine) - started) / 1000000);
     note_exceeded(engine, keyspace_memory(engine->keyspace) > (size_t)most);
     return fits;
 }

@@ -17,6 +17,7 @@
 #include "core/expiry_fields.h"
 #include "core/host.h"
 #include "core/keyspace.h"
+#include "core/latency.h"
 #include "core/record.h"
 #include "core/settings.h"
 #include "core/type/entry.h"
@@ -178,8 +179,9 @@ void expiry_sweep(struct engine *engine, uint64_t budget_us)
     if (!expiry_fields_sweep(engine, engine->host->monotonic_ns(engine->host->self) +
                                          budget_us * 500))
         engine->stats.expired_time_cap++;
-    engine->stats.expire_cycle_us +=
-        (engine->host->monotonic_ns(engine->host->self) - started) / 1000;
+    uint64_t took_us = (engine->host->monotonic_ns(engine->host->self) - started) / 1000;
+    engine->stats.expire_cycle_us += took_us;
+    latency_add(engine, LATENCY_EXPIRE_CYCLE, took_us / 1000);
 }
 
 int64_t expiry_average_ttl(const struct engine *engine, int db)

@@ -8,6 +8,7 @@
 #include "core/ctx.h"
 #include "core/evict.h"
 #include "core/pubsub.h"
+#include "core/run.h"
 #include "core/transaction.h"
 
 struct command_state *gate_lookup(struct engine *engine, int argc, const struct slice *argv)
@@ -109,7 +110,13 @@ static bool refused_by_log(struct ctx *ctx)
 static bool refused_by_memory(struct ctx *ctx, uint32_t flags)
 {
     struct engine *engine = ctx->engine;
-    if (engine->settings->maxmemory == 0 || evict_to_fit(engine))
+    uint64_t evicted = engine->stats.evicted;
+    if (engine->settings->maxmemory == 0)
+        return false;
+    bool fits = evict_to_fit(engine);
+    if (engine->stats.evicted != evicted)
+        run_clock_read(engine); /* that was not the command */
+    if (fits)
         return false;
     if (!(flags & COMMAND_DENYOOM))
         return false;

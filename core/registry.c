@@ -115,6 +115,16 @@ struct command_state *registry_find_child(struct command_state *parent, const ch
     return NULL;
 }
 
+struct command_state *registry_find_full(struct registry *registry, struct slice name)
+{
+    const char *bar = memchr(name.data, '|', name.len);
+    size_t len = bar ? (size_t)(bar - name.data) : name.len;
+    struct command_state *state = registry_find(registry, name.data, len);
+    if (!bar || !state)
+        return state;
+    return registry_find_child(state, bar + 1, name.len - len - 1);
+}
+
 struct command_state *registry_all(struct registry *registry, int *count)
 {
     *count = registry->count;

@@ -7,6 +7,7 @@
 #include "core/command.h"
 
 struct histogram;
+struct slice;
 
 /* What is kept for each row: its statistics, and whose subcommand it is. */
 struct command_state {
@@ -31,6 +32,9 @@ struct command_state *registry_find(struct registry *registry, const char *name,
                                     unsigned long len);
 struct command_state *registry_find_child(struct command_state *parent, const char *name,
                                           unsigned long len);
+
+/* By its full name, "client|list". */
+struct command_state *registry_find_full(struct registry *registry, struct slice name);
 
 /* The top-level commands in the order of their rows. */
 struct command_state *registry_all(struct registry *registry, int *count);

@@ -6,6 +6,7 @@
 #include "core/base/histogram.h"
 #include "core/base/mem.h"
 #include "core/ctx.h"
+#include "core/latency.h"
 #include "core/record.h"
 #include "core/slowlog.h"
 #include "core/tracking.h"
@@ -21,12 +22,19 @@ void run_clock_read(struct engine *engine)
     run_clock_set(engine, engine->host->monotonic_ns(engine->host->self));
 }
 
+/* Less is no latency event, whose threshold is a millisecond at least. */
+#define SLOW_US_MIN 1000
+
 /* One that waits now is noted when it is served. */
 static void note_slow(const struct ctx *ctx, uint64_t us)
 {
-    bool waits = ctx->session->flags & SESSION_BLOCKED && !ctx->woken;
-    if (!(ctx->command->flags & COMMAND_SKIP_SLOWLOG) && !waits)
+    struct engine *engine = ctx->engine;
+    uint32_t flags = ctx->command->flags;
+    if (ctx->session->flags & SESSION_BLOCKED && !ctx->woken)
+        return;
+    if (us >= (uint64_t)engine->settings->slowlog_slower_us && !(flags & COMMAND_SKIP_SLOWLOG))
         slowlog_add(ctx, us);
+    latency_add(engine, flags & COMMAND_FAST ? LATENCY_FAST_COMMAND : LATENCY_COMMAND, us / 1000);
 }
 
 /* One that waited is counted once, when it came. */
@@ -40,7 +48,7 @@ static void count_call(struct engine *engine, const struct ctx *ctx)
     state->usec += us;
     state->failed += ctx->failed;
     engine->stats.commands += !ctx->woken;
-    if (unlikely(us >= (uint64_t)engine->settings->slowlog_slower_us))
+    if (unlikely(us >= SLOW_US_MIN || us >= (uint64_t)engine->settings->slowlog_slower_us))
         note_slow(ctx, us);
     if (engine->settings->latency_tracking) {
         if (unlikely(!state->histogram))

@@ -51,6 +51,7 @@ struct settings {
     struct settings_tls tls;
     /* general */
     int64_t databases, hz;
+    int64_t latency_threshold_ms; /* latency-monitor-threshold; 0: off */
     int64_t slowlog_slower_us, slowlog_max_len; /* -1: nothing is slow */
     bool daemonize, latency_tracking;
     bool lazyfree_user_del, lazyfree_user_flush, lazyfree_expire, lazyfree_eviction;

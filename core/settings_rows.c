@@ -177,7 +177,7 @@ const struct setting_row setting_rows[] = {
     NUMBER("commandlog-large-request-max-len", NULL, NOTHING, KEPT, 0, INT64, "128"),
     NUMBER("commandlog-reply-larger-than", NULL, NOTHING, KEPT, -1, INT64, "1048576"),
     NUMBER("commandlog-large-reply-max-len", NULL, NOTHING, KEPT, 0, INT64, "128"),
-    NUMBER("latency-monitor-threshold", NULL, LATER, KEPT, 0, INT64, "0"),
+    NUMBER("latency-monitor-threshold", NULL, 0, AT(latency_threshold_ms), 0, INT64, "0"),
     SPECIAL("notify-keyspace-events", NULL, 0, setting_read_events, setting_show_events, ""),
     YES_NO("crash-log-enabled", NULL, NOTHING, KEPT, "yes"),
     YES_NO("crash-memcheck-enabled", NULL, NOTHING, KEPT, "yes"),

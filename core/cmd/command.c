@@ -103,17 +103,6 @@ static uint32_t categories_of(const struct command *command)
     return found | (flags & COMMAND_FAST ? CATEGORY_FAST : CATEGORY_SLOW);
 }
 
-/* A command by its full name, "client|list". */
-static struct command_state *find_full(struct ctx *ctx, struct slice name)
-{
-    const char *bar = memchr(name.data, '|', name.len);
-    size_t len = bar ? (size_t)(bar - name.data) : name.len;
-    struct command_state *state = registry_find(ctx->engine->registry, name.data, len);
-    if (!bar || !state)
-        return state;
-    return registry_find_child(state, bar + 1, name.len - len - 1);
-}
-
 /* ---- INFO ---- */
 
 static int key_spec_count(const struct command *command)
@@ -261,7 +250,7 @@ static void info_run(struct ctx *ctx)
     }
     reply_array(ctx, (size_t)ctx->argc - 2);
     for (int i = 2; i < ctx->argc; i++) {
-        const struct command_state *state = find_full(ctx, ctx->argv[i]);
+        const struct command_state *state = registry_find_full(ctx->engine->registry, ctx->argv[i]);
         if (state)
             reply_info(ctx, state);
         else
@@ -381,10 +370,10 @@ static void docs_run(struct ctx *ctx)
     }
     count = 0;
     for (int i = 2; i < ctx->argc; i++)
-        count += find_full(ctx, ctx->argv[i]) != NULL;
+        count += registry_find_full(ctx->engine->registry, ctx->argv[i]) != NULL;
     reply_map(ctx, (size_t)count);
     for (int i = 2; i < ctx->argc; i++) {
-        const struct command_state *state = find_full(ctx, ctx->argv[i]);
+        const struct command_state *state = registry_find_full(ctx->engine->registry, ctx->argv[i]);
         if (state)
             reply_docs(ctx, state);
     }

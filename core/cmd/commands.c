@@ -34,5 +34,6 @@ const struct command *const command_tables[] = {
     commands_hash_expire_values, commands_pubsub,
     commands_replication,   commands_cluster,
     commands_module,        commands_slowlog,
+    commands_latency,
     NULL,
 };

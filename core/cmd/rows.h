@@ -32,6 +32,7 @@ extern const struct command commands_replication[];
 extern const struct command commands_cluster[];
 extern const struct command commands_module[];
 extern const struct command commands_slowlog[];
+extern const struct command commands_latency[];
 extern const struct command commands_hash[];
 extern const struct command commands_hash_scan[];
 extern const struct command commands_hash_expire[];

@@ -167,13 +167,13 @@ static void what_has_no_effect_warns_unless_it_is_the_default(void **state)
                                    "aclfile \"\"\ntls-port 0\nmaxmemory 1gb\n"),
                      0);
     assert_int_equal(fixture->warnings.len, 0);
-    assert_int_equal(load(fixture, "activedefrag yes\nlatency-monitor-threshold 5\n"
+    assert_int_equal(load(fixture, "activedefrag yes\nrepl-timeout 5\n"
                                    "notify-keyspace-events KEA\n"),
                      0);
     buf_append_char(&fixture->warnings, '\0');
     assert_string_equal(fixture->warnings.data,
                         "'activedefrag' is accepted, but has no effect in kv\n"
-                        "'latency-monitor-threshold' is accepted, but has no effect in this "
+                        "'repl-timeout' is accepted, but has no effect in this "
                         "version of kv\n");
     assert_get(fixture, "notify-*", "notify-keyspace-events=AKE;");
 }
