@@ -73,6 +73,14 @@ static bool keys_of_spec(const struct key_spec *spec, int argc, const struct sli
 int command_keys(const struct command *command, int argc, const struct slice *argv, int *positions,
                  int *flags, int most)
 {
+    if (command->find_keys)
+        return command->find_keys(command, argc, argv, positions, flags, most);
+    return command_keys_of_specs(command, argc, argv, positions, flags, most);
+}
+
+int command_keys_of_specs(const struct command *command, int argc, const struct slice *argv,
+                          int *positions, int *flags, int most)
+{
     struct found_keys found = {positions, flags, most, 0};
     for (int i = 0; i < COMMAND_KEY_SPECS && command->keys[i].flags; i++)
         if (!keys_of_spec(&command->keys[i], argc, argv, &found))
@@ -83,4 +91,14 @@ int command_keys(const struct command *command, int argc, const struct slice *ar
 bool command_is_secret(const struct command *command, int argc, const struct slice *argv, int index)
 {
     return command->is_secret && command->is_secret(argc, argv, index);
+}
+
+int command_add_key(int position, int key_flags, int *positions, int *flags, int count, int most)
+{
+    if (count >= most)
+        return 0;
+    positions[count] = position;
+    if (flags)
+        flags[count] = key_flags;
+    return 1;
 }

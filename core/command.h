@@ -108,16 +108,24 @@ struct key_spec {
 
 #define COMMAND_KEY_SPECS 3
 
+/* Which arguments are channels, for ACL: publishing and subscribing are checked. */
+enum command_channels { CHANNELS_NONE, CHANNELS_FIRST, CHANNELS_ALL, CHANNELS_PATTERNS };
+
 struct command {
     const char *name;            /* lower case; of a subcommand only the second word */
     void (*run)(struct ctx *ctx); /* NULL for a container */
     int16_t arity;               /* with the name (and subcommand's); negative: at least */
     uint8_t record;              /* enum command_record */
+    uint8_t channels;            /* enum command_channels */
     uint32_t flags;
     uint32_t categories;
     struct key_spec keys[COMMAND_KEY_SPECS];
     /* An argument may hold a secret, which nobody is shown (slow log, MONITOR); NULL: none does. */
     bool (*is_secret)(int argc, const struct slice *argv, int index);
+    /* For rows whose keys, or what is done to them, no specification tells exactly: finds them in
+     * place of `keys`, with the contract of command_keys. NULL: `keys` tells. */
+    int (*find_keys)(const struct command *command, int argc, const struct slice *argv,
+                     int *positions, int *flags, int most);
     /* For COMMAND DOCS, which parses `syntax` into its argument tree: see core/cmd/docs.c for the
      * notation. */
     const char *group, *since, *complexity, *summary, *syntax;
@@ -134,3 +142,8 @@ bool command_is_secret(const struct command *command, int argc, const struct sli
  * do not fit the specs. `flags` may be NULL. */
 int command_keys(const struct command *command, int argc, const struct slice *argv,
                  int *positions, int *flags, int most);
+/* The same by the specifications alone. */
+int command_keys_of_specs(const struct command *command, int argc, const struct slice *argv,
+                          int *positions, int *flags, int most);
+/* For find_keys: put the count-th key into its place, if there is room; returns 1 if there was. */
+int command_add_key(int position, int key_flags, int *positions, int *flags, int count, int most);

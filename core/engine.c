@@ -12,6 +12,7 @@
 
 #include <stdio.h>
 
+#include "core/acl.h"
 #include "core/base/fault.h"
 #include "core/base/mem.h"
 #include "core/base/reaper.h"
@@ -61,6 +62,7 @@ struct engine *engine_new(const struct engine_options *options)
     engine->registry = registry_new(options->commands);
     engine->slowlog = slowlog_new();
     engine->latency = latency_new();
+    engine->acl = acl_new(engine);
     engine->watched = watched_keys_new();
     engine->wait_keys = wait_keys_new();
     engine->waiters = waiters_new();
@@ -91,6 +93,7 @@ void engine_free(struct engine *engine)
     snapshot_free(engine);
     keyspace_free(engine->keyspace);
     reaper_stop(engine->reaper);
+    acl_free(engine->acl);
     registry_free(engine->registry);
     slowlog_free(engine->slowlog);
     latency_free(engine->latency);

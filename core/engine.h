@@ -22,6 +22,7 @@
 #include "core/settings.h"
 #include "core/stats.h"
 
+struct acl;
 struct ctx;
 struct fault;
 struct keyspace;
@@ -45,6 +46,7 @@ struct engine {
     struct journal *journal;
     struct keyspace *keyspace;
     struct registry *registry;
+    struct acl *acl;
     struct reaper *reaper;
     struct rng rng;
     struct arena arena;               /* for one command */

@@ -1,10 +1,11 @@
-/* The order of the checks is that in which Redis answers: unknown, arity, NOAUTH, LOADING, OOM,
- * MISCONF. */
+/* The order of the checks is that in which Redis answers: unknown, arity, NOAUTH, NOPERM, LOADING,
+ * OOM, MISCONF. */
 #include "core/gate.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "core/acl_judge.h"
 #include "core/ctx.h"
 #include "core/evict.h"
 #include "core/pubsub.h"
@@ -19,6 +20,16 @@ struct command_state *gate_lookup(struct engine *engine, int argc, const struct 
     return registry_find_child(state, argv[1].data, argv[1].len);
 }
 
+struct command_state *gate_lookup_declared(struct engine *engine, int argc,
+                                           const struct slice *argv)
+{
+    struct command_state *state =
+        registry_find_declared(engine->registry, argv[0].data, argv[0].len);
+    if (!state || state->child_count == 0 || argc < 2)
+        return state;
+    return registry_find_child(state, argv[1].data, argv[1].len);
+}
+
 /* As Redis words it: the arguments shown end at 128 characters. */
 static void reply_unknown(struct ctx *ctx)
 {
@@ -28,7 +39,7 @@ static void reply_unknown(struct ctx *ctx)
         struct slice sub = ctx->argv[1];
         char upper[48];
         size_t len = 0;
-        for (const char *c = container->full_name; *c; c++)
+        for (const char *c = container->called; *c && len < sizeof upper; c++)
             upper[len++] = *c >= 'a' && *c <= 'z' ? (char)(*c - 32) : *c;
         reply_error(ctx, "ERR unknown subcommand '%.*s'. Try %.*s HELP.",
                     sub.len > 128 ? 128 : (int)sub.len, sub.data, (int)len, upper);
@@ -124,14 +135,28 @@ static bool refused_by_memory(struct ctx *ctx, uint32_t flags)
     return true;
 }
 
-/* The reasons to refuse a command that is known and complete; true if one was replied. */
-static bool refused(struct ctx *ctx, uint32_t flags)
+/* Who is nobody yet, or may not do everything; true if it was refused. */
+static bool refused_by_rights(struct ctx *ctx, uint32_t flags)
 {
-    struct engine *engine = ctx->engine;
-    if (unlikely(!(ctx->session->flags & SESSION_AUTHENTICATED)) && !(flags & COMMAND_NO_AUTH)) {
+    if (!(ctx->session->flags & SESSION_AUTHENTICATED) && !(flags & COMMAND_NO_AUTH)) {
         refuse(ctx, "NOAUTH Authentication required.");
         return true;
     }
+    enum acl_verdict verdict =
+        acl_judge(ctx, ctx->session->transaction ? ACL_MULTI : ACL_TOPLEVEL);
+    if (verdict == ACL_ALLOWED)
+        return false;
+    struct buf text = {0};
+    acl_deny_text(ctx, verdict, &text);
+    refuse(ctx, "%.*s", (int)text.len, text.data);
+    buf_free(&text);
+    return true;
+}
+
+/* The other reasons to refuse a command that is known and complete; true if one was replied. */
+static bool refused(struct ctx *ctx, uint32_t flags)
+{
+    struct engine *engine = ctx->engine;
     if (unlikely(engine->loading)) {
         if (flags & COMMAND_LOADING)
             return false;
@@ -160,6 +185,10 @@ enum gate_verdict gate_check(struct ctx *ctx)
         return GATE_REFUSED;
     }
     uint32_t flags = flags_of(ctx);
+    const uint32_t rights = SESSION_AUTHENTICATED | SESSION_RESTRICTED;
+    if (unlikely((session->flags & rights) != SESSION_AUTHENTICATED) &&
+        refused_by_rights(ctx, flags))
+        return GATE_REFUSED;
     bool queued = unlikely(session->transaction != NULL) && !(flags & COMMAND_NEVER_QUEUED);
     if (unlikely(pubsub_total(session) > 0) && session->resp == 2 &&
         !(flags & COMMAND_WHILE_SUBSCRIBED)) {

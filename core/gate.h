@@ -20,6 +20,9 @@ enum gate_verdict gate_check(struct ctx *ctx);
 
 /* The command of a request, the subcommand of a container; NULL if there is none of that name. */
 struct command_state *gate_lookup(struct engine *engine, int argc, const struct slice *argv);
+/* The same by the names of the rows, whatever rename-command says: for the log. */
+struct command_state *gate_lookup_declared(struct engine *engine, int argc,
+                                           const struct slice *argv);
 
 /* Whether a request that was told to wait would still have to. */
 bool gate_waits(const struct engine *engine, bool is_write);

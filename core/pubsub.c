@@ -311,3 +311,10 @@ void pubsub_each(const struct engine *engine, enum pubsub_kind kind,
     while ((slot = table_walk_next(&walk)))
         visit(env, name_of(table_item(slot)));
 }
+
+void pubsub_each_of(const struct session *session,
+                    void (*visit)(void *env, enum pubsub_kind kind, struct slice name), void *env)
+{
+    for (struct subscription *at = session->subscriptions; at; at = at->next_of_session)
+        visit(env, at->channel->kind, name_of(at->channel));
+}

@@ -40,6 +40,10 @@ uint64_t pubsub_listeners(const struct engine *engine, enum pubsub_kind kind, st
 void pubsub_each(const struct engine *engine, enum pubsub_kind kind,
                  void (*visit)(void *env, struct slice name), void *env);
 
+/* Call for each subscription of a session. */
+void pubsub_each_of(const struct session *session,
+                    void (*visit)(void *env, enum pubsub_kind kind, struct slice name), void *env);
+
 /* A keyspace event: messages to __keyspace@<db>__:<key> and __keyevent@<db>__:<event>, if
  * notify-keyspace-events asks for its class. */
 void pubsub_notify(struct engine *engine, char event_class, const char *event, int db,

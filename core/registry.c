@@ -1,5 +1,6 @@
-/* The registry: a hash table from names to the rows' states, open addressing, never changed once
- * it is built. */
+/* The registry: a hash table from names to the rows' states, open addressing. While no command is
+ * renamed, one table serves both the names that clients call and those of the rows; the first
+ * rename gives the clients a table of their own. */
 #include "core/registry.h"
 
 #include <stdio.h>
@@ -14,7 +15,8 @@ struct registry {
     struct command_state *states; /* top level, in the order of their rows */
     int count;
     int next_id;
-    struct command_state **slots;
+    struct command_state **slots;    /* by the name that clients call */
+    struct command_state **declared; /* by the row's name; the same array if nothing is renamed */
     unsigned long mask;
 };
 
@@ -37,7 +39,7 @@ static int count_rows(const struct command *rows)
 static void state_init(struct registry *registry, struct command_state *state,
                        const struct command *command, struct command_state *parent)
 {
-    *state = (struct command_state){.command = command, .parent = parent};
+    *state = (struct command_state){.command = command, .parent = parent, .called = command->name};
     state->id = registry->next_id++;
     snprintf(state->full_name, sizeof state->full_name, "%.20s%s%.24s",
              parent ? parent->full_name : "", parent ? "|" : "", command->name);
@@ -51,9 +53,9 @@ static void state_init(struct registry *registry, struct command_state *state,
 
 static void insert(struct registry *registry, struct command_state *state)
 {
-    const char *name = state->command->name;
-    kv_assert(!registry_find(registry, name, strlen(name)));
-    unsigned long at = hash_name(name, strlen(name)) & registry->mask;
+    unsigned long len = strlen(state->called);
+    kv_assert(!registry_find(registry, state->called, len));
+    unsigned long at = hash_name(state->called, len) & registry->mask;
     while (registry->slots[at])
         at = (at + 1) & registry->mask;
     registry->slots[at] = state;
@@ -68,7 +70,7 @@ struct registry *registry_new(const struct command *const *tables)
     while (slots < (unsigned long)registry->count * 4)
         slots *= 2;
     registry->mask = slots - 1;
-    registry->slots = mem_alloc_zero(slots * sizeof *registry->slots);
+    registry->slots = registry->declared = mem_alloc_zero(slots * sizeof *registry->slots);
     registry->states = mem_alloc_zero((size_t)(registry->count + 1) * sizeof *registry->states);
     struct command_state *state = registry->states;
     for (int i = 0; tables[i]; i++) {
@@ -84,6 +86,8 @@ static void state_free(struct command_state *state)
 {
     for (int i = 0; i < state->child_count; i++)
         state_free(&state->children[i]);
+    if (state->called != state->command->name)
+        mem_free((char *)state->called);
     mem_free(state->children);
     mem_free(state->histogram);
 }
@@ -93,6 +97,8 @@ void registry_free(struct registry *registry)
     for (int i = 0; i < registry->count; i++)
         state_free(&registry->states[i]);
     mem_free(registry->states);
+    if (registry->declared != registry->slots)
+        mem_free(registry->declared);
     mem_free(registry->slots);
     mem_free(registry);
 }
@@ -101,9 +107,57 @@ struct command_state *registry_find(struct registry *registry, const char *name,
 {
     unsigned long at = hash_name(name, len) & registry->mask;
     for (; registry->slots[at]; at = (at + 1) & registry->mask)
-        if (slice_is((struct slice){name, len}, registry->slots[at]->command->name))
+        if (slice_is((struct slice){name, len}, registry->slots[at]->called))
             return registry->slots[at];
     return NULL;
+}
+
+struct command_state *registry_find_declared(struct registry *registry, const char *name,
+                                             unsigned long len)
+{
+    unsigned long at = hash_name(name, len) & registry->mask;
+    for (; registry->declared[at]; at = (at + 1) & registry->mask)
+        if (slice_is((struct slice){name, len}, registry->declared[at]->command->name))
+            return registry->declared[at];
+    return NULL;
+}
+
+/* Take a state out and put all others in again, as its slot may be on the way to theirs. */
+static void take_out(struct registry *registry, const struct command_state *gone)
+{
+    unsigned long slots = registry->mask + 1;
+    struct command_state **old = registry->slots;
+    registry->slots = mem_alloc_zero(slots * sizeof *old);
+    for (unsigned long i = 0; i < slots; i++)
+        if (old[i] && old[i] != gone)
+            insert(registry, old[i]);
+    if (old != registry->declared)
+        mem_free(old);
+}
+
+bool registry_rename(struct registry *registry, struct slice command, struct slice name)
+{
+    struct command_state *state = registry_find(registry, command.data, command.len);
+    if (!state || registry_find(registry, name.data, name.len))
+        return false;
+    take_out(registry, state);
+    if (name.len == 0)
+        return true;
+    char *called = mem_alloc(name.len + 1);
+    for (size_t i = 0; i < name.len; i++)
+        called[i] = name.data[i] >= 'A' && name.data[i] <= 'Z' ? (char)(name.data[i] | 0x20)
+                                                               : name.data[i];
+    called[name.len] = '\0';
+    if (state->called != state->command->name)
+        mem_free((char *)state->called);
+    state->called = called;
+    insert(registry, state);
+    return true;
+}
+
+int registry_ids(const struct registry *registry)
+{
+    return registry->next_id;
 }
 
 struct command_state *registry_find_child(struct command_state *parent, const char *name,

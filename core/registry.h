@@ -2,8 +2,10 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "core/base/slice.h"
 #include "core/command.h"
 
 struct histogram;
@@ -17,6 +19,7 @@ struct command_state {
     int child_count;
     int id;
     char full_name[48];             /* "client|list" */
+    const char *called;             /* the row's name, or what rename-command made of it */
     uint64_t calls, usec, rejected, failed;
     struct histogram *histogram;    /* microseconds; NULL before the first call */
 };
@@ -27,9 +30,19 @@ struct registry;
 struct registry *registry_new(const struct command *const *tables);
 void registry_free(struct registry *registry);
 
-/* By name, any case; NULL if unknown. */
+/* How many ids there are: they are 0 and up. */
+int registry_ids(const struct registry *registry);
+
+/* rename-command: `command` is known as `name` only, or to nobody if that is empty. False if there
+ * is no such command, or `name` is another one's. */
+bool registry_rename(struct registry *registry, struct slice command, struct slice name);
+
+/* By the name that clients call it, any case; NULL if unknown. */
 struct command_state *registry_find(struct registry *registry, const char *name,
                                     unsigned long len);
+/* By the name of its row: in the log, and in ACL rules. */
+struct command_state *registry_find_declared(struct registry *registry, const char *name,
+                                             unsigned long len);
 struct command_state *registry_find_child(struct command_state *parent, const char *name,
                                           unsigned long len);
 

@@ -53,7 +53,7 @@ int replay_command(struct engine *engine, int argc, const struct slice *argv, st
         .now_ms = engine->now_ms,
         .replay = true,
     };
-    ctx.state = gate_lookup(engine, argc, argv);
+    ctx.state = gate_lookup_declared(engine, argc, argv);
     if (!ctx.state)
         return fault_set(fault, KV_EVERSION, "", -1,
                          "the log holds the command '%.*s', which this version of kv does not "

@@ -57,6 +57,20 @@ static void count_call(struct engine *engine, const struct ctx *ctx)
     }
 }
 
+/* As it was sent, but under the name that every server knows, whatever rename-command says. */
+static void record_request(struct ctx *ctx)
+{
+    const struct command_state *state = ctx->state->parent ? ctx->state->parent : ctx->state;
+    if (likely(state->called == state->command->name)) {
+        ctx_effect(ctx, ctx->argc, ctx->argv);
+        return;
+    }
+    struct slice *words = arena_alloc(ctx->arena, sizeof *words * (size_t)ctx->argc);
+    memcpy(words, ctx->argv, sizeof *words * (size_t)ctx->argc);
+    words[0] = slice_of(state->command->name);
+    ctx_effect(ctx, ctx->argc, words);
+}
+
 void run_command(struct ctx *ctx)
 {
     struct engine *engine = ctx->engine;
@@ -73,7 +87,7 @@ void run_command(struct ctx *ctx)
         ctx_depends_on_all(ctx);
     bool own = engine->touched.len > touched_before || engine->touched_all;
     if (own && engine->recording && ctx->command->record == RECORD_REQUEST)
-        ctx_effect(ctx, ctx->argc, ctx->argv);
+        record_request(ctx);
     bool recorded = engine->effect_count > effects_before;
     kv_assert(!own || !engine->recording || recorded);
     kv_assert(!recorded || engine->touched_all ||

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "core/acl.h"
+#include "core/acl_user.h"
 #include "core/base/buf.h"
 #include "core/base/mem.h"
 #include "core/ctx.h"
@@ -24,7 +26,7 @@ void session_open(struct engine *engine, struct session *session)
     session->id = ++engine->session_next_id;
     session->engine = engine;
     session->resp = 2;
-    session->user = "default";
+    acl_begin_session(session);
     session->created_ms = session->active_ms = engine->now_ms;
     session->previous = NULL;
     session->next = engine->sessions;
@@ -164,7 +166,8 @@ void session_describe(const struct session *session, int64_t now_ms, struct buf 
                session->output.chunk_bytes, output_unsent(&session->output),
                session->output.first && session->output.first != session->output.last,
                session->output.chunk_bytes, memory, output_ready(&session->output) ? "rw" : "r",
-               session->last_command ? session->last_command->full_name : "NULL", session->user,
+               session->last_command ? session->last_command->full_name : "NULL",
+               session->user->name,
                session->tracker ? (long long)session->tracker->redirect : -1LL, session->resp,
                session->library_name ? session->library_name : "",
                session->library_version ? session->library_version : "");
@@ -180,7 +183,6 @@ void session_reset(struct session *session)
     mem_free(session->name);
     session->name = NULL;
     session->flags &= ~(uint32_t)(SESSION_REPLY_OFF | SESSION_REPLY_SKIP_NEXT | SESSION_NO_EVICT |
-                                  SESSION_NO_TOUCH | SESSION_MONITOR | SESSION_AUTHENTICATED);
-    if (!session->engine->settings->requirepass || !*session->engine->settings->requirepass)
-        session->flags |= SESSION_AUTHENTICATED;
+                                  SESSION_NO_TOUCH | SESSION_MONITOR);
+    acl_begin_session(session);
 }

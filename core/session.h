@@ -13,6 +13,7 @@ struct ctx;
 struct engine;
 struct command_state;
 struct transaction;
+struct acl_user;
 struct subscription;
 struct tracker;
 struct watch;
@@ -35,6 +36,7 @@ enum session_flag {
     SESSION_REPLY_SKIP = 1 << 11,       /* the reply of the command that runs is dropped */
     SESSION_PUSHED = 1 << 14,           /* got a message that is not stamped */
     SESSION_WATCH_BROKEN = 1 << 13,     /* a watched key was changed */
+    SESSION_RESTRICTED = 1 << 20,       /* its user may not do everything: kept by core/acl.c */
     SESSION_WAITS_WRITE = 1 << 12,      /* ENGINE_WAIT was returned for a write */
 };
 
@@ -49,7 +51,7 @@ struct session {
     char address[64], local_address[64]; /* "127.0.0.1:50122"; "/path:0" for Unix sockets */
     int fd;                       /* for CLIENT LIST only; -1 without a connection */
     char *name, *library_name, *library_version; /* mem_alloc'ed or NULL */
-    const char *user;
+    struct acl_user *user;
     int64_t created_ms, active_ms; /* wall clock */
     struct command_state *last_command;
     uint64_t commands, bytes_in, bytes_out;

@@ -48,14 +48,34 @@ void settings_free(struct settings *settings)
         mem_free(settings->kept[i]);
     mem_free(settings->latency_percentiles);
     mem_free(settings->config_file);
+    while (settings->lines) {
+        struct setting_line *line = settings->lines;
+        settings->lines = line->next;
+        mem_free(line->path);
+        mem_free(line);
+    }
     memset(settings, 0, sizeof *settings);
 }
 
 /* ---- loading ---- */
 
-static int loading_fault(const struct loading *loading, struct slice line, const char *what)
+/* What may be shown of a line: of a secret only its directive. */
+static struct slice loading_shown(struct slice line)
+{
+    size_t from = 0, to;
+    while (from < line.len && line.data[from] == '-')
+        from++;
+    for (to = from; to < line.len && !strchr(" \t\"'", line.data[to]);)
+        to++;
+    const struct setting_row *row =
+        setting_row_find((struct slice){line.data + from, to - from});
+    return row && row->flags & SETTING_SECRET ? (struct slice){line.data, to} : line;
+}
+
+static int loading_fault(const struct loading *loading, struct slice whole, const char *what)
 {
     char where[32] = "";
+    struct slice line = whole.len ? loading_shown(whole) : whole;
     if (loading->path)
         snprintf(where, sizeof where, "line %d: ", loading->line);
     return fault_set(loading->fault, KV_EFORMAT, loading->path, -1, "%s'%.*s': %s", where,
@@ -99,6 +119,34 @@ static int settings_include(struct loading *loading, struct slice name, struct s
     return result;
 }
 
+/* A directive whose meaning only the engine knows: kept as it is, in one block with its words. */
+static int settings_keep_line(struct loading *loading, const struct setting_row *row, int count,
+                              const struct slice *words, struct slice line)
+{
+    struct setting_line **last = &loading->settings->lines, *kept;
+    size_t bytes = sizeof *kept + (size_t)count * sizeof *words, at = bytes;
+    for (int i = 0; i < count; i++) {
+        if (memchr(words[i].data, '\0', words[i].len))
+            return loading_fault(loading, line, "argument must not contain a zero byte");
+        bytes += words[i].len;
+    }
+    kept = mem_alloc(bytes);
+    *kept = (struct setting_line){.name = row->name, .number = loading->line, .count = count};
+    for (int i = 0; i < count; i++) {
+        kept->words[i] = (struct slice){(char *)kept + at, words[i].len};
+        memcpy((char *)kept + at, words[i].data, words[i].len);
+        at += words[i].len;
+    }
+    if (loading->path) {
+        size_t len = strlen(loading->path) + 1;
+        kept->path = memcpy(mem_alloc(len), loading->path, len);
+    }
+    while (*last)
+        last = &(*last)->next;
+    *last = kept;
+    return 0;
+}
+
 /* One directive: words[0] is its name. `line` is for messages. */
 static int settings_directive(struct loading *loading, int count, const struct slice *words,
                               struct slice line)
@@ -113,6 +161,8 @@ static int settings_directive(struct loading *loading, int count, const struct s
     }
     if (count < 2 || (count > 2 && !(row->flags & SETTING_WORDS)))
         return loading_fault(loading, line, "wrong number of arguments");
+    if (row->flags & SETTING_LINE_KEPT)
+        return settings_keep_line(loading, row, count - 1, words + 1, line);
     if (row->flags & SETTING_FILE_ONLY)
         return count == 2 ? settings_include(loading, words[1], line)
                           : loading_fault(loading, line, "wrong number of arguments");

@@ -38,6 +38,15 @@ struct save_point {
 #define SETTINGS_KEPT_MAX 256
 #define SETTINGS_INCLUDE_DEPTH 8
 
+/* A line of a directive that is no option (`user`, `rename-command`), word by word. */
+struct setting_line {
+    struct setting_line *next;
+    const char *name;     /* of its row */
+    char *path;           /* the file, or NULL: the command line */
+    int number, count;
+    struct slice words[]; /* behind the name */
+};
+
 /* All strings are mem_alloc'ed; NULL stands for the empty one. */
 struct settings {
     /* network */
@@ -57,7 +66,9 @@ struct settings {
     bool lazyfree_user_del, lazyfree_user_flush, lazyfree_expire, lazyfree_eviction;
     int loglevel; /* enum host_level */
     char *logfile, *pidfile, *dir;
-    char *requirepass;
+    char *requirepass, *aclfile;
+    int64_t acllog_max_len;
+    int acl_all_channels; /* acl-pubsub-default */
     int enable_debug_command, enable_protected_configs; /* 0 no, 1 local, 2 yes */
     uint32_t notify_events; /* notify_bit */
     char *latency_percentiles; /* "50 99 99.9" */
@@ -86,6 +97,7 @@ struct settings {
                      struct fault *fault);
     void *read_file_self;
     int include_depth;
+    struct setting_line *lines; /* in their order, for core/configure.c */
     /* by row: the text of an option that has no field of its own; never NULL where there is one */
     char *kept[SETTINGS_KEPT_MAX];
 };

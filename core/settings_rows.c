@@ -47,12 +47,12 @@
 #define PROTECTED SETTING_PROTECTED
 #define RESTART SETTING_RESTART
 #define VOLATILE SETTING_VOLATILE
+#define SECRET SETTING_SECRET
 #define WORDS SETTING_WORDS
 #define LINES (SETTING_LINES | SETTING_WORDS)
 #define NOTHING SETTING_NO_EFFECT
 #define LATER SETTING_LATER
 #define REFUSED SETTING_REFUSED
-#define SECRET SETTING_SECRET
 #define DIRECTIVE (SETTING_FILE_ONLY | SETTING_WORDS | SETTING_LINES)
 #define FILENAME (SETTING_NOT_EMPTY | SETTING_NO_SLASH)
 
@@ -88,7 +88,7 @@ static const struct setting_word words_diskless_load[] = {
     {"disabled", 0}, {"on-empty-db", 1}, {"swapdb", 2}, {"flush-before-load", 3}, {NULL, 0},
 };
 static const struct setting_word words_channels[] = {
-    {"allchannels", 0}, {"resetchannels", 1}, {NULL, 0},
+    {"allchannels", 1}, {"resetchannels", 0}, {NULL, 0},
 };
 static const struct setting_word words_sanitize[] = {
     {"no", 0}, {"yes", 1}, {"clients", 2}, {NULL, 0},
@@ -281,11 +281,11 @@ const struct setting_row setting_rows[] = {
     YES_NO("stop-writes-on-bgsave-error", NULL, NOTHING, KEPT, "yes"),
 
     /* access */
-    TEXT("aclfile", NULL, IMMUTABLE | REFUSED, KEPT, ""),
-    TEXT("user", NULL, DIRECTIVE | REFUSED, KEPT, ""),
-    TEXT("rename-command", NULL, DIRECTIVE | REFUSED, KEPT, ""),
-    NUMBER("acllog-max-len", NULL, LATER, KEPT, 0, INT64, "128"),
-    CHOICE("acl-pubsub-default", NULL, LATER, KEPT, words_channels, "resetchannels"),
+    TEXT("aclfile", NULL, IMMUTABLE, AT(aclfile), ""),
+    TEXT("user", NULL, DIRECTIVE | SETTING_LINE_KEPT | SECRET, KEPT, ""),
+    TEXT("rename-command", NULL, DIRECTIVE | SETTING_LINE_KEPT, KEPT, ""),
+    NUMBER("acllog-max-len", NULL, 0, AT(acllog_max_len), 0, INT64, "128"),
+    CHOICE("acl-pubsub-default", NULL, 0, AT(acl_all_channels), words_channels, "resetchannels"),
     TEXT("tls-auth-clients-user", NULL, REFUSED, KEPT, ""),
 
     /* TLS */

@@ -32,6 +32,7 @@ enum setting_flag {
     SETTING_REFUSED = 1 << 7,   /* only the default is accepted: what it promises is not there */
     SETTING_FILE_ONLY = 1 << 8, /* a directive, not an option: unknown to CONFIG */
     SETTING_NOT_EMPTY = 1 << 9, /* a string that names something */
+    SETTING_LINE_KEPT = 1 << 20, /* a directive whose words are kept in settings.lines */
     SETTING_NO_SLASH = 1 << 10, /* a file name, not a path */
     SETTING_SECRET = 1 << 11,   /* its value is not to be shown to others */
     SETTING_VOLATILE = 1 << 12, /* names a file: CONFIG SET to the same value reads it again */

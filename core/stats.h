@@ -26,7 +26,8 @@ struct stats {
     uint64_t expired, expired_fields, expired_time_cap, expire_cycle_us;
     uint64_t evicted, evicted_clients, eviction_exceeded_ms;
     uint64_t hits, misses, unexpected_errors, errors, query_limit_closed, output_limit_closed;
-    uint64_t acl_denied_auth, dump_payload_bad, log_waits, gate_waits, active_deadlines_us;
+    uint64_t acl_denied_auth, acl_denied_command, acl_denied_key, acl_denied_channel;
+    uint64_t dump_payload_bad, log_waits, gate_waits, active_deadlines_us;
     uint64_t snapshot_waits; /* commands that waited because of a snapshot's memory */
     double expired_stale_percent;
     uint64_t memory_peak;

@@ -95,7 +95,8 @@ uint64_t transaction_bytes(const struct session *session)
     return session->transaction ? session->transaction->bytes : 0;
 }
 
-static void run_queued(struct ctx *outer, struct queued *queued)
+static void run_queued(struct ctx *outer, struct queued *queued,
+                       bool (*allowed)(struct ctx *ctx))
 {
     struct ctx ctx = *outer;
     ctx.state = queued->state;
@@ -105,12 +106,14 @@ static void run_queued(struct ctx *outer, struct queued *queued)
     ctx.db = ctx.session->db;
     ctx.failed = ctx.changed = false;
     ctx.may_not_block = true;
+    if (!allowed(&ctx))
+        return;
     run_command(&ctx);
     outer->changed |= ctx.changed;
     outer->depends = ctx.depends;
 }
 
-void transaction_run(struct ctx *ctx)
+void transaction_run(struct ctx *ctx, bool (*allowed)(struct ctx *ctx))
 {
     struct session *session = ctx->session;
     struct transaction *transaction = session->transaction;
@@ -130,7 +133,7 @@ void transaction_run(struct ctx *ctx)
     session->transaction = NULL;
     reply_array(ctx, (size_t)transaction->count);
     for (struct queued *queued = transaction->first; queued; queued = queued->next)
-        run_queued(ctx, queued);
+        run_queued(ctx, queued, allowed);
     session->transaction = transaction;
     transaction_discard(session);
 }

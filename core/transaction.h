@@ -22,8 +22,9 @@ bool transaction_queue(struct ctx *ctx);
 void transaction_fail(struct session *session);
 /* DISCARD: forget the queue and all watches. */
 void transaction_discard(struct session *session);
-/* EXEC: replies with an array of the replies, nil, or EXECABORT. */
-void transaction_run(struct ctx *ctx);
+/* EXEC: replies with an array of the replies, nil, or EXECABORT. `allowed` is asked of each queued
+ * request before it runs, and replies with an error if it may not. */
+void transaction_run(struct ctx *ctx, bool (*allowed)(struct ctx *ctx));
 
 /* The command flags of all that is queued, together; 0 without a transaction. */
 uint32_t transaction_flags(const struct session *session);

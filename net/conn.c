@@ -44,6 +44,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/acl.h"
 #include "core/base/mem.h"
 #include "core/engine.h"
 #include "core/session_limit.h"
@@ -222,10 +223,10 @@ static void refuse(struct conns *conns, const struct conn_facts *facts, const ch
     conns->options.engine->stats.connections_rejected++;
 }
 
-static bool is_protected(const struct settings *settings, bool local)
+static bool is_protected(const struct conns *conns, bool local)
 {
-    bool password = settings->requirepass && settings->requirepass[0];
-    return settings->protected_mode && !password && !local;
+    return conns->options.settings->protected_mode &&
+           acl_needs_no_password(conns->options.engine) && !local;
 }
 
 /* Failures come from whoever knows our port: few of them are worth the operator's log. */
@@ -263,7 +264,7 @@ static void shake_hands(struct conn *conn)
     }
     conn->state &= ~(uint32_t)CONN_HANDSHAKE;
     session->active_ms = session->engine->now_ms;
-    if (!is_protected(conn->conns->options.settings, conn->local))
+    if (!is_protected(conn->conns, conn->local))
         return;
     output_append(&session->output, REFUSED_PROTECTED, sizeof(REFUSED_PROTECTED) - 1);
     output_mark(&session->output, 0, false);
@@ -278,7 +279,7 @@ void conns_accept(struct conns *conns, const struct conn_facts *facts)
         refuse(conns, facts, REFUSED_FULL);
         return;
     }
-    if (!facts->tls && is_protected(settings, facts->local)) {
+    if (!facts->tls && is_protected(conns, facts->local)) {
         refuse(conns, facts, REFUSED_PROTECTED);
         return;
     }

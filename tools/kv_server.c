@@ -18,6 +18,7 @@
 #include "core/base/fault.h"
 #include "core/base/mem.h"
 #include "core/cmd/commands.h"
+#include "core/configure.h"
 #include "core/engine.h"
 #include "core/replay.h"
 #include "core/journal.h"
@@ -336,8 +337,7 @@ static void say_hello(struct server *server)
             "stops. For a durable store start it without --persistence no and --appendonly no.");
 }
 
-/* All but the log. */
-static int make_parts(struct server *server, struct fault *fault)
+static void make_engine(struct server *server)
 {
     struct engine_options engine_options = {
         .settings = &server->settings,
@@ -349,6 +349,10 @@ static int make_parts(struct server *server, struct fault *fault)
     ssize_t len = readlink("/proc/self/exe", server->program, sizeof(server->program) - 1);
     server->program[len > 0 ? len : 0] = '\0';
     server->engine->executable = server->program;
+}
+
+static int make_net(struct server *server, struct fault *fault)
+{
     struct net_options net_options = {
         .settings = &server->settings,
         .engine = server->engine,
@@ -367,7 +371,8 @@ static int make_parts(struct server *server, struct fault *fault)
 
 static void free_parts(struct server *server)
 {
-    net_free(server->net);
+    if (server->net)
+        net_free(server->net);
     server->host.net = NULL;
 #ifdef KV_DEBUG
     engine_free(server->engine); /* else the end of the process is faster */
@@ -376,8 +381,14 @@ static void free_parts(struct server *server)
 
 static int run(struct server *server)
 {
-    struct fault fault = {0};
-    if (make_parts(server, &fault) != 0) {
+    struct fault fault = {.offset = -1};
+    make_engine(server);
+    if (configure_engine(server->engine, &fault) != 0) {
+        int status = refuse(server, "Could not start:", &fault);
+        free_parts(server);
+        return status;
+    }
+    if (make_net(server, &fault) != 0) {
         int status = refuse(server, "Could not listen:", &fault);
         free_parts(server);
         return status;

@@ -233,6 +233,24 @@ static void bitfield_ro_run(struct ctx *ctx)
     field_do(ctx, true);
 }
 
+/* With GET alone nothing is written. */
+static int field_keys(const struct command *command unused, int argc, const struct slice *argv,
+                      int *positions, int *flags, int most)
+{
+    bool reads = true;
+    for (int at = 2; at < argc && reads; at++) {
+        int more = argc - at - 1;
+        if (slice_is(argv[at], "get") && more >= 2)
+            at += 2;
+        else if (slice_is(argv[at], "overflow") && more >= 1)
+            at++;
+        else
+            reads = false;
+    }
+    int key_flags = reads ? KEY_RO | KEY_ACCESS : KEY_RW | KEY_ACCESS | KEY_UPDATE;
+    return command_add_key(1, key_flags, positions, flags, 0, most);
+}
+
 const struct command commands_bitmap_field[] = {
     {.name = "bitfield",
      .run = bitfield_run,
@@ -241,6 +259,7 @@ const struct command commands_bitmap_field[] = {
      .flags = COMMAND_WRITE | COMMAND_DENYOOM,
      .categories = CATEGORY_BITMAP,
      .keys = KEYS_ONE(KEY_RW | KEY_ACCESS | KEY_UPDATE | KEY_VARIABLE_FLAGS),
+     .find_keys = field_keys,
      .group = "bitmap",
      .since = "3.2.0",
      .complexity = "O(1) for each operation.",

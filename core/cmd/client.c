@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 
+#include "core/acl.h"
 #include "core/base/buf.h"
 #include "core/base/mem.h"
 #include "core/base/num.h"
@@ -190,7 +191,7 @@ static bool kill_read_option(struct ctx *ctx, int at, struct kill_filter *filter
         filter->local_address = value;
     } else if (ctx_arg_is(ctx, at, "user")) {
         filter->user = value;
-        if (!slice_equal(*value, SLICE("default"))) {
+        if (!acl_find(ctx->engine->acl, *value)) {
             reply_error(ctx, "ERR No such user '%.*s'",
                         (int)(value->len > 128 ? 128 : value->len), value->data);
             return false;
@@ -221,7 +222,7 @@ static bool kill_matches(const struct ctx *ctx, const struct session *session,
     if (filter->local_address &&
         !slice_equal(*filter->local_address, slice_of(session->local_address)))
         return false;
-    if (filter->user && !(session->flags & SESSION_AUTHENTICATED))
+    if (filter->user && session->user != acl_find(ctx->engine->acl, *filter->user))
         return false;
     return !filter->age_seconds ||
            (ctx->now_ms - session->created_ms) / 1000 >= filter->age_seconds;

@@ -5,6 +5,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/glob.h"
+#include "core/category.h"
 #include "core/cmd/rows.h"
 #include "core/ctx.h"
 
@@ -36,30 +37,6 @@ static const struct word flag_words[] = {
     {COMMAND_ALLOW_BUSY, "allow_busy"},
     {0, NULL},
 };
-static const struct word category_words[] = {
-    {CATEGORY_KEYSPACE, "@keyspace"},
-    {CATEGORY_READ, "@read"},
-    {CATEGORY_WRITE, "@write"},
-    {CATEGORY_SET, "@set"},
-    {CATEGORY_SORTEDSET, "@sortedset"},
-    {CATEGORY_LIST, "@list"},
-    {CATEGORY_HASH, "@hash"},
-    {CATEGORY_STRING, "@string"},
-    {CATEGORY_BITMAP, "@bitmap"},
-    {CATEGORY_HYPERLOGLOG, "@hyperloglog"},
-    {CATEGORY_GEO, "@geo"},
-    {CATEGORY_STREAM, "@stream"},
-    {CATEGORY_PUBSUB, "@pubsub"},
-    {CATEGORY_ADMIN, "@admin"},
-    {CATEGORY_FAST, "@fast"},
-    {CATEGORY_SLOW, "@slow"},
-    {CATEGORY_BLOCKING, "@blocking"},
-    {CATEGORY_DANGEROUS, "@dangerous"},
-    {CATEGORY_CONNECTION, "@connection"},
-    {CATEGORY_TRANSACTION, "@transaction"},
-    {CATEGORY_SCRIPTING, "@scripting"},
-    {0, NULL},
-};
 static const struct word key_flag_words[] = {
     {KEY_RO, "RO"},
     {KEY_RW, "RW"},
@@ -86,21 +63,12 @@ static void reply_words(struct ctx *ctx, uint32_t bits, const struct word *words
             reply_simple(ctx, word->text);
 }
 
-/* The categories of the row, and those that follow from its flags. */
-static uint32_t categories_of(const struct command *command)
+static void reply_categories(struct ctx *ctx, uint32_t bits)
 {
-    uint32_t flags = command->flags, found = command->categories;
-    if (flags & COMMAND_WRITE)
-        found |= CATEGORY_WRITE;
-    if (flags & COMMAND_READONLY && !(found & CATEGORY_SCRIPTING))
-        found |= CATEGORY_READ;
-    if (flags & COMMAND_ADMIN)
-        found |= CATEGORY_ADMIN | CATEGORY_DANGEROUS;
-    if (flags & COMMAND_PUBSUB)
-        found |= CATEGORY_PUBSUB;
-    if (flags & COMMAND_BLOCKING)
-        found |= CATEGORY_BLOCKING;
-    return found | (flags & COMMAND_FAST ? CATEGORY_FAST : CATEGORY_SLOW);
+    reply_set(ctx, (size_t)__builtin_popcount(bits));
+    for (const struct category_word *word = category_words; word->name; word++)
+        if (bits & word->bit)
+            reply_simple(ctx, word->name);
 }
 
 /* ---- INFO ---- */
@@ -211,7 +179,7 @@ static void reply_info(struct ctx *ctx, const struct command_state *state)
     reply_int(ctx, command->arity);
     reply_words(ctx, command->flags, flag_words);
     reply_key_range(ctx, command);
-    reply_words(ctx, categories_of(command), category_words);
+    reply_categories(ctx, category_of_command(command));
     reply_tips(ctx, command);
     reply_set(ctx, (size_t)specs);
     for (int i = 0; i < specs; i++)
@@ -397,19 +365,11 @@ struct listing {
     bool count_only;
 };
 
-static uint32_t category_of(struct slice name)
-{
-    for (const struct word *word = category_words; word->text; word++)
-        if (slice_is(name, word->text + 1))
-            return word->bit;
-    return 0;
-}
-
 static void list_one(void *env, struct command_state *state)
 {
     struct listing *listing = env;
     if (listing->nothing ||
-        (listing->categories && !(categories_of(state->command) & listing->categories)) ||
+        (listing->categories && !(category_of_command(state->command) & listing->categories)) ||
         (listing->pattern && !glob_match_nocase(*listing->pattern, slice_of(state->full_name))))
         return;
     listing->count++;
@@ -427,7 +387,7 @@ static void list_run(struct ctx *ctx)
     if (ctx->argc == 5 && ctx_arg_is(ctx, 3, "pattern")) {
         listing.pattern = &ctx->argv[4];
     } else if (ctx->argc == 5 && ctx_arg_is(ctx, 3, "aclcat")) {
-        listing.categories = category_of(ctx->argv[4]);
+        listing.categories = category_find(ctx->argv[4]);
         listing.nothing = listing.categories == 0;
     } else if (ctx->argc == 5 && ctx_arg_is(ctx, 3, "module")) {
         listing.nothing = true; /* there are no modules */

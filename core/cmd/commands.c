@@ -28,6 +28,7 @@ const struct command *const command_tables[] = {
     commands_zset_algebra,  commands_geo,
     commands_geo_search,
     commands_wait,          commands_transaction,
+    commands_acl,
     commands_list,          commands_list_edit,
     commands_list_block,    commands_hash,
     commands_hash_scan,     commands_hash_expire,

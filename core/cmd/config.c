@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "core/acl.h"
 #include "core/base/buf.h"
 #include "core/base/fault.h"
 #include "core/base/mem.h"
@@ -45,6 +46,10 @@ static int changed(void *env, const char *name, struct fault *fault)
     struct ctx *ctx = env;
     struct host *host = ctx->engine->host;
     char line[160];
+    if (strcmp(name, "requirepass") == 0)
+        acl_require_password(ctx->engine, ctx->engine->acl);
+    if (strcmp(name, "acllog-max-len") == 0)
+        acl_log_trim(&ctx->engine->acl->log, ctx->engine->settings->acllog_max_len);
     settings_warning(name, line);
     if (line[0])
         host->log(host->self, HOST_WARNING, "CONFIG SET: %s", line);

@@ -2,7 +2,8 @@
  * uses. */
 #include <stdio.h>
 
-#include "core/base/hash.h"
+#include "core/acl.h"
+#include "core/acl_judge.h"
 #include "core/base/mem.h"
 #include "core/base/num.h"
 #include "core/cmd/client.h"
@@ -12,24 +13,12 @@
 #include "core/session.h"
 #include "core/version.h"
 
-/* The one user there is: `default`, whose password is requirepass; without one, any will do. */
-static bool password_fits(const struct ctx *ctx, struct slice user, struct slice password)
-{
-    const char *wanted = ctx->engine->settings->requirepass;
-    bool right = !wanted || secret_equal(password, slice_of(wanted));
-    return slice_equal(user, SLICE("default")) && right;
-}
-
 static bool log_in(struct ctx *ctx, struct slice user, struct slice password)
 {
-    if (!password_fits(ctx, user, password)) {
-        ctx->engine->stats.acl_denied_auth++;
-        reply_error(ctx, "WRONGPASS invalid username-password pair or user is disabled.");
-        return false;
-    }
-    ctx->session->flags |= SESSION_AUTHENTICATED;
-    ctx->session->user = "default";
-    return true;
+    if (acl_log_in(ctx, user, password))
+        return true;
+    reply_error(ctx, "WRONGPASS invalid username-password pair or user is disabled.");
+    return false;
 }
 
 static bool auth_is_secret(int argc unused, const struct slice *argv unused, int index)
@@ -41,7 +30,7 @@ static void auth_run(struct ctx *ctx)
 {
     if (ctx->argc > 3) {
         reply_syntax_error(ctx);
-    } else if (ctx->argc == 2 && !ctx->engine->settings->requirepass) {
+    } else if (ctx->argc == 2 && acl_needs_no_password(ctx->engine)) {
         reply_error(ctx, "ERR AUTH <password> called without any password configured for the "
                          "default user. Are you sure your configuration is correct?");
     } else {

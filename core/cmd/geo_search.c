@@ -404,6 +404,17 @@ static void georadiusbymember_ro_run(struct ctx *ctx)
     search_go(ctx, &(struct geo_search){.form = FORM_RADIUS_BY_MEMBER});
 }
 
+/* The place's key, and those of all STORE and STOREDIST, of which the last one counts. */
+static int radius_keys(const struct command *command, int argc, const struct slice *argv,
+                       int *positions, int *flags, int most)
+{
+    int count = command_add_key(1, command->keys[0].flags, positions, flags, 0, most);
+    for (int at = -command->arity; at + 1 < argc; at++)
+        if (slice_is(argv[at], "store") || slice_is(argv[at], "storedist"))
+            count += command_add_key(++at, KEY_OW | KEY_UPDATE, positions, flags, count, most);
+    return count;
+}
+
 static const char *const geosearch_history[] = {
     "7.0.0", "Units in upper case.",
     NULL,
@@ -473,6 +484,7 @@ const struct command commands_geo_search[] = {
               {.flags = KEY_OW | KEY_UPDATE, .first = 6, .last = 0, .step = 1, .keyword = "STORE"},
               {.flags = KEY_OW | KEY_UPDATE, .first = 6,
                .last = 0, .step = 1, .keyword = "STOREDIST"}},
+     .find_keys = radius_keys,
      .group = "geo",
      .since = "3.2.0",
      .complexity = "O(N + log M) for N places in the cells around the centre, and M in the set.",
@@ -511,6 +523,7 @@ const struct command commands_geo_search[] = {
               {.flags = KEY_OW | KEY_UPDATE, .first = 5, .last = 0, .step = 1, .keyword = "STORE"},
               {.flags = KEY_OW | KEY_UPDATE, .first = 5,
                .last = 0, .step = 1, .keyword = "STOREDIST"}},
+     .find_keys = radius_keys,
      .group = "geo",
      .since = "3.2.0",
      .complexity = "O(N + log M) for N places in the cells around the centre, and M in the set.",

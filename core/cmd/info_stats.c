@@ -110,12 +110,18 @@ void info_stats(struct engine *engine, struct buf *out)
                "reply_buffer_expands:0\r\n"
                "client_query_buffer_limit_disconnections:%llu\r\n"
                "client_output_buffer_limit_disconnections:%llu\r\n"
-               "acl_access_denied_auth:%llu\r\n",
+               "acl_access_denied_auth:%llu\r\n"
+               "acl_access_denied_cmd:%llu\r\n"
+               "acl_access_denied_key:%llu\r\n"
+               "acl_access_denied_channel:%llu\r\n",
                (unsigned long long)stats->unexpected_errors, (unsigned long long)stats->errors,
                (unsigned long long)stats->reads, (unsigned long long)stats->writes,
                (unsigned long long)stats->query_limit_closed,
                (unsigned long long)stats->output_limit_closed,
-               (unsigned long long)stats->acl_denied_auth);
+               (unsigned long long)stats->acl_denied_auth,
+               (unsigned long long)stats->acl_denied_command,
+               (unsigned long long)stats->acl_denied_key,
+               (unsigned long long)stats->acl_denied_channel);
 }
 
 static void put_command(void *env, struct command_state *state)

@@ -185,23 +185,23 @@ static const struct command subcommands[] = {
     {.name = NULL},
 };
 
-#define LISTEN_ROW(row_name, row_run, row_arity, row_since, row_complexity, row_summary,           \
-                   row_syntax)                                                                     \
-    {.name = row_name, .run = row_run, .arity = row_arity, .record = RECORD_NOTHING,               \
+#define LISTEN_ROW(row_name, row_run, row_arity, row_channels, row_since, row_complexity,          \
+                   row_summary, row_syntax)                                                        \
+    {.name = row_name, .run = row_run, .arity = row_arity, .channels = row_channels,               \
      .flags = LISTEN_FLAGS | COMMAND_WHILE_SUBSCRIBED, .group = "pubsub", .since = row_since,      \
      .complexity = row_complexity, .summary = row_summary, .syntax = row_syntax}
 
 const struct command commands_pubsub[] = {
-    LISTEN_ROW("subscribe", subscribe_run, -2, "2.0.0",
+    LISTEN_ROW("subscribe", subscribe_run, -2, CHANNELS_ALL, "2.0.0",
                "O(N) where N is the number of channels to subscribe to.",
                "Listens to channels.", "channel:string..."),
-    LISTEN_ROW("unsubscribe", unsubscribe_run, -1, "2.0.0",
+    LISTEN_ROW("unsubscribe", unsubscribe_run, -1, CHANNELS_NONE, "2.0.0",
                "O(N) where N is the number of clients already subscribed to a channel.",
                "Stops listening to channels.", "[channel:string...]"),
-    LISTEN_ROW("psubscribe", psubscribe_run, -2, "2.0.0",
+    LISTEN_ROW("psubscribe", psubscribe_run, -2, CHANNELS_PATTERNS, "2.0.0",
                "O(N) where N is the number of patterns the client is already subscribed to.",
                "Listens to all channels that match patterns.", "pattern{pattern:pattern}..."),
-    LISTEN_ROW("punsubscribe", punsubscribe_run, -1, "2.0.0",
+    LISTEN_ROW("punsubscribe", punsubscribe_run, -1, CHANNELS_NONE, "2.0.0",
                "O(N+M) where N is the number of patterns the client is already subscribed and M "
                "is the number of total patterns subscribed in the system (by any client).",
                "Stops listening to patterns.", "[pattern:pattern...]"),
@@ -209,6 +209,7 @@ const struct command commands_pubsub[] = {
      .run = ssubscribe_run,
      .arity = -2,
      .record = RECORD_NOTHING,
+     .channels = CHANNELS_ALL,
      .flags = LISTEN_FLAGS | COMMAND_WHILE_SUBSCRIBED,
      .keys = KEYS_EACH(KEY_NOT_KEY),
      .group = "pubsub",
@@ -229,6 +230,7 @@ const struct command commands_pubsub[] = {
      .syntax = "[shardchannel:string...]"},
     {.name = "publish",
      .run = publish_run,
+     .channels = CHANNELS_FIRST,
      .arity = 3,
      .record = RECORD_NOTHING,
      .flags = PUBSUB_FLAGS | COMMAND_FAST,
@@ -240,6 +242,7 @@ const struct command commands_pubsub[] = {
      .syntax = "channel:string message:string"},
     {.name = "spublish",
      .run = spublish_run,
+     .channels = CHANNELS_FIRST,
      .arity = 3,
      .record = RECORD_NOTHING,
      .flags = PUBSUB_FLAGS | COMMAND_FAST,

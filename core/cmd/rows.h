@@ -4,6 +4,7 @@
 
 #include "core/command.h"
 
+extern const struct command commands_acl[];
 extern const struct command commands_connection[];
 extern const struct command commands_client[];
 extern const struct command commands_server[];

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/acl_judge.h"
 #include "core/base/mem.h"
 #include "core/base/num.h"
 #include "core/cmd/rows.h"
@@ -46,6 +47,34 @@ struct sort {
 
 /* --- Options ---------------------------------------------------------------------------------- */
 
+/* Patterns lead to keys that nobody named: only for who may read all. */
+static bool may_follow(struct ctx *ctx, const char *option)
+{
+    if (likely(acl_reads_all(ctx)))
+        return true;
+    reply_error(ctx, "ERR %s option of SORT denied due to insufficient ACL permissions.", option);
+    return false;
+}
+
+/* The key to sort, and that of the last STORE: a word that belongs to another option is none. */
+static int sort_keys(const struct command *command, int argc, const struct slice *argv,
+                     int *positions, int *flags, int most)
+{
+    int target = 0, count = 0;
+    for (int at = 2; at + 1 < argc; at++) {
+        if (slice_is(argv[at], "limit"))
+            at += 2;
+        else if (slice_is(argv[at], "by") || slice_is(argv[at], "get"))
+            at++;
+        else if (slice_is(argv[at], "store"))
+            target = ++at;
+    }
+    count += command_add_key(1, command->keys[0].flags, positions, flags, count, most);
+    if (target)
+        count += command_add_key(target, KEY_OW | KEY_UPDATE, positions, flags, count, most);
+    return count;
+}
+
 /* False if an error was replied. */
 static bool sort_read(struct ctx *ctx, bool read_only, struct sort *sort)
 {
@@ -73,7 +102,11 @@ static bool sort_read(struct ctx *ctx, bool read_only, struct sort *sort)
             sort->by_pattern = memchr(sort->by.data, '*', sort->by.len) != NULL;
             /* Once a pattern without a star is there, no later one makes it sort again. */
             sort->unsorted |= !sort->by_pattern;
+            if (sort->by_pattern && !may_follow(ctx, "BY"))
+                return false;
         } else if (ctx_arg_is(ctx, at, "get") && more >= 1) {
+            if (!may_follow(ctx, "GET"))
+                return false;
             sort->get[sort->get_count++] = ctx->argv[++at];
         } else {
             reply_syntax_error(ctx);
@@ -414,6 +447,7 @@ const struct command commands_sort[] = {
      .keys = {KEYS_RANGE(KEY_RO | KEY_ACCESS, 1, 0, 1),
               {.flags = KEY_RO | KEY_ACCESS | KEY_UNKNOWN},
               {.flags = KEY_OW | KEY_UPDATE | KEY_UNKNOWN, .keyword = "STORE", .first = -2}},
+     .find_keys = sort_keys,
      .group = "generic",
      .since = "1.0.0",
      .complexity = "O(N+M*log(M)) for N elements, M of them sorted; O(N) where they are not.",

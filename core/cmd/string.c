@@ -369,6 +369,17 @@ static const char *const mset_tips[] = {"request_policy:multi_shard",
 static const char *const msetnx_tips[] = {"request_policy:multi_shard", "response_policy:agg_min",
                                           NULL};
 
+/* GET answers the old value, IFEQ tells about it; without them nothing is read. */
+static int set_keys(const struct command *command unused, int argc, const struct slice *argv,
+                    int *positions, int *flags, int most)
+{
+    int key_flags = KEY_OW | KEY_UPDATE;
+    for (int at = 3; at < argc; at++)
+        if (slice_is(argv[at], "get") || slice_is(argv[at], "ifeq"))
+            key_flags = KEY_RW | KEY_ACCESS | KEY_UPDATE;
+    return command_add_key(1, key_flags, positions, flags, 0, most);
+}
+
 const struct command commands_string[] = {
     {.name = "set",
      .run = set_run,
@@ -377,6 +388,7 @@ const struct command commands_string[] = {
      .flags = COMMAND_WRITE | COMMAND_DENYOOM,
      .categories = CATEGORY_STRING,
      .keys = KEYS_ONE(KEY_RW | KEY_ACCESS | KEY_UPDATE | KEY_VARIABLE_FLAGS),
+     .find_keys = set_keys,
      .group = "string",
      .since = "1.0.0",
      .complexity = "O(1)",

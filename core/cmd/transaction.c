@@ -2,6 +2,7 @@
 #include "core/transaction.h"
 #include "core/watch.h"
 
+#include "core/acl_judge.h"
 #include "core/cmd/rows.h"
 #include "core/ctx.h"
 
@@ -15,10 +16,29 @@ static void multi_run(struct ctx *ctx)
     reply_ok(ctx);
 }
 
+/* What the user may do can have changed since the request was queued. */
+static bool is_allowed_still(struct ctx *ctx)
+{
+    static const char *const reasons[] = {
+        [ACL_DENIED_COMMAND] = "no permission to execute the command or subcommand",
+        [ACL_DENIED_KEY] = "no permission to touch the specified keys",
+        [ACL_DENIED_CHANNEL] =
+            "no permission to access one of the channels used as arguments",
+    };
+    enum acl_verdict verdict = acl_judge(ctx, ACL_MULTI);
+    if (verdict == ACL_ALLOWED)
+        return true;
+    reply_error(ctx,
+                "NOPERM ACLs rules changed between the moment the transaction was accumulated and "
+                "the EXEC call. This command is no longer allowed for the following reason: %s",
+                reasons[verdict]);
+    return false;
+}
+
 static void exec_run(struct ctx *ctx)
 {
     if (ctx->session->transaction)
-        transaction_run(ctx);
+        transaction_run(ctx, is_allowed_still);
     else
         reply_error(ctx, "ERR EXEC without MULTI");
 }

@@ -27,7 +27,8 @@ OWN = {
         "log_replies_held", "log_problem"],
     # of Redis 7.2 and later
     "stats": ["expired_subkeys", "client_query_buffer_limit_disconnections",
-              "client_output_buffer_limit_disconnections", "acl_access_denied_auth"],
+              "client_output_buffer_limit_disconnections", "acl_access_denied_auth",
+              "acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"],
 }
 
 

@@ -136,9 +136,8 @@ static const struct bad_line bad_lines[] = {
     {"requirepass \"x\n", "line 1", "Unbalanced quotes"},
     {"maxmemory x\n", "line 1", "argument must be a memory value"},
     {"appendonly maybe\n", "line 1", "argument must be 'yes' or 'no'"},
-    {"rename-command CONFIG \"\"\n", "line 1", "does not work in this version"},
-    {"user alice on\n", "line 1", "does not work in this version"},
-    {"aclfile /etc/users.acl\n", "line 1", "does not work in this version"},
+    {"user \"a\\x00b\" on\n", "line 1", "zero byte"},
+    {"rename-command\n", "line 1", "wrong number of arguments"},
     {"loadmodule /x.so\n", "line 1", "does not work in this version"},
     {"replicaof 10.0.0.1 6379\n", "line 1", "does not work in this version"},
     {"cluster-enabled yes\n", "line 1", "does not work in this version"},
@@ -160,11 +159,39 @@ static void a_bad_line_is_named(void **state)
     }
 }
 
+static void a_bad_line_does_not_show_a_secret(void **state)
+{
+    static const char *const lines[] = {
+        "requirepass hunter2 x\n", "requirepass \"hunter2\n", "  user a >hunter2 \"\n",
+        "masterauth hunter2 hunter2\n", "RequirePass \"x\"hunter2\n"};
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        assert_int_equal(load(fixture, lines[i]), KV_EFORMAT);
+        assert_non_null(strstr(fixture->fault.text, "line 1"));
+        assert_null(strstr(fixture->fault.text, "hunter2"));
+    }
+}
+
+static void lines_for_the_engine_are_kept_word_by_word(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(load(fixture, "user a on >\"p q\"\nport 1\nRENAME-COMMAND get \"\"\n"), 0);
+    const struct setting_line *line = fixture->settings.lines;
+    assert_string_equal(line->name, "user");
+    assert_int_equal(line->number, 1);
+    assert_int_equal(line->count, 3);
+    assert_true(slice_equal(line->words[2], SLICE(">p q")));
+    assert_string_equal(line->next->name, "rename-command");
+    assert_int_equal(line->next->number, 3);
+    assert_int_equal(line->next->words[1].len, 0);
+    assert_null(line->next->next);
+}
+
 static void what_has_no_effect_warns_unless_it_is_the_default(void **state)
 {
     struct fixture *fixture = *state;
     assert_int_equal(load(fixture, "activedefrag no\nio-threads 1\nreplicaof no one\n"
-                                   "aclfile \"\"\ntls-port 0\nmaxmemory 1gb\n"),
+                                   "aclfile \"\"\nacllog-max-len 5\ntls-port 0\nmaxmemory 1gb\n"),
                      0);
     assert_int_equal(fixture->warnings.len, 0);
     assert_int_equal(load(fixture, "activedefrag yes\nrepl-timeout 5\n"
@@ -349,6 +376,8 @@ int main(void)
         TEST(the_defaults_are_durable_and_closed),
         TEST(a_file_is_read_line_by_line),
         TEST(a_bad_line_is_named),
+        TEST(a_bad_line_does_not_show_a_secret),
+        TEST(lines_for_the_engine_are_kept_word_by_word),
         TEST(what_has_no_effect_warns_unless_it_is_the_default),
         TEST(the_command_line_takes_words),
         TEST(appendonly_no_with_save_points_is_refused),
