@@ -24,7 +24,7 @@ enum command_flag {
     COMMAND_ASKING = 1 << 11,
     COMMAND_FAST = 1 << 12,
     COMMAND_NO_AUTH = 1 << 13,       /* allowed before AUTH */
-    COMMAND_MAY_REPLICATE = 1 << 14,
+    COMMAND_MAY_REPLICATE = 1 << 14, /* not for a monitor; not shown */
     COMMAND_NO_ASYNC_LOADING = 1 << 15,
     COMMAND_NO_MULTI = 1 << 16,
     COMMAND_NO_MANDATORY_KEYS = 1 << 17,

@@ -155,6 +155,7 @@ static void answered(struct ctx *ctx)
     struct engine *engine = ctx->engine;
     forget_caching(ctx);
     tracking_answered(engine);
+    push_own(engine);
     engine->current = NULL;
     waiters_serve(engine);
     push_stamp(engine);

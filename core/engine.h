@@ -69,6 +69,7 @@ struct engine {
     struct session *sessions;
     struct table *session_ids;        /* the same by id */
     struct session *pushed;           /* got a push that is not stamped */
+    struct session *monitors;         /* MONITOR */
     struct session *current;          /* whose command runs; NULL between commands */
     struct tracking *tracking;
     struct buf own_pushes;            /* for `current`, behind its reply */

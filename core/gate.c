@@ -8,6 +8,7 @@
 #include "core/acl_judge.h"
 #include "core/ctx.h"
 #include "core/evict.h"
+#include "core/monitor.h"
 #include "core/pubsub.h"
 #include "core/run.h"
 #include "core/transaction.h"
@@ -87,6 +88,7 @@ static void refuse(struct ctx *ctx, const char *format, ...)
         transaction_discard(ctx->session);
         const char *reason = strncmp(text, "ERR ", 4) == 0 ? text + 4 : text;
         reply_error(ctx, "EXECABORT Transaction discarded because of: %s", reason);
+        monitor_show(ctx);
     } else {
         transaction_fail(ctx->session);
         reply_error(ctx, "%s", text);
@@ -163,9 +165,14 @@ static bool refused(struct ctx *ctx, uint32_t flags)
         refuse(ctx, "LOADING Redis is loading the dataset in memory");
         return true;
     }
-    if (refused_by_memory(ctx, flags))
+    if (refused_by_memory(ctx, flags) || (flags & COMMAND_WRITE && refused_by_log(ctx)))
         return true;
-    return flags & COMMAND_WRITE && refused_by_log(ctx);
+    if (unlikely(ctx->session->flags & SESSION_MONITOR) &&
+        flags & (COMMAND_READONLY | COMMAND_WRITE | COMMAND_MAY_REPLICATE)) {
+        refuse(ctx, "ERR Replica can't interact with the keyspace");
+        return true;
+    }
+    return false;
 }
 
 enum gate_verdict gate_check(struct ctx *ctx)

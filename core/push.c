@@ -5,6 +5,8 @@
 #include "core/base/attr.h"
 #include "core/engine.h"
 
+#define OWN_KEPT_BYTES (64 * 1024)
+
 void push_note(struct session *session)
 {
     if (session->flags & SESSION_PUSHED)
@@ -12,6 +14,31 @@ void push_note(struct session *session)
     session->flags |= SESSION_PUSHED;
     session->pushed_next = session->engine->pushed;
     session->engine->pushed = session;
+}
+
+void push_write(struct session *session, struct slice bytes)
+{
+    struct engine *engine = session->engine;
+    if (session == engine->current) {
+        buf_append_slice(&engine->own_pushes, bytes);
+        return;
+    }
+    output_append(&session->output, bytes.data, bytes.len);
+    push_note(session);
+}
+
+void push_own(struct engine *engine)
+{
+    struct buf *own = &engine->own_pushes;
+    if (likely(own->len == 0))
+        return;
+    struct session *session = engine->current;
+    output_append(&session->output, own->data, own->len);
+    push_note(session);
+    if (own->cap > OWN_KEPT_BYTES)
+        buf_free(own);
+    else
+        buf_clear(own);
 }
 
 static void stamp(struct session *session)

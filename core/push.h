@@ -6,11 +6,15 @@
  */
 #pragma once
 
-#include <stdint.h>
+#include "core/base/slice.h"
 
 struct engine;
 struct session;
 
+/* Write into its output at once; behind the reply, if it is the session whose command runs. */
+void push_write(struct session *session, struct slice bytes);
+/* What was kept for that session: its command was answered. */
+void push_own(struct engine *engine);
 /* Bytes were written into its output, not as a part of its own reply. */
 void push_note(struct session *session);
 /* Stamp what was written since the last call: it may leave when all is confirmed that has happened

@@ -7,6 +7,7 @@
 #include "core/base/mem.h"
 #include "core/ctx.h"
 #include "core/latency.h"
+#include "core/monitor.h"
 #include "core/record.h"
 #include "core/slowlog.h"
 #include "core/tracking.h"
@@ -95,6 +96,8 @@ void run_command(struct ctx *ctx)
     kv_assert(!own || !ctx->failed);
     ctx->changed |= own;
     engine->touched_all |= all_before;
+    if (unlikely(engine->monitors != NULL) && !(ctx->command->flags & COMMAND_SKIP_MONITOR))
+        monitor_show(ctx);
     count_call(engine, ctx);
 }
 

@@ -9,6 +9,7 @@
 #include "core/base/mem.h"
 #include "core/ctx.h"
 #include "core/engine.h"
+#include "core/monitor.h"
 #include "core/pubsub.h"
 #include "core/push.h"
 #include "core/session_ids.h"
@@ -46,6 +47,7 @@ void session_close(struct session *session)
         waiters_forget(session);
     pubsub_forget(session);
     tracking_off(session);
+    monitor_stop(session);
     push_forget(session);
     session_ids_remove(session);
     if (session->flags & SESSION_BLOCKED)
@@ -178,11 +180,12 @@ void session_reset(struct session *session)
     transaction_discard(session);
     pubsub_forget(session);
     tracking_off(session);
+    monitor_stop(session);
     session->db = 0;
     session->resp = 2;
     mem_free(session->name);
     session->name = NULL;
     session->flags &= ~(uint32_t)(SESSION_REPLY_OFF | SESSION_REPLY_SKIP_NEXT | SESSION_NO_EVICT |
-                                  SESSION_NO_TOUCH | SESSION_MONITOR);
+                                  SESSION_NO_TOUCH);
     acl_begin_session(session);
 }

@@ -19,6 +19,8 @@ struct tracker;
 struct watch;
 struct waiter;
 
+#define SESSION_ADDRESS_BYTES 112 /* a Unix socket's path has 107 at most */
+
 enum session_flag {
     SESSION_AUTHENTICATED = 1 << 0,
     /* QUIT, protocol errors: read no more, close when output has left */
@@ -48,7 +50,8 @@ struct session {
     struct output output;
     struct engine *engine;
     struct session *previous, *next; /* all sessions of the engine */
-    char address[64], local_address[64]; /* "127.0.0.1:50122"; "/path:0" for Unix sockets */
+    /* "127.0.0.1:50122"; "/path:0" for Unix sockets */
+    char address[SESSION_ADDRESS_BYTES], local_address[SESSION_ADDRESS_BYTES];
     int fd;                       /* for CLIENT LIST only; -1 without a connection */
     char *name, *library_name, *library_version; /* mem_alloc'ed or NULL */
     struct acl_user *user;
@@ -66,7 +69,7 @@ struct session {
     struct waiter *waiter;        /* SESSION_BLOCKED by waiters_block; else NULL */
     struct subscription *subscriptions;
     uint32_t subscribed[3];       /* by enum pubsub_kind */
-    struct session *pushed_next;
+    struct session *pushed_next, *monitor_next;
     struct tracker *tracker;      /* CLIENT TRACKING is on; else NULL */
     /* client-output-buffer-limit's soft limit is exceeded since; 0 not */
     int64_t limit_soft_since_ms;

@@ -1,4 +1,5 @@
-/* A session is a subscriber as long as it listens to anything. */
+/* A session is a subscriber as long as it listens to anything. A monitor is limited as a replica,
+ * of which there are none: what it is sent does not depend on what it asks for. */
 #include "core/session_limit.h"
 
 #include "core/engine.h"
@@ -10,6 +11,8 @@ const struct output_limit *session_limit(const struct session *session)
 {
     const struct settings *settings = session->engine->settings;
     bool listens = false;
+    if (session->flags & SESSION_MONITOR)
+        return &settings->output_limits[OUTPUT_REPLICA];
     for (int kind = 0; kind < PUBSUB_KINDS; kind++)
         listens |= session->subscribed[kind] > 0;
     return &settings->output_limits[listens ? OUTPUT_PUBSUB : OUTPUT_NORMAL];

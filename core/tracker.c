@@ -11,17 +11,6 @@
 
 #define UNSENT_MAX (8 * 1024 * 1024)
 
-static void write_to(struct session *target, struct slice bytes)
-{
-    struct engine *engine = target->engine;
-    if (target == engine->current) {
-        buf_append_slice(&engine->own_pushes, bytes);
-        return;
-    }
-    output_append(&target->output, bytes.data, bytes.len);
-    push_note(target);
-}
-
 static void tell_broken(struct session *session)
 {
     session->tracker->options |= TRACKER_BROKEN;
@@ -30,7 +19,7 @@ static void tell_broken(struct session *session)
     struct buf message = {0};
     buf_printf(&message, ">2\r\n$21\r\ntracking-redir-broken\r\n:%llu\r\n",
                (unsigned long long)session->tracker->redirect);
-    write_to(session, buf_slice(&message));
+    push_write(session, buf_slice(&message));
     buf_free(&message);
 }
 
@@ -56,24 +45,13 @@ void tracker_send(struct session *session, const struct slice *keys)
         tracker->options |= TRACKER_MISSED;
         return;
     }
-    write_to(target, target->resp == 3
-                         ? SLICE(">2\r\n$10\r\ninvalidate\r\n")
-                         : SLICE("*3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n"));
+    push_write(target, target->resp == 3
+                           ? SLICE(">2\r\n$10\r\ninvalidate\r\n")
+                           : SLICE("*3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n"));
     if (keys)
-        write_to(target, *keys);
+        push_write(target, *keys);
     else
-        write_to(target, target->resp == 3 ? SLICE("_\r\n") : SLICE("$-1\r\n"));
-}
-
-void tracker_send_own(struct engine *engine)
-{
-    struct buf *own = &engine->own_pushes;
-    if (likely(own->len == 0))
-        return;
-    struct session *session = engine->current;
-    output_append(&session->output, own->data, own->len);
-    push_note(session);
-    buf_clear(own);
+        push_write(target, target->resp == 3 ? SLICE("_\r\n") : SLICE("$-1\r\n"));
 }
 
 void tracker_send_missed(struct engine *engine)

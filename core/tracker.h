@@ -30,9 +30,7 @@ struct tracker {
 
 /* A message: the array of `keys` (RESP), or nil if there is none: forget everything. It goes to the
  * session itself in RESP3, to the one it redirects to in RESP3 or as a subscriber; else nowhere. To
- * the session whose command runs it goes behind the reply: see tracker_send_own. */
+ * the session whose command runs it goes behind the reply. */
 void tracker_send(struct session *session, const struct slice *keys);
-/* What was kept for the session whose command has just been answered. */
-void tracker_send_own(struct engine *engine);
 /* Tell those who missed something, and read again. With each tick. */
 void tracker_send_missed(struct engine *engine);

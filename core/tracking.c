@@ -310,7 +310,6 @@ void tracking_answered(struct engine *engine)
     struct tracking *tracking = engine->tracking;
     if (unlikely(tracking->keys))
         keep_bound(engine);
-    tracker_send_own(engine);
 }
 
 void tracking_turn_end(struct engine *engine)

@@ -42,8 +42,7 @@ void tracking_touch(struct engine *engine, struct slice key);
 /* A database was emptied, or all: everybody forgets everything. */
 void tracking_flush(struct engine *engine);
 
-/* The session's command was answered: send what it caused for the session itself, and keep the
- * table within its bound. */
+/* A command was answered: keep the table within its bound. */
 void tracking_answered(struct engine *engine);
 /* Behind a turn: tell of the prefixes. */
 void tracking_turn_end(struct engine *engine);

@@ -297,6 +297,7 @@ static void serve_waiter(struct waiter *waiter)
     else
         run_finish(&ctx);
     tracking_answered(session->engine);
+    push_own(session->engine);
     session->engine->current = NULL;
     arena_reset(&session->engine->arena);
     if (waiter->again)

@@ -89,7 +89,7 @@ void conns_free(struct conns *conns);
 struct conn_facts {
     int fd; /* becomes the connection's */
     bool local, unix_socket, tls;
-    char address[64], local_address[64];
+    char address[SESSION_ADDRESS_BYTES], local_address[SESSION_ADDRESS_BYTES];
 };
 
 /* A new client: refused with an error and closed if it is one too many, or not let in by

@@ -50,17 +50,18 @@ void listeners_init(struct listeners *listeners)
 
 /* ---- accepting ---- */
 
-static void format_address(const struct sockaddr_storage *address, char out[static 64])
+static void format_address(const struct sockaddr_storage *address,
+                           char out[static SESSION_ADDRESS_BYTES])
 {
     char host[INET6_ADDRSTRLEN] = "?";
     if (address->ss_family == AF_INET6) {
         const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)address;
         inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
-        snprintf(out, 64, "[%s]:%u", host, ntohs(in6->sin6_port));
+        snprintf(out, SESSION_ADDRESS_BYTES, "[%s]:%u", host, ntohs(in6->sin6_port));
     } else {
         const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)address;
         inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
-        snprintf(out, 64, "%s:%u", host, ntohs(in->sin_port));
+        snprintf(out, SESSION_ADDRESS_BYTES, "%s:%u", host, ntohs(in->sin_port));
     }
 }
 
@@ -99,7 +100,7 @@ static void hand_up(struct listener *listener, int fd, const struct sockaddr_sto
     struct conn_facts facts = {.fd = fd, .local = true, .unix_socket = listener->is_unix,
                                .tls = listener->is_tls};
     if (listener->is_unix) {
-        snprintf(facts.address, sizeof(facts.address), "%.60s:0", listener->unix_path);
+        snprintf(facts.address, sizeof(facts.address), "%.107s:0", listener->unix_path);
         memcpy(facts.local_address, facts.address, sizeof(facts.local_address));
     } else {
         struct sockaddr_storage own = {.ss_family = AF_INET};

@@ -29,7 +29,6 @@ static const struct word flag_words[] = {
     {COMMAND_ASKING, "asking"},
     {COMMAND_FAST, "fast"},
     {COMMAND_NO_AUTH, "no_auth"},
-    {COMMAND_MAY_REPLICATE, "may_replicate"},
     {COMMAND_NO_ASYNC_LOADING, "no_async_loading"},
     {COMMAND_NO_MULTI, "no_multi"},
     {COMMAND_NO_MANDATORY_KEYS, "no_mandatory_keys"},

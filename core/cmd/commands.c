@@ -36,5 +36,6 @@ const struct command *const command_tables[] = {
     commands_replication,   commands_cluster,
     commands_module,        commands_slowlog,
     commands_latency,
+    commands_monitor,
     NULL,
 };

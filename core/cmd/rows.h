@@ -57,6 +57,7 @@ extern const struct command commands_list[];
 extern const struct command commands_list_edit[];
 extern const struct command commands_list_block[];
 extern const struct command commands_pubsub[];
+extern const struct command commands_monitor[];
 
 /* The row of a container's HELP. */
 #define ROW_HELP(run_function, row_categories, row_group, row_since)                               \
