@@ -47,6 +47,7 @@ void settings_free(struct settings *settings)
     for (int i = 0; i < SETTINGS_KEPT_MAX; i++)
         mem_free(settings->kept[i]);
     mem_free(settings->latency_percentiles);
+    mem_free(settings->process.title_template);
     mem_free(settings->config_file);
     while (settings->lines) {
         struct setting_line *line = settings->lines;

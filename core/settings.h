@@ -12,6 +12,7 @@
 #include "core/base/attr.h"
 #include "core/base/buf.h"
 #include "core/base/slice.h"
+#include "core/settings_process.h"
 #include "core/settings_tls.h"
 #include "core/type/limits.h"
 
@@ -58,6 +59,7 @@ struct settings {
     int64_t query_buffer_limit, bulk_bytes_max, tracking_keys_max;
     struct output_limit output_limits[OUTPUT_CLASSES];
     struct settings_tls tls;
+    struct settings_process process;
     /* general */
     int64_t databases, hz;
     int64_t latency_threshold_ms; /* latency-monitor-threshold; 0: off */

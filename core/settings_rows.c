@@ -78,7 +78,8 @@ static const struct setting_word words_local[] = {
     {"no", 0}, {"yes", 2}, {"local", 1}, {NULL, 0},
 };
 static const struct setting_word words_supervised[] = {
-    {"upstart", 1}, {"systemd", 2}, {"auto", 3}, {"no", 0}, {NULL, 0},
+    {"upstart", SUPERVISED_UPSTART}, {"systemd", SUPERVISED_SYSTEMD}, {"auto", SUPERVISED_AUTO},
+    {"no", SUPERVISED_NO},           {NULL, 0},
 };
 static const struct setting_word words_facility[] = {
     {"user", 0},   {"local0", 1}, {"local1", 2}, {"local2", 3}, {"local3", 4},
@@ -100,7 +101,8 @@ static const struct setting_word words_tls_clients[] = {
     {NULL, 0},
 };
 static const struct setting_word words_oom[] = {
-    {"no", 0}, {"yes", 1}, {"relative", 1}, {"absolute", 2}, {NULL, 0},
+    {"no", OOM_AS_IT_IS}, {"yes", OOM_RELATIVE}, {"relative", OOM_RELATIVE},
+    {"absolute", OOM_ABSOLUTE}, {NULL, 0},
 };
 static const struct setting_word words_endpoint[] = {
     {"ip", 0}, {"hostname", 1}, {"unknown-endpoint", 2}, {NULL, 0},
@@ -112,10 +114,11 @@ static const struct setting_word words_version_check[] = {
     {"strict", 0}, {"relaxed", 1}, {NULL, 0},
 };
 static const struct setting_word words_log_format[] = {
-    {"legacy", 0}, {"logfmt", 1}, {NULL, 0},
+    {"legacy", LOG_LEGACY}, {"logfmt", LOG_LOGFMT}, {"json", LOG_JSON}, {NULL, 0},
 };
 static const struct setting_word words_log_time[] = {
-    {"legacy", 0}, {"iso8601", 1}, {"milliseconds", 2}, {NULL, 0},
+    {"legacy", LOG_TIME_LEGACY}, {"iso8601", LOG_TIME_ISO8601},
+    {"milliseconds", LOG_TIME_MILLISECONDS}, {NULL, 0},
 };
 
 const struct setting_row setting_rows[] = {
@@ -155,8 +158,9 @@ const struct setting_row setting_rows[] = {
     YES_NO("dynamic-hz", NULL, NOTHING, KEPT, "yes"),
     YES_NO("daemonize", NULL, IMMUTABLE, AT(daemonize), "no"),
     YES_NO("always-show-logo", NULL, IMMUTABLE | NOTHING, KEPT, "no"),
-    YES_NO("set-proc-title", NULL, IMMUTABLE | NOTHING, KEPT, "yes"),
-    TEXT("proc-title-template", NULL, NOTHING, KEPT, "{title} {listen-addr} {server-mode}"),
+    YES_NO("set-proc-title", NULL, IMMUTABLE, AT(process.set_title), "yes"),
+    SPECIAL("proc-title-template", NULL, 0, setting_read_title, setting_show_title,
+            "{title} {listen-addr} {server-mode}"),
     CHOICE("loglevel", NULL, 0, AT(loglevel), words_loglevel, "notice"),
     TEXT("logfile", NULL, IMMUTABLE, AT(logfile), ""),
     TEXT("pidfile", NULL, IMMUTABLE, AT(pidfile), ""),
@@ -179,15 +183,16 @@ const struct setting_row setting_rows[] = {
     NUMBER("commandlog-large-reply-max-len", NULL, NOTHING, KEPT, 0, INT64, "128"),
     NUMBER("latency-monitor-threshold", NULL, 0, AT(latency_threshold_ms), 0, INT64, "0"),
     SPECIAL("notify-keyspace-events", NULL, 0, setting_read_events, setting_show_events, ""),
-    YES_NO("crash-log-enabled", NULL, NOTHING, KEPT, "yes"),
+    YES_NO("crash-log-enabled", NULL, 0, AT(process.crash_log), "yes"),
     YES_NO("crash-memcheck-enabled", NULL, NOTHING, KEPT, "yes"),
-    YES_NO("disable-thp", NULL, IMMUTABLE | NOTHING, KEPT, "yes"),
-    CHOICE("supervised", NULL, IMMUTABLE | NOTHING, KEPT, words_supervised, "no"),
-    YES_NO("syslog-enabled", NULL, IMMUTABLE | NOTHING, KEPT, "no"),
-    TEXT("syslog-ident", NULL, IMMUTABLE | NOTHING, KEPT, "redis"),
-    CHOICE("syslog-facility", NULL, IMMUTABLE | NOTHING, KEPT, words_facility, "local0"),
-    CHOICE("log-format", NULL, NOTHING, KEPT, words_log_format, "legacy"),
-    CHOICE("log-timestamp-format", NULL, NOTHING, KEPT, words_log_time, "legacy"),
+    YES_NO("disable-thp", NULL, IMMUTABLE, AT(process.disable_thp), "no"),
+    CHOICE("supervised", NULL, IMMUTABLE, AT(process.supervised), words_supervised, "no"),
+    YES_NO("syslog-enabled", NULL, IMMUTABLE, AT(process.syslog), "no"),
+    TEXT("syslog-ident", NULL, IMMUTABLE, AT(process.syslog_ident), "redis"),
+    CHOICE("syslog-facility", NULL, IMMUTABLE, AT(process.syslog_facility), words_facility,
+           "local0"),
+    CHOICE("log-format", NULL, 0, AT(process.log_format), words_log_format, "legacy"),
+    CHOICE("log-timestamp-format", NULL, 0, AT(process.log_time), words_log_time, "legacy"),
     YES_NO("hide-user-data-from-log", NULL, NOTHING, KEPT, "yes"),
     YES_NO("extended-redis-compatibility", NULL, NOTHING, KEPT, "no"),
     TEXT("availability-zone", NULL, LATER, KEPT, ""),
@@ -197,14 +202,16 @@ const struct setting_row setting_rows[] = {
     TEXT("bio_cpulist", "bio-cpulist", IMMUTABLE | NOTHING, KEPT, ""),
     TEXT("aof_rewrite_cpulist", "aof-rewrite-cpulist", IMMUTABLE | NOTHING, KEPT, ""),
     TEXT("bgsave_cpulist", "bgsave-cpulist", IMMUTABLE | NOTHING, KEPT, ""),
-    CHOICE("oom-score-adj", NULL, NOTHING, KEPT, words_oom, "no"),
-    SPECIAL("oom-score-adj-values", NULL, WORDS | NOTHING, setting_read_oom_values, NULL,
-            "0 200 800"),
-    SPECIAL("shutdown-on-sigint", NULL, WORDS | LATER, setting_read_shutdown, NULL, "default"),
-    SPECIAL("shutdown-on-sigterm", NULL, WORDS | LATER, setting_read_shutdown, NULL, "default"),
+    CHOICE("oom-score-adj", NULL, 0, AT(process.oom_adjust), words_oom, "no"),
+    SPECIAL("oom-score-adj-values", NULL, WORDS, setting_read_oom_values,
+            setting_show_oom_values, "0 200 800"),
+    SPECIAL("shutdown-on-sigint", NULL, WORDS, setting_read_sigint, setting_show_sigint,
+            "default"),
+    SPECIAL("shutdown-on-sigterm", NULL, WORDS, setting_read_sigterm, setting_show_sigterm,
+            "default"),
     NUMBER("shutdown-timeout", NULL, NOTHING, KEPT, 0, INT32, "10"),
     CHOICE("propagation-error-behavior", NULL, NOTHING, KEPT, words_propagation, "ignore"),
-    NUMBER("watchdog-period", NULL, NOTHING, KEPT, 0, INT32, "0"),
+    NUMBER("watchdog-period", NULL, 0, AT(process.watchdog_ms), 0, INT32, "0"),
     YES_NO("import-mode", NULL, REFUSED, KEPT, "no"),
 
     /* memory */

@@ -218,52 +218,106 @@ SETTING_SHOW(setting_show_events)
 
 SETTING_READ(setting_read_oom_values)
 {
-    (void)settings, (void)add;
+    (void)add, (void)kept;
     struct slice words[3];
-    int64_t value;
+    int64_t values[3];
     if (setting_words(text, words, 3) != 3)
         return setting_wrong(why, "wrong number of arguments");
     for (int i = 0; i < 3; i++)
-        if (!num_parse_i64(words[i], &value) || value < -2000 || value > 2000)
+        if (!num_parse_i64(words[i], &values[i]) || values[i] < -2000 || values[i] > 2000)
             return setting_wrong(
                 why,
                 "Invalid oom-score-adj-values, elements must be between -2000 and 2000.");
-    for (int i = 0; i < 3; i++) {
-        if (i)
-            buf_append_char(kept, ' ');
-        buf_append_slice(kept, words[i]);
-    }
+    memcpy(settings->process.oom_values, values, sizeof values);
     return true;
 }
 
-/* shutdown-on-sigint, -sigterm: a set of words. */
-SETTING_READ(setting_read_shutdown)
+SETTING_SHOW(setting_show_oom_values)
 {
-    static const char *const names[] = {"save", "nosave", "now", "force"};
-    (void)settings, (void)add;
+    const int64_t *values = settings->process.oom_values;
+    buf_printf(out, "%lld %lld %lld", (long long)values[0], (long long)values[1],
+               (long long)values[2]);
+}
+
+/* shutdown-on-sigint, -sigterm: a set of words. */
+static const char *const shutdown_words[] = {"save", "nosave", "now", "force"};
+
+static bool setting_read_shutdown(struct slice text, uint32_t *out, char why[static 512])
+{
     struct slice words[8];
     int count = setting_words(text, words, 8);
-    bool set[4] = {false};
+    uint32_t set = 0;
     for (int i = 0; i < count; i++) {
         bool known = slice_is(words[i], "default");
         for (int j = 0; j < 4; j++)
-            if (slice_is(words[i], names[j]))
-                known = set[j] = true;
+            if (slice_is(words[i], shutdown_words[j])) {
+                set |= 1u << j;
+                known = true;
+            }
         if (!known)
             count = -1;
     }
     if (count < 1)
         return setting_wrong(why, "argument(s) must be one of the following: default, save, "
                                   "nosave, now, force");
-    if (set[0] && set[1])
+    if ((set & SHUTDOWN_SAVE) && (set & SHUTDOWN_NOSAVE))
         return setting_wrong(why,
                              "shutdown options SAVE and NOSAVE can't be used simultaneously");
-    for (int j = 0; j < 4; j++)
-        if (set[j])
-            buf_printf(kept, "%s%s", kept->len ? " " : "", names[j]);
-    if (!kept->len)
-        buf_append_text(kept, "default");
+    *out = set;
     return true;
+}
+
+static void setting_show_shutdown(uint32_t set, struct buf *out)
+{
+    const char *before = "";
+    if (!set)
+        buf_append_text(out, "default");
+    for (int j = 0; j < 4; j++)
+        if (set & 1u << j) {
+            buf_printf(out, "%s%s", before, shutdown_words[j]);
+            before = " ";
+        }
+}
+
+SETTING_READ(setting_read_sigint)
+{
+    (void)add, (void)kept;
+    return setting_read_shutdown(text, &settings->process.on_sigint, why);
+}
+
+SETTING_SHOW(setting_show_sigint)
+{
+    setting_show_shutdown(settings->process.on_sigint, out);
+}
+
+SETTING_READ(setting_read_sigterm)
+{
+    (void)add, (void)kept;
+    return setting_read_shutdown(text, &settings->process.on_sigterm, why);
+}
+
+SETTING_SHOW(setting_show_sigterm)
+{
+    setting_show_shutdown(settings->process.on_sigterm, out);
+}
+
+SETTING_READ(setting_read_title)
+{
+    static const char *const nothing[TITLE_PARTS] = {"", "", "", "", "", "", ""};
+    (void)add, (void)kept;
+    char *template = setting_copy(text), title[1];
+    if (!settings_title(template, nothing, title, sizeof title)) {
+        mem_free(template);
+        return setting_wrong(why, "template format is invalid or contains unknown variables");
+    }
+    mem_free(settings->process.title_template);
+    settings->process.title_template = template;
+    return true;
+}
+
+SETTING_SHOW(setting_show_title)
+{
+    buf_append_text(out, settings->process.title_template);
 }
 
 /* replicaof: host and port; "no one" and the empty text stand for none. */

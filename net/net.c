@@ -78,6 +78,8 @@ static void on_tick(void *env)
         engine_tick(net->options.engine);
     conns_tick(&net->conns);
     listeners_tick(&net->listeners);
+    if (net->options.tick)
+        net->options.tick(net->options.env);
     set_tick(net);
 }
 

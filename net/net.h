@@ -17,6 +17,7 @@ struct net_options {
     struct settings *settings;    /* bind, port, unixsocket, limits: read when they are used */
     struct engine *engine;
     void (*say)(void *env, bool warning, const char *line);
+    void (*tick)(void *env); /* some times a second while the loop runs; or NULL */
     void *env;
 };
 

@@ -27,10 +27,12 @@
 #include "net/net.h"
 #include "persistence/file.h"
 #include "persistence/store.h"
+#include "tools/kv_server_crash.h"
 #include "tools/kv_server_host.h"
 #include "tools/kv_server_options.h"
 
 #define SERVER_PROGRESS_MS 2000 /* between lines about loading */
+#define SERVER_LOADING_US 60000000 /* asked of the supervisor with each of them */
 
 /* Read by jemalloc at its start: pages that are free are given back by a thread of its own, never
  * within a command. */
@@ -45,6 +47,7 @@ struct server {
     struct net *net;
     struct store *store;
     int64_t progress_said_ms;
+    struct crash_facts crash;
     bool asked_to_stop; /* once in vain */
     char folder[512];    /* where the data lies: absolute, for messages */
     char program[512];   /* our own path, for INFO */
@@ -62,6 +65,11 @@ static void say_of_client(void *env, bool warning, const char *line)
 {
     struct server *server = env;
     server->host.port.log(&server->host, warning ? HOST_WARNING : HOST_VERBOSE, "%s", line);
+}
+
+static void on_tick(unused void *env)
+{
+    server_watchdog_feed();
 }
 
 static void keep_warning(void *env, const char *line)
@@ -89,9 +97,12 @@ static void on_stop_signal(void *env, int signal_number)
     say(server, true,
         signal_number == SIGINT ? "Received SIGINT scheduling shutdown..."
                                 : "Received SIGTERM scheduling shutdown...");
-    bool force = server->asked_to_stop;
+    const struct settings_process *process = &server->settings.process;
+    uint32_t how = signal_number == SIGINT ? process->on_sigint : process->on_sigterm;
+    bool force = server->asked_to_stop || (how & SHUTDOWN_FORCE) != 0;
     server->asked_to_stop = true;
-    if (engine_shutdown(server->engine, false, false, force, why))
+    if (engine_shutdown(server->engine, (how & SHUTDOWN_SAVE) != 0, (how & SHUTDOWN_NOSAVE) != 0,
+                        force, why))
         return;
     char line[1024];
     snprintf(line, sizeof(line),
@@ -106,20 +117,13 @@ static void on_hangup(void *env, unused int signal_number)
     struct server *server = env;
     struct fault fault = {0};
     char line[2048];
-    if (server_host_open_log(&server->host, &fault) != 0)
+    if (server_log_open(&server->host.log, &fault) != 0)
         say(server, true, fault_line(&fault, line, sizeof(line)));
     else
         say(server, false, "Log file reopened");
 }
 
 /* ---- loading ---- */
-
-static void remove_pidfile(struct server *server)
-{
-    const char *pidfile = server->settings.pidfile;
-    if (pidfile && pidfile[0])
-        unlink(pidfile);
-}
 
 static int apply(void *env, int argc, const struct slice *argv, struct fault *fault)
 {
@@ -154,7 +158,7 @@ static void on_progress(void *env, const struct recovery_progress *progress)
     net_poll(server->net);
     if (server->host.stopped) {
         say(server, true, "Stopped while loading; the files are as they were");
-        remove_pidfile(server);
+        server_process_remove_pidfile(&server->settings);
         exit(server->host.exit_status);
     }
     if (server->progress_said_ms == 0)
@@ -169,6 +173,9 @@ static void on_progress(void *env, const struct recovery_progress *progress)
     snprintf(line, sizeof(line), "Loading the log: %.1f%%, %llu keys, %llu commands", percent,
              (unsigned long long)progress->keys, (unsigned long long)progress->commands);
     say(server, false, line);
+    snprintf(line, sizeof(line), "EXTEND_TIMEOUT_USEC=%d\nSTATUS=kv is loading: %.1f%%\n",
+             SERVER_LOADING_US, percent);
+    server_process_notify(&server->host.process, line);
 }
 
 static void random_bytes(void *env, void *out, size_t len)
@@ -248,21 +255,6 @@ static void say_version(void)
            mem_allocator_name());
 }
 
-/* Before there is a thread, a file or a socket. */
-static int go_to_background(struct fault *fault)
-{
-    pid_t child = fork();
-    if (child < 0)
-        return fault_errno(fault, "", -1, "fork");
-    if (child > 0)
-        _exit(0);
-    setsid();
-    if (!freopen("/dev/null", "r", stdin) || !freopen("/dev/null", "w", stdout) ||
-        !freopen("/dev/null", "w", stderr))
-        return fault_errno(fault, "/dev/null", -1, "open");
-    return 0;
-}
-
 /* CONFIG GET tells where the data lies, so from here on the option holds the whole path. */
 static void set_dir(struct settings *settings, const char *folder)
 {
@@ -287,18 +279,6 @@ static int enter_dir(struct server *server, struct fault *fault)
                          "the data directory does not exist: create it with  mkdir -p %s",
                          settings->dir);
     return fault_errno(fault, settings->dir, -1, "enter the data directory");
-}
-
-static int write_pidfile(const struct settings *settings, struct fault *fault)
-{
-    if (!settings->pidfile || !settings->pidfile[0])
-        return 0;
-    FILE *file = fopen(settings->pidfile, "w");
-    if (!file)
-        return fault_errno(fault, settings->pidfile, -1, "write the pid file");
-    fprintf(file, "%d\n", (int)getpid());
-    fclose(file);
-    return 0;
 }
 
 static void fit_clients(struct server *server)
@@ -346,8 +326,6 @@ static void make_engine(struct server *server)
         .commands = command_tables,
     };
     server->engine = engine_new(&engine_options);
-    ssize_t len = readlink("/proc/self/exe", server->program, sizeof(server->program) - 1);
-    server->program[len > 0 ? len : 0] = '\0';
     server->engine->executable = server->program;
 }
 
@@ -357,6 +335,7 @@ static int make_net(struct server *server, struct fault *fault)
         .settings = &server->settings,
         .engine = server->engine,
         .say = say_of_client,
+        .tick = on_tick,
         .env = server,
     };
     server->net = net_new(&net_options);
@@ -381,6 +360,7 @@ static void free_parts(struct server *server)
 
 static int run(struct server *server)
 {
+    struct server_process *process = &server->host.process;
     struct fault fault = {.offset = -1};
     make_engine(server);
     if (configure_engine(server->engine, &fault) != 0) {
@@ -399,7 +379,12 @@ static int run(struct server *server)
         return status;
     }
     net_each_listener(server->net, say_listener, server);
+    server_process_notify(process, "READY=1\nSTATUS=Ready to accept connections\n");
+    if (server->settings.process.watchdog_ms > 0)
+        server_watchdog_set(server->settings.process.watchdog_ms);
     net_run(server->net);
+    server_watchdog_set(0);
+    server_process_notify(process, "STOPPING=1\nSTATUS=kv is stopping\n");
     int status = server->host.exit_status;
     if (server->store && store_close(server->store, &fault) != 0)
         status = refuse(server, "The log was not closed well:", &fault);
@@ -412,18 +397,23 @@ static int start(struct server *server)
 {
     struct fault fault = {0};
     struct settings *settings = &server->settings;
-    if (settings->daemonize && go_to_background(&fault) != 0)
+    struct server_process *process = &server->host.process;
+    if (server_process_background(process, &fault) != 0)
         return refuse(server, "Could not go to the background:", &fault);
-    if (server_host_open_log(&server->host, &fault) != 0)
+    if (server_log_open(&server->host.log, &fault) != 0)
         return refuse(server, "Could not open the log file:", &fault);
     if (enter_dir(server, &fault) != 0)
         return refuse(server, "Could not start:", &fault);
-    if (write_pidfile(settings, &fault) != 0)
+    if (server_process_write_pidfile(settings, &fault) != 0)
         return refuse(server, "Could not start:", &fault);
+    server_crash_init(&server->crash);
+    server_crash_report(settings->process.crash_log);
     say_hello(server);
+    server_process_apply(process, say, server);
+    server_process_notify(process, "STATUS=kv is loading...\n");
     fit_clients(server);
     int status = run(server);
-    remove_pidfile(server);
+    server_process_remove_pidfile(settings);
     return status;
 }
 
@@ -444,6 +434,9 @@ int main(int argc, char **argv)
     struct fault fault = {0};
     enum server_action action;
     char line[2048];
+    ssize_t len = readlink("/proc/self/exe", server.program, sizeof(server.program) - 1);
+    server.program[len > 0 ? len : 0] = '\0';
+    server.crash = (struct crash_facts){&server.host.log.fd, server.program, &server.journal};
     settings_init(&server.settings);
     journal_off(&server.journal);
     server_host_init(&server.host, &server.settings, &server.journal);
@@ -454,6 +447,7 @@ int main(int argc, char **argv)
                                    &fault);
     if (code == 0 && (action == SERVER_RUN || action == SERVER_CHECK_CONFIG))
         code = settings_check(&server.settings, &fault);
+    server_process_init(&server.host.process, &server.settings, argc, argv);
     if (code == 0)
         status = answer(&server, action);
     else

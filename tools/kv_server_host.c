@@ -1,9 +1,7 @@
-/* The host port. A line of the log is one write to a file opened for appending, so that lines of
- * several threads never mix, and looks as Redis' do: `1234:M 20 Nov 2025 13:46:00.123 * text`. */
+/* The host port. */
 #include "tools/kv_server_host.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,8 +17,8 @@
 #include "core/settings.h"
 #include "net/net.h"
 #include "persistence/file.h"
+#include "tools/kv_server_crash.h"
 
-#define HOST_LINE_BYTES 4096
 #define HOST_FILE_BYTES_MAX (64 * 1024 * 1024)
 #define HOST_LINGER_MS 500 /* for the last replies */
 
@@ -53,45 +51,15 @@ static void random_bytes(unused void *self, void *out, size_t len)
 
 static printf_like(3, 4) void log_line(void *self, enum host_level level, const char *format, ...)
 {
-    static const char marks[] = ".-*#";
     const struct server_host *host = self;
     if ((int)level < host->settings->loglevel)
         return;
-    char line[HOST_LINE_BYTES];
-    int64_t now_us = wall_us(NULL);
-    time_t seconds = (time_t)(now_us / 1000000);
-    struct tm local;
-    localtime_r(&seconds, &local);
-    size_t len = (size_t)snprintf(line, sizeof(line), "%d:M ", (int)getpid());
-    len += strftime(line + len, sizeof(line) - len, "%d %b %Y %H:%M:%S.", &local);
-    len += (size_t)snprintf(line + len, sizeof(line) - len, "%03d %c ",
-                            (int)(now_us / 1000 % 1000), marks[level]);
+    char text[SERVER_LOG_LINE_BYTES];
     va_list arguments;
     va_start(arguments, format);
-    int more = vsnprintf(line + len, sizeof(line) - len, format, arguments);
+    vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    len += more > 0 ? (size_t)more : 0;
-    if (len > sizeof(line) - 2)
-        len = sizeof(line) - 2;
-    line[len++] = '\n';
-    ssize_t written = write(host->log_fd, line, len);
-    (void)written; /* where should one say that the log can't be written */
-}
-
-int server_host_open_log(struct server_host *host, struct fault *fault)
-{
-    const char *path = host->settings->logfile;
-    int fd = STDOUT_FILENO;
-    if (path && path[0]) {
-        fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
-        if (fd < 0)
-            return fault_errno(fault, path, -1, "open the log file");
-    }
-    int old = host->log_fd;
-    host->log_fd = fd;
-    if (old != STDOUT_FILENO && old != fd)
-        close(old);
-    return 0;
+    server_log_write(&host->log, level, wall_us(NULL), text);
 }
 
 static int replace_file(unused void *self, const char *path, struct slice content,
@@ -130,12 +98,21 @@ static void wake_session(void *self, struct session *session)
 static int setting_changed(void *self, const char *name, struct fault *fault)
 {
     struct server_host *host = self;
-    if (strcmp(name, "logfile") == 0)
-        return server_host_open_log(host, fault);
+    struct settings_process *process = &host->settings->process;
+    if (strcmp(name, "crash-log-enabled") == 0)
+        server_crash_report(process->crash_log);
+    if (strcmp(name, "watchdog-period") == 0) {
+        /* A tick sets it back: less than two of them would be false alarms. */
+        int64_t least_ms = 2000 / (host->settings->hz > 0 ? host->settings->hz : 1);
+        if (process->watchdog_ms > 0 && process->watchdog_ms < least_ms)
+            process->watchdog_ms = least_ms;
+        server_watchdog_set(process->watchdog_ms);
+    }
     if (strcmp(name, "appendfsync") == 0 && host->journal->ops)
         host->journal->ops->set_policy(host->journal,
                                        (enum journal_policy)host->settings->appendfsync);
-    return host->net ? net_setting_changed(host->net, name, fault) : 0;
+    int code = host->net ? net_setting_changed(host->net, name, fault) : 0;
+    return code == 0 ? server_process_changed(&host->process, name, fault) : code;
 }
 
 static void stop(void *self, int exit_status)
@@ -188,7 +165,6 @@ void server_host_init(struct server_host *host, struct settings *settings, struc
     *host = (struct server_host){
         .settings = settings,
         .journal = journal,
-        .log_fd = STDOUT_FILENO,
         .port = {
             .self = host,
             .wall_us = wall_us,
@@ -206,4 +182,5 @@ void server_host_init(struct server_host *host, struct settings *settings, struc
             .sleep_us = sleep_us,
         },
     };
+    server_log_init(&host->log, settings);
 }

@@ -3,10 +3,10 @@
 
 #include <stdbool.h>
 
-#include "core/base/attr.h"
 #include "core/host.h"
+#include "tools/kv_server_log.h"
+#include "tools/kv_server_process.h"
 
-struct fault;
 struct journal;
 struct net;
 struct settings;
@@ -16,12 +16,11 @@ struct server_host {
     struct settings *settings;
     struct net *net;           /* NULL before it is made */
     struct journal *journal;
-    int log_fd;
+    struct server_log log;
+    struct server_process process;
     bool stopped;              /* stop was called, with this status */
     int exit_status;
 };
 
-/* Fill in the port; the log goes to standard output until server_host_open_log. */
+/* Fill in the port; the log goes to standard output until it is opened. */
 void server_host_init(struct server_host *host, struct settings *settings, struct journal *journal);
-/* Open the file that `logfile` names, again after it was moved away. */
-must_check int server_host_open_log(struct server_host *host, struct fault *fault);

@@ -53,8 +53,7 @@ ALLOWED = {
     ("calls", "net", "write"): "a socket or an eventfd, not a file",
     ("calls", "net", "writev"): "a socket, not a file",
     ("calls", "net", "unlink"): "the name of a Unix socket",
-    ("calls", "tools/kv_server.c", "fork"): "daemonize, before there is a thread or a file",
-    ("calls", "tools/kv_server.c", "daemon"): "daemonize, before there is a thread or a file",
+    ("calls", "tools/kv_server_process.c", "fork"): "daemonize, before there is a thread",
 }
 DURABLE_CALLS = ("write pwrite writev pwritev pwritev2 fsync fdatasync sync syncfs rename renameat "
                  "renameat2 ftruncate truncate fallocate posix_fallocate unlink unlinkat remove "

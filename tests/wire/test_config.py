@@ -43,6 +43,7 @@ def test_all_options_of_the_reference_are_known(kv, reference):
         "bind": "given by the harness, and loopback by default",
         "dir": "each has its own", "port": "each has its own",
         "client-query-buffer-limit": "", "logfile": "", "pidfile": "", "daemonize": "",
+        "disable-thp": "nothing forks: huge pages do no harm",
         "save": "no snapshots in this version", "slave-announce-ip": "",
     }
     for name, value in theirs.items():
