@@ -274,15 +274,21 @@ static struct table_slot *slot_of(const struct database *database, struct place 
 
 /* --- Changing --------------------------------------------------------------------------------- */
 
+static __attribute__((noinline)) bool cut_first(struct keyspace *keyspace,
+                                                struct database *database, struct place *place,
+                                                bool dropped)
+{
+    return place->entry != NULL &&
+        cut_before_change(keyspace, database, slot_of(database, place), dropped);
+}
+
 /* The funnel: what is at the place, if anything, is as it was, and will be something else when the
  * caller returns; `dropped` if it leaves the keyspace. True: its bytes may not be written over. */
 static inline bool about_to_change(struct keyspace *keyspace, struct database *database,
                                    struct place *place, bool dropped)
 {
     keyspace->changes++;
-    if (likely(database->cut == NULL) || place->entry == NULL)
-        return false;
-    return cut_before_change(keyspace, database, slot_of(database, place), dropped);
+    return unlikely(database->cut != NULL) && cut_first(keyspace, database, place, dropped);
 }
 
 /* A caller may have hidden what is there: it is put over all the same. */
@@ -327,24 +333,37 @@ void keyspace_put(struct keyspace *keyspace, struct place *place, struct entry *
         put_over(keyspace, database, place, entry);
 }
 
+/* By a new entry over what is there. */
+static void put_string_over(struct keyspace *keyspace, struct database *database,
+                            struct place *place, struct slice value, int64_t deadline_ms)
+{
+    struct entry *entry = entry_new_string(place->key, value, deadline_ms);
+
+    entry_set_access(entry, entry_access(place->entry));
+    put_over(keyspace, database, place, entry);
+}
+
 hot void keyspace_put_string(struct keyspace *keyspace, struct place *place, struct slice value,
                              int64_t deadline_ms)
 {
     struct database *database = database_of(keyspace, place->db);
-    struct entry *old, *entry;
+    struct entry *old;
     size_t bytes;
-    bool indexed, read_still;
+    bool indexed;
 
     uncover(place);
     old = place->entry;
-    read_still = about_to_change(keyspace, database, place, true);
+    if (about_to_change(keyspace, database, place, true)) {
+        put_string_over(keyspace, database, place, value, deadline_ms);
+        return;
+    }
     if (old == NULL) {
         put_new(keyspace, database, place, entry_new_string(place->key, value, deadline_ms));
         return;
     }
     bytes = entry_memory(old);
     indexed = has_deadline(old);
-    switch (read_still ? ENTRY_UNTOUCHED : entry_overwrite_string(old, value, deadline_ms)) {
+    switch (entry_overwrite_string(old, value, deadline_ms)) {
     case ENTRY_SAME_SHAPE:
         return;
     case ENTRY_OTHER_SHAPE:
@@ -354,9 +373,7 @@ hot void keyspace_put_string(struct keyspace *keyspace, struct place *place, str
     case ENTRY_UNTOUCHED:
         break;
     }
-    entry = entry_new_string(place->key, value, deadline_ms);
-    entry_set_access(entry, entry_access(old));
-    put_over(keyspace, database, place, entry);
+    put_string_over(keyspace, database, place, value, deadline_ms);
 }
 
 static struct entry *take(struct keyspace *keyspace, struct place *place, bool dropped)

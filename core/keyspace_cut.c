@@ -20,6 +20,7 @@
  */
 #include "core/keyspace_cut.h"
 
+#include "core/base/attr.h"
 #include "core/base/mem.h"
 #include "core/base/reaper.h"
 #include "core/ds/table.h"

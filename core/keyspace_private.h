@@ -5,7 +5,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/base/attr.h"
 #include "core/keyspace.h"
 
 struct cut_table;
@@ -34,16 +33,16 @@ struct keyspace {
 
 /* The entry at `slot` is about to change, or to leave its place for good (`dropped`). True: the
  * snapshot still reads its bytes, and they may not be written over. */
-cold bool cut_before_change(struct keyspace *keyspace, struct database *database,
-                            struct table_slot *slot, bool dropped);
+bool cut_before_change(struct keyspace *keyspace, struct database *database,
+                       struct table_slot *slot, bool dropped);
 /* It was changed in place. */
-cold void cut_after_change(struct keyspace *keyspace, const struct entry *entry);
+void cut_after_change(struct keyspace *keyspace, const struct entry *entry);
 /* It has left the keyspace. True: the snapshot is not done with it, and gives it back later. */
-cold bool cut_keeps(struct keyspace *keyspace, struct entry *entry);
+bool cut_keeps(struct keyspace *keyspace, struct entry *entry);
 /* The database is emptied. True: the snapshot is not done with its table of `count` entries, and
  * gives both back later. */
-cold bool cut_keeps_table(struct keyspace *keyspace, struct database *database, size_t count);
+bool cut_keeps_table(struct keyspace *keyspace, struct database *database, size_t count);
 /* The databases were exchanged. */
-cold void cut_swapped(struct database *a, struct database *b);
+void cut_swapped(struct database *a, struct database *b);
 /* The marks of a table that is being cut are as the cut needs them. */
 void cut_check(const struct keyspace *keyspace, const struct database *database);
