@@ -1,12 +1,17 @@
-/* Reading a snapshot, one stream from its beginning to its end: records (rdb_records.c), then the
- * checksum of all of it.
+/* Reading the file of a snapshot: which kind it is, and who reads it.
  *
- * The checksum comes last, so entries are handed out before it is known to hold. Who takes them may
- * serve none before rdb_load() has returned 0.
+ *   begins with          index                          is read
+ *   REDIS, VALKEY        <path>.kvi, that fits          by its parts (snapshot_parts.c)
+ *                        none, or it does not fit       as one stream (rdb_stream.c)
+ *   an LZ4 frame         the footer, whole              by its parts
+ *                        none, or damaged               as one stream, unpacked
  *
- * Everything is hostile. A length is believed when the bytes are there; the window grows for one
- * string, up to what the file still has, and shrinks again. Values are decoded deeply checked.
- */
+ * An index fits if it is whole, the file is as long as it says, and what stands where the RDB ends
+ * is the checksum that it names: so an index that was left by another base is not taken for this
+ * one's. Without a good index nothing is lost but time: the stream ends with a checksum of its own.
+ * That the index was not used is told (`problem`).
+ *
+ * Large files are decoded in threads beside the caller's (entry_feed.c). */
 #include "persistence/rdb_load.h"
 
 #include <errno.h>
@@ -14,178 +19,31 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/base/crc64.h"
 #include "core/base/fault.h"
 #include "core/base/mem.h"
-#include "core/type/entry.h"
-#include "core/type/limits.h"
-#include "core/type/rdb.h"
+#include "persistence/entry_feed.h"
 #include "persistence/file.h"
-#include "persistence/rdb_records.h"
+#include "persistence/rdb_stream.h"
+#include "persistence/snapshot_format.h"
+#include "persistence/snapshot_parts.h"
 
-#define WINDOW_BYTES (256 * 1024)
-#define PROGRESS_BYTES (256 * 1024)
-#define CHECKSUM_VERSION_LEAST 5
+#define INPUT_BYTES (256 * 1024)
+#define PATH_BYTES_MAX 1024
 
-const struct type_limits rdb_usual_limits = {
-    .hash_entries = 512,
-    .hash_value_bytes = 64,
-    .set_intset_entries = 512,
-    .set_entries = 128,
-    .set_value_bytes = 64,
-    .zset_entries = 128,
-    .zset_value_bytes = 64,
-    .list_node_size = -2,
-    .stream_node_bytes = 4096,
-    .stream_node_entries = 100,
-    .hll_sparse_bytes = 3000,
-};
-
-/* The reading of one stream. `in` stands somewhere in the window. */
-struct loader {
+struct file {
     const struct rdb_load *load;
-    const struct rdb_source *source;
-    struct rdb_in in;
-    struct rdb_records records;
-    struct fault fault; /* of `in`, and the caller's in the end */
-    uint8_t *window;
-    size_t window_bytes;
-    const uint8_t *summed_to; /* in the window: what is before it is in the sum */
-    uint64_t crc;
-    int read_status; /* of a read that failed, with its fault */
-    struct fault read_fault;
-    uint64_t progress_at;
+    int fd;
+    uint64_t size;
+    /* of a stream of LZ4 frames */
+    struct snapshot_unpacker *unpacker;
+    char *input;
+    struct slice left; /* of input */
+    uint64_t at;       /* in the file, behind the input */
+    bool within;       /* a frame */
+    /* for a thread */
+    struct rdb_source source;
+    struct rdb_found *out;
 };
-
-/* --- The window ----------------------------------------------------------------------------- */
-
-static void sum(struct loader *loader)
-{
-    struct rdb_in *in = &loader->in;
-    loader->crc = crc64_bytes(loader->crc, loader->summed_to, (size_t)(in->at - loader->summed_to));
-    loader->summed_to = in->at;
-}
-
-/* Move what is left to the front of a window of `bytes`. */
-static void resize(struct loader *loader, size_t bytes)
-{
-    struct rdb_in *in = &loader->in;
-    size_t left = (size_t)(in->end - in->at);
-    if (bytes == loader->window_bytes) {
-        memmove(loader->window, in->at, left);
-    } else {
-        uint8_t *window = mem_alloc(bytes);
-        if (left > 0)
-            memcpy(window, in->at, left);
-        mem_free(loader->window);
-        loader->window = window;
-        loader->window_bytes = bytes;
-    }
-    in->at = loader->summed_to = loader->window;
-    in->end = in->at + left;
-}
-
-static bool refill(struct rdb_in *in, size_t wanted)
-{
-    struct loader *loader = in->env;
-    const struct rdb_source *source = loader->source;
-    size_t left = (size_t)(in->end - in->at);
-    uint64_t unread = source->size > in->offset ? source->size - in->offset : 0;
-    if (loader->read_status < 0 || wanted > left + unread)
-        return false;
-    sum(loader);
-    resize(loader, wanted > WINDOW_BYTES ? wanted : WINDOW_BYTES);
-    while ((size_t)(in->end - in->at) < wanted) {
-        size_t have = (size_t)(in->end - in->at), room = loader->window_bytes - have;
-        ssize_t got = source->read(source->self, loader->window + have, room, in->offset,
-                                   &loader->read_fault);
-        if (got <= 0) {
-            loader->read_status = (int)got;
-            return false;
-        }
-        in->end += got;
-        in->offset += (uint64_t)got;
-    }
-    return true;
-}
-
-/* --- The stream ----------------------------------------------------------------------------- */
-
-static int get_end(struct loader *loader)
-{
-    struct rdb_in *in = &loader->in;
-    struct slice bytes;
-    uint64_t stored = 0;
-    if (in->version >= CHECKSUM_VERSION_LEAST || in->valkey) {
-        sum(loader);
-        uint64_t crc = loader->crc;
-        int status = rdb_get_raw(in, 8, &bytes);
-        if (status < 0)
-            return status;
-        for (size_t i = 0; i < 8; i++)
-            stored |= (uint64_t)(uint8_t)bytes.data[i] << 8 * i;
-        if (stored != 0 && stored != crc)
-            return rdb_bad(in, "the checksum of the snapshot does not hold");
-    }
-    loader->records.out->checked = stored != 0;
-    loader->records.out->end = rdb_offset(in);
-    return 0;
-}
-
-static void progress(struct loader *loader)
-{
-    uint64_t at = rdb_offset(&loader->in);
-    if (!loader->load->progress || at - loader->progress_at < PROGRESS_BYTES)
-        return;
-    loader->progress_at = at;
-    loader->load->progress(loader->load->env, at, loader->records.out->keys);
-}
-
-static int get_all(struct loader *loader)
-{
-    bool end = false;
-    int status = rdb_records_begin(&loader->records);
-    while (status == 0 && !end) {
-        progress(loader);
-        status = rdb_records_next(&loader->records, &end);
-    }
-    return status < 0 || loader->load->notes_only ? status : get_end(loader);
-}
-
-int rdb_load_stream(const struct rdb_load *load, const struct rdb_source *source,
-                    struct rdb_found *out, struct fault *fault)
-{
-    struct loader loader = {.load = load,
-                            .source = source,
-                            .in = {.refill = refill, .foreign = true},
-                            .fault = {.offset = -1}};
-    *out = (struct rdb_found){0};
-    snprintf(loader.fault.path, sizeof(loader.fault.path), "%s", load->path);
-    loader.in.env = &loader;
-    loader.in.fault = &loader.fault;
-    loader.in.limits = load->limits ? load->limits : &rdb_usual_limits;
-    loader.records = (struct rdb_records){.in = &loader.in,
-                                          .load = load,
-                                          .out = out,
-                                          .size = source->size,
-                                          .deadline_ms = ENTRY_NO_DEADLINE};
-    resize(&loader, WINDOW_BYTES);
-    int status = get_all(&loader);
-    if (status < 0 && loader.read_status < 0) {
-        status = loader.read_status;
-        loader.fault = loader.read_fault;
-    }
-    if (status == KV_EFORMAT)
-        status = loader.fault.code = KV_ECORRUPT;
-    if (status < 0 && fault)
-        *fault = loader.fault;
-    mem_free(loader.window);
-    rdb_records_free(&loader.records);
-    rdb_in_free(&loader.in);
-    return status;
-}
-
-/* --- The file ------------------------------------------------------------------------------- */
 
 static int call_failed(struct fault *fault, int64_t status, const char *path, const char *doing)
 {
@@ -199,35 +57,256 @@ bool rdb_is_magic(struct slice begin)
            (begin.len >= 6 && memcmp(begin.data, "VALKEY", 6) == 0);
 }
 
-struct file {
-    const struct rdb_load *load;
-    int fd;
-};
-
-static ssize_t file_read(void *self, void *to, size_t room, uint64_t offset, struct fault *fault)
+bool rdb_is_snapshot(struct slice begin)
 {
-    const struct file *file = self;
+    return rdb_is_magic(begin) || snapshot_is_lz4(begin);
+}
+
+static ssize_t read_at(const struct file *file, void *to, size_t len, uint64_t offset,
+                       struct fault *fault)
+{
     const struct disk *disk = file->load->disk;
-    ssize_t got = disk->pread(disk->self, file->fd, to, room, (off_t)offset);
+    ssize_t got = disk->pread(disk->self, file->fd, to, len, (off_t)offset);
     return got < 0 ? call_failed(fault, got, file->load->path, "read") : got;
+}
+
+/* All of it: 0, KV_EIO, KV_ECORRUPT if the file ends before. */
+static int read_all(const struct file *file, char *to, size_t len, uint64_t offset,
+                    struct fault *fault)
+{
+    for (size_t done = 0; done < len;) {
+        ssize_t got = read_at(file, to + done, len - done, offset + done, fault);
+        if (got < 0)
+            return (int)got;
+        if (got == 0)
+            return fault_set(fault, KV_ECORRUPT, file->load->path, (int64_t)(offset + done),
+                             "the file ends here");
+        done += (size_t)got;
+    }
+    return 0;
+}
+
+/* --- One stream ----------------------------------------------------------------------------- */
+
+static ssize_t read_plain(void *self, void *to, size_t room, uint64_t offset, struct fault *fault)
+{
+    return read_at(self, to, room, offset, fault);
+}
+
+static ssize_t read_packed(void *self, void *to, size_t room, uint64_t offset unused,
+                           struct fault *fault)
+{
+    struct file *file = self;
+    for (;;) {
+        size_t made = 0;
+        if (file->left.len == 0) {
+            ssize_t got = read_at(file, file->input, INPUT_BYTES, file->at, fault);
+            if (got < 0)
+                return got;
+            file->left = (struct slice){file->input, (size_t)got};
+            file->at += (uint64_t)got;
+            if (got == 0 && !file->within)
+                return 0;
+            if (got == 0)
+                return fault_set(fault, KV_ECORRUPT, file->load->path, (int64_t)file->at,
+                                 "the file ends within an LZ4 frame");
+        }
+        if (!snapshot_stream_unpack(file->unpacker, &file->left, to, room, &made, &file->within))
+            return fault_set(fault, KV_ECORRUPT, file->load->path,
+                             (int64_t)(file->at - file->left.len),
+                             "an LZ4 frame is damaged, near this offset");
+        if (made > 0)
+            return (ssize_t)made;
+    }
+}
+
+static int stream_work(void *env, int number unused, const struct rdb_load *load,
+                       struct fault *fault)
+{
+    struct file *file = env;
+    return rdb_stream_load(load, &file->source, file->out, fault);
+}
+
+static int load_stream(struct file *file, bool packed, struct rdb_found *out, struct fault *fault)
+{
+    struct entry_feed feed = {.load = file->load, .env = file, .work = stream_work};
+    int status;
+    file->out = out;
+    file->source =
+        (struct rdb_source){.self = file, .size = file->size, .read = read_plain};
+    if (packed) {
+        file->source.size = snapshot_frame_raw_max(file->size);
+        file->source.read = read_packed;
+        file->unpacker = snapshot_unpacker_new();
+        file->input = mem_alloc(INPUT_BYTES);
+    }
+    feed.threads = entry_feed_threads(file->load, file->size, false);
+    status = feed.threads > 0 ? entry_feed_run(&feed, fault)
+                              : rdb_stream_load(file->load, &file->source, out, fault);
+    if (packed && out->end > 0) {
+        out->raw_bytes = out->end;
+        out->end = file->size;
+    }
+    snapshot_unpacker_free(file->unpacker);
+    mem_free(file->input);
+    return status;
+}
+
+/* --- The index ------------------------------------------------------------------------------ */
+
+static int load_parts(const struct file *file, const struct snapshot_index *index, bool packed,
+                      struct rdb_found *out, struct fault *fault)
+{
+    const struct snapshot_parts parts = {
+        .load = file->load, .index = index, .fd = file->fd, .packed = packed};
+    int status = snapshot_parts_load(&parts, out, fault);
+    if (status == 0 && !file->load->notes_only)
+        out->end = packed ? file->size : index->bytes;
+    return status;
+}
+
+/* 1: the file's footer is a whole index. 0: out->problem says why not. */
+static int get_footer(const struct file *file, struct snapshot_index *index,
+                      struct rdb_found *out, struct fault *fault)
+{
+    char tail[SNAPSHOT_TAIL_BYTES];
+    uint64_t footer;
+    const char *why = "its tail is missing or damaged: perhaps the file was cut short";
+    int status = 0, there = 0;
+    if (file->size >= SNAPSHOT_HEAD_BYTES + sizeof(tail))
+        status = read_all(file, tail, sizeof(tail), file->size - sizeof(tail), fault);
+    if (status < 0)
+        return status;
+    if (file->size >= SNAPSHOT_HEAD_BYTES + sizeof(tail) && snapshot_tail_get(tail, &footer) &&
+        footer < file->size && file->size - footer <= SNAPSHOT_INDEX_MAX) {
+        size_t len = (size_t)(file->size - footer);
+        char *bytes = mem_alloc(len);
+        status = read_all(file, bytes, len, footer, fault);
+        if (status == 0)
+            there = snapshot_footer_get((struct slice){bytes, len}, footer, index, &why);
+        mem_free(bytes);
+    }
+    if (status == 0 && !there)
+        snprintf(out->problem, sizeof(out->problem), "the index at its end can't be used (%s)",
+                 why);
+    return status < 0 ? status : there;
+}
+
+static int load_packed(struct file *file, struct rdb_found *out, struct fault *fault)
+{
+    char bytes[SNAPSHOT_HEAD_BYTES];
+    struct snapshot_head head = {0};
+    struct snapshot_index index = {0};
+    bool ours = false;
+    out->packed = true;
+    if (file->size >= sizeof(bytes)) {
+        int status = read_all(file, bytes, sizeof(bytes), 0, fault);
+        if (status < 0)
+            return status;
+        ours = snapshot_head_get(bytes, &head);
+        if (!ours && memcmp(bytes, "\x50\x2a\x4d\x18", 4) == 0)
+            return fault_set(fault, KV_ECORRUPT, file->load->path, 0,
+                             "the head of the file is damaged");
+    }
+    int there = ours ? get_footer(file, &index, out, fault) : 0;
+    if (there < 0)
+        return there;
+    if (there && (strcmp(head.kvid, index.kvid) != 0 || head.seq != index.seq ||
+                  head.raw_bytes != index.raw_bytes)) {
+        snapshot_index_free(&index);
+        return fault_set(fault, KV_ECORRUPT, file->load->path, 0,
+                         "the head and the index of the file are not of one snapshot");
+    }
+    if (!there)
+        return load_stream(file, true, out, fault);
+    int status = load_parts(file, &index, true, out, fault);
+    snapshot_index_free(&index);
+    return status;
+}
+
+/* Does the RDB end where the index says, and as it says? */
+static int index_fits(const struct file *file, const struct snapshot_index *index,
+                      struct fault *fault)
+{
+    char end[SNAPSHOT_END_BYTES];
+    uint64_t sum = 0;
+    if (index->bytes > file->size || index->bytes != index->raw_bytes)
+        return 0;
+    int status = read_all(file, end, sizeof(end), index->bytes - sizeof(end), fault);
+    if (status < 0)
+        return status;
+    for (int i = 0; i < 8; i++)
+        sum |= (uint64_t)(uint8_t)end[1 + i] << 8 * i;
+    return sum == index->sum;
+}
+
+/* 1: there is an index beside the file, and it fits. 0: there is none, or out->problem says why it
+ * does not. */
+static int get_kvi(const struct file *file, struct snapshot_index *index, struct rdb_found *out,
+                   struct fault *fault)
+{
+    const struct disk *disk = file->load->disk;
+    char path[PATH_BYTES_MAX];
+    struct buf bytes = {0};
+    const char *why;
+    if (snprintf(path, sizeof(path), "%s" SNAPSHOT_INDEX_SUFFIX, file->load->path) >=
+        (int)sizeof(path))
+        return 0;
+    int there = disk->exists(disk->self, path);
+    if (there <= 0)
+        return there < 0 ? call_failed(fault, there, path, "stat") : 0;
+    int status = file_read_all(disk, path, SNAPSHOT_INDEX_MAX, &bytes, fault);
+    if (status == KV_EIO) {
+        buf_free(&bytes);
+        return status;
+    }
+    if (status < 0 || !snapshot_index_get(buf_slice(&bytes), 0, index, &why)) {
+        snprintf(out->problem, sizeof(out->problem), "its index %s can't be used (%s)",
+                 SNAPSHOT_INDEX_SUFFIX, status < 0 ? "it is too large" : why);
+        buf_free(&bytes);
+        return 0;
+    }
+    buf_free(&bytes);
+    there = index_fits(file, index, fault);
+    if (there == 0)
+        snprintf(out->problem, sizeof(out->problem), "its index %s is not of this file",
+                 SNAPSHOT_INDEX_SUFFIX);
+    if (there <= 0)
+        snapshot_index_free(index);
+    return there;
+}
+
+static int load_plain(struct file *file, struct rdb_found *out, struct fault *fault)
+{
+    struct snapshot_index index = {0};
+    int there = file->load->notes_only ? 0 : get_kvi(file, &index, out, fault);
+    if (there < 0)
+        return there;
+    if (there == 0)
+        return load_stream(file, false, out, fault);
+    int status = load_parts(file, &index, false, out, fault);
+    snapshot_index_free(&index);
+    return status;
 }
 
 int rdb_load(const struct rdb_load *load, struct rdb_found *out, struct fault *fault)
 {
     const struct disk *disk = load->disk;
     struct file file = {.load = load};
-    int status;
+    char begin[4] = "";
     *out = (struct rdb_found){0};
     file.fd = disk->open(disk->self, load->path, O_RDONLY, 0);
     if (file.fd < 0)
         return call_failed(fault, file.fd, load->path, "open");
     int64_t size = disk->size(disk->self, file.fd);
-    const struct rdb_source source = {
-        .self = &file, .size = size < 0 ? 0 : (uint64_t)size, .read = file_read};
-    if (size < 0)
-        status = call_failed(fault, size, load->path, "stat");
-    else
-        status = rdb_load_stream(load, &source, out, fault);
+    int status = size < 0 ? call_failed(fault, size, load->path, "stat") : 0;
+    if (status == 0 && size >= (int64_t)sizeof(begin))
+        status = read_all(&file, begin, sizeof(begin), 0, fault);
+    file.size = status == 0 ? (uint64_t)size : 0;
+    if (status == 0 && snapshot_is_lz4((struct slice){begin, sizeof(begin)}))
+        status = load_packed(&file, out, fault);
+    else if (status == 0)
+        status = load_plain(&file, out, fault);
     disk->close(disk->self, file.fd);
     return status;
 }

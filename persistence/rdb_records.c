@@ -10,7 +10,8 @@
  *     0xf9  byte                how often the next key was used: passed over
  *     0xf8  length              how long it was not used: passed over
  *     0xf4  3 lengths           a slot of a cluster: passed over
- *     0xf5  0xf6  0xf7          functions, and data of modules: refused
+ *     0xf5  text                a library of functions
+ *     0xf6  0xf7                functions of a time before Redis 7.0, data of modules: refused
  *     below                     a value's tag: key and value follow (core/type/rdb_value.h)
  *     0xff  8 bytes             the end; from version 5 on CRC64 of all before it, little-endian;
  *                               0: whoever wrote it did not count
@@ -199,6 +200,19 @@ static int get_entry(struct rdb_records *records, uint8_t tag)
     return 0;
 }
 
+static int get_function(struct rdb_records *records, bool old)
+{
+    const struct rdb_load *load = records->load;
+    struct slice code;
+    if (!load->function || old)
+        return refuse(records,
+                      "the snapshot holds functions (FUNCTION LOAD), which this version of kv does "
+                      "not have. On the server that wrote it: FUNCTION FLUSH, then BGREWRITEAOF or "
+                      "SAVE");
+    int status = rdb_get_string(records->in, &code);
+    return status < 0 ? status : load->function(load->env, code, records->in->fault);
+}
+
 static int get_record(struct rdb_records *records, uint8_t kind)
 {
     switch (kind) {
@@ -210,12 +224,8 @@ static int get_record(struct rdb_records *records, uint8_t kind)
     case RECORD_USED: return get_byte(records);
     case RECORD_IDLE: return pass_lens(records, 1);
     case RECORD_SLOT: return pass_lens(records, 3);
-    case RECORD_FUNCTION:
-    case RECORD_FUNCTION_OLD:
-        return refuse(records,
-                      "the snapshot holds functions (FUNCTION LOAD), which this version of kv does "
-                      "not have. On the server that wrote it: FUNCTION FLUSH, then BGREWRITEAOF or "
-                      "SAVE");
+    case RECORD_FUNCTION: return get_function(records, false);
+    case RECORD_FUNCTION_OLD: return get_function(records, true);
     case RECORD_MODULE:
         return refuse(records, "the snapshot holds data of a module: modules are not known here");
     default: break;

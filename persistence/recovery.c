@@ -37,6 +37,7 @@
 #include "persistence/import.h"
 #include "persistence/manifest.h"
 #include "persistence/reader.h"
+#include "persistence/snapshot_file.h"
 #include "persistence/walk.h"
 
 #define PATH_MAX_BYTES 512
@@ -531,7 +532,8 @@ static void drop_entry(struct manifest *manifest, int at)
             (size_t)(manifest->count - at) * sizeof(*manifest->files));
 }
 
-/* Files that hold nothing, and those that a finished compaction left to be removed. */
+/* Files that hold nothing, those that a finished compaction left to be removed, and snapshots that
+ * were cut short. */
 static void remove_leftovers(struct recovery *recovery, const struct inventory *inventory)
 {
     const char *orphan = inventory->orphans.data;
@@ -545,6 +547,8 @@ static void remove_leftovers(struct recovery *recovery, const struct inventory *
         remove_with_index(recovery, manifest->files[i].name);
         drop_entry(manifest, i);
     }
+    snapshot_file_sweep(recovery->disk, recovery->directory);
+    snapshot_file_sweep(recovery->disk, recovery->options->dir);
     if (inventory->data[0])
         say(recovery, true, "%s/%s is not named in the manifest: it is left as it is",
             recovery->directory, inventory->data);
@@ -604,6 +608,9 @@ static int hand_over(struct recovery *recovery)
         out->batches += walk->files[i].batches;
         out->commands += walk->files[i].commands;
         out->keys += walk->files[i].rdb.keys;
+        if (walk->files[i].rdb.problem[0])
+            say(recovery, true, "%s: %s: it was read as one stream, whose checksum holds",
+                walk->files[i].path, walk->files[i].rdb.problem);
         if (out->imported)
             say_taken_over(recovery, &walk->files[i]);
     }

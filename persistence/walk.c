@@ -403,7 +403,7 @@ static int check_raw(struct walk *walk, struct reader *reader, struct walk_file 
     int status = reader_view(reader, 0, RDB_MAGIC_BYTES, &magic, fault);
     if (status < 0)
         return status;
-    file->snapshot = file == walk->files && rdb_is_magic(magic);
+    file->snapshot = file == walk->files && rdb_is_snapshot(magic);
     if (file->dump && !file->snapshot)
         return fault_set(fault, KV_ECORRUPT, reader->path, 0,
                          "this is no snapshot (RDB), though it has its name. Nothing was changed. "
