@@ -1,7 +1,7 @@
 /* Streams that came from elsewhere, and then live on: read from a payload of any bytes, walked both
  * ways, appended to, trimmed, their groups changed, while they are cut into a snapshot or not.
- * Never
- * a crash; the invariants hold after each change; what was cut is what was read. The first byte is
+ * Never a crash; the invariants hold after each change; what was cut is what was read. The first
+ * byte is
  * the tag, the second the seed of what is done. */
 #include <stddef.h>
 #include <stdint.h>
