@@ -37,6 +37,7 @@
 #define LFU_INITIAL 5
 #define LFU_COUNTER_MAX 255
 #define LRU_CLOCK_MASK ENTRY_ACCESS_MAX
+#define TOLD_IDLE 512 /* as told, this and above is idle seconds, below a frequency */
 #define TENACITY_STEP_US 50 /* up to tenacity 10 (the default: 500 us) each step adds this */
 #define TENACITY_LINEAR 10
 #define TENACITY_DOUBLES 5  /* beyond, the time doubles each 5 steps; */
@@ -140,6 +141,40 @@ void evict_set_frequency(struct engine *engine, struct entry *entry, uint32_t fr
     uint32_t counter = frequency > LFU_COUNTER_MAX ? LFU_COUNTER_MAX : frequency;
 
     entry_set_access(entry, lfu_minutes(engine) << 8 | counter);
+}
+
+enum evict_use evict_use_kept(const struct engine *engine)
+{
+    int policy = engine->settings->maxmemory_policy;
+
+    if (uses_lfu(engine))
+        return EVICT_USE_FREQUENCY;
+    return policy == EVICT_ALLKEYS_LRU || policy == EVICT_VOLATILE_LRU ? EVICT_USE_IDLE
+                                                                       : EVICT_USE_NONE;
+}
+
+uint32_t evict_told_frequency(uint8_t frequency)
+{
+    return 1 + (uint32_t)frequency;
+}
+
+uint32_t evict_told_idle(uint64_t seconds)
+{
+    uint32_t most = ENTRY_ACCESS_MAX - TOLD_IDLE;
+
+    return TOLD_IDLE + (seconds < most ? (uint32_t)seconds : most);
+}
+
+void evict_access_take(struct engine *engine, struct entry *entry)
+{
+    uint32_t told = entry_access(entry);
+
+    if (told >= TOLD_IDLE && !uses_lfu(engine))
+        evict_set_idle(engine, entry, told - TOLD_IDLE);
+    else if (told > 0 && told < TOLD_IDLE && uses_lfu(engine))
+        evict_set_frequency(engine, entry, told - 1);
+    else
+        entry_set_access(entry, evict_access_new(engine));
 }
 
 /* --- Policies --------------------------------------------------------------------------------- */

@@ -24,3 +24,12 @@ uint64_t evict_idle_seconds(const struct engine *engine, const struct entry *ent
 uint32_t evict_frequency(const struct engine *engine, const struct entry *entry);
 void evict_set_idle(struct engine *engine, struct entry *entry, uint64_t seconds);
 void evict_set_frequency(struct engine *engine, struct entry *entry, uint32_t frequency);
+
+/* How an entry was used goes into RDB files under the policies that ask for it. Read from one, it
+ * is in the entry's access field (0: nothing was told) until evict_access_take makes it what the
+ * policy in force wants; what does not suit that is as new. */
+enum evict_use { EVICT_USE_NONE, EVICT_USE_IDLE, EVICT_USE_FREQUENCY };
+enum evict_use evict_use_kept(const struct engine *engine);
+uint32_t evict_told_idle(uint64_t seconds);
+uint32_t evict_told_frequency(uint8_t frequency);
+void evict_access_take(struct engine *engine, struct entry *entry);

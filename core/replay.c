@@ -92,7 +92,7 @@ int replay_entry(struct engine *engine, int db, struct entry *entry, struct faul
         entry_free(entry);
         return code;
     }
-    entry_set_access(entry, evict_access_new(engine));
+    evict_access_take(engine, entry);
     keyspace_put(keyspace, &place, entry);
     return 0;
 }

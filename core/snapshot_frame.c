@@ -2,7 +2,8 @@
  *
  *   SELECTDB db                              whenever the next key's database is another one, and
  *                                            at the beginning of a frame
- *   [EXPIRETIME_MS u64] tag key value        keys, in any order
+ *   [EXPIRETIME_MS u64] [use] tag key value  keys, in any order; `use` is the idle time or the
+ *                                            frequency, where maxmemory-policy is LRU or LFU
  *
  * A frame that continues a value begins with the value's next bytes instead; keys behind its end
  * have a SELECTDB before them again. The head has the AUX fields, the functions, and for each
@@ -15,6 +16,7 @@
 
 #include "core/base/num.h"
 #include "core/engine.h"
+#include "core/evict.h"
 #include "core/keyspace.h"
 #include "core/snapshot_private.h"
 #include "core/snapshot_sink.h"
@@ -22,11 +24,12 @@
 #include "core/type/rdb_value.h"
 #include "core/version.h"
 
-
 enum opcode {
     OPCODE_FUNCTION = 0xf5,
     OPCODE_AUX = 0xfa,
     OPCODE_RESIZE = 0xfb,
+    OPCODE_IDLE = 0xf8,
+    OPCODE_FREQUENCY = 0xf9,
     OPCODE_DEADLINE_MS = 0xfc,
     OPCODE_SELECT = 0xfe,
 };
@@ -108,7 +111,22 @@ struct rdb_out frame_out(const struct snapshot *snapshot, const struct entry *en
     return out;
 }
 
-void frame_put_key(const struct entry *entry, struct rdb_out *out)
+/* How it was used, where the policy asks. */
+static void put_use(const struct engine *engine, const struct entry *entry, struct rdb_out *out)
+{
+    enum evict_use use = evict_use_kept(engine);
+
+    if (use == EVICT_USE_IDLE) {
+        buf_append_char(out->buf, (char)OPCODE_IDLE);
+        rdb_put_len(out, evict_idle_seconds(engine, entry));
+    } else if (use == EVICT_USE_FREQUENCY) {
+        buf_append_char(out->buf, (char)OPCODE_FREQUENCY);
+        buf_append_char(out->buf, (char)evict_frequency(engine, entry));
+    }
+}
+
+void frame_put_key(const struct snapshot *snapshot, const struct entry *entry,
+                   struct rdb_out *out)
 {
     int64_t deadline = entry_deadline(entry);
 
@@ -116,6 +134,7 @@ void frame_put_key(const struct entry *entry, struct rdb_out *out)
         buf_append_char(out->buf, (char)OPCODE_DEADLINE_MS);
         rdb_put_u64(out, (uint64_t)deadline);
     }
+    put_use(snapshot->engine, entry, out);
     buf_append_char(out->buf, (char)rdb_tag_of(entry, out->version));
     rdb_put_string(out, entry_key(entry));
 }
@@ -128,7 +147,7 @@ size_t frame_put_entry(struct snapshot *snapshot, int db, const struct entry *en
     size_t before = lane->bytes.len, bytes;
 
     frame_begin_key(snapshot, lane, db, out.version);
-    frame_put_key(entry, &out);
+    frame_put_key(snapshot, entry, &out);
     rdb_put_value(&out, entry);
     bytes = lane->bytes.len - before;
     frame_seal(snapshot, lane, false, false);

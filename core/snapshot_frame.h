@@ -16,7 +16,7 @@ void frame_reset(struct snapshot *snapshot);
 /* AUX fields, functions, and how many keys each database has. */
 void frame_put_head(struct snapshot *snapshot, const struct snapshot_order *order);
 /* Deadline, tag and key, as they stand in front of a value. */
-void frame_put_key(const struct entry *entry, struct rdb_out *out);
+void frame_put_key(const struct snapshot *snapshot, const struct entry *entry, struct rdb_out *out);
 struct rdb_out frame_out(const struct snapshot *snapshot, const struct entry *entry,
                          struct buf *buf);
 /* A small value, whole; returns how many bytes that were. */

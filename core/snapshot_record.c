@@ -123,7 +123,7 @@ void record_open(struct snapshot *snapshot, int db, const struct entry *entry)
     record->db = db;
     record->out = frame_out(snapshot, entry, &record->buffer);
     record->version = record->out.version;
-    frame_put_key(entry, &record->out);
+    frame_put_key(snapshot, entry, &record->out);
     if (entry_type(entry) == TYPE_STRING) {
         record->string = (struct entry *)(uintptr_t)entry;
         record->value = entry;

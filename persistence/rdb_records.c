@@ -27,6 +27,7 @@
 #include "core/base/fault.h"
 #include "core/base/num.h"
 #include "core/base/slice.h"
+#include "core/evict.h"
 #include "core/type/entry.h"
 #include "core/type/rdb.h"
 #include "core/type/rdb_value.h"
@@ -150,10 +151,23 @@ static int get_deadline(struct rdb_records *records, bool seconds)
     return 0;
 }
 
-static int get_byte(struct rdb_records *records)
+/* How the next entry was used. */
+static int get_frequency(struct rdb_records *records)
 {
-    uint8_t byte;
-    return rdb_get_byte(records->in, &byte);
+    uint8_t frequency;
+    int status = rdb_get_byte(records->in, &frequency);
+    if (status == 0)
+        records->used = evict_told_frequency(frequency);
+    return status;
+}
+
+static int get_idle(struct rdb_records *records)
+{
+    uint64_t seconds;
+    int status = rdb_get_len(records->in, &seconds);
+    if (status == 0)
+        records->used = evict_told_idle(seconds);
+    return status;
 }
 
 /* What put() has refused lies about here, if it does not say better. */
@@ -188,10 +202,13 @@ static int get_entry(struct rdb_records *records, uint8_t tag)
                          key.len > KEY_BYTES_SHOWN ? KEY_BYTES_SHOWN : (int)key.len, key.data,
                          records->db);
     bool expires = records->deadline_ms != ENTRY_NO_DEADLINE;
+    uint32_t used = records->used;
     records->deadline_ms = ENTRY_NO_DEADLINE;
+    records->used = 0;
     records->entries++;
     if (empty)
         return 0;
+    entry_set_access(entry, used);
     records->out->keys++;
     records->out->expiring += expires;
     if (records->load->put)
@@ -221,8 +238,8 @@ static int get_record(struct rdb_records *records, uint8_t kind)
     case RECORD_SIZES: return get_sizes(records);
     case RECORD_DEADLINE_S: return get_deadline(records, true);
     case RECORD_DEADLINE_MS: return get_deadline(records, false);
-    case RECORD_USED: return get_byte(records);
-    case RECORD_IDLE: return pass_lens(records, 1);
+    case RECORD_USED: return get_frequency(records);
+    case RECORD_IDLE: return get_idle(records);
     case RECORD_SLOT: return pass_lens(records, 3);
     case RECORD_FUNCTION: return get_function(records, false);
     case RECORD_FUNCTION_OLD: return get_function(records, true);

@@ -19,6 +19,7 @@ struct rdb_records {
     uint64_t size;               /* of the stream, at most: bounds what is believed */
     int db;
     int64_t deadline_ms;         /* of the next entry; ENTRY_NO_DEADLINE to begin with */
+    uint32_t used;               /* how it was (evict.h); 0: nothing was told */
     uint64_t entries;            /* read, those without elements too */
     struct buf key;
 };

@@ -294,6 +294,23 @@ def test_a_dump_without_a_log_is_imported_and_stays(life, fill_it):
         assert keys_of(server) == after
 
 
+@pytest.mark.parametrize("policy, told, asked, least, most", [
+    ("allkeys-lru", ("IDLETIME", 5000), "IDLETIME", 5000, 5100),
+    ("allkeys-lfu", ("FREQ", 200), "FREQ", 199, 200),
+])
+def test_how_keys_were_used_comes_with_a_dump(life, policy, told, asked, least, most):
+    server = life("redis", appendonly="no", maxmemory_policy=policy)
+    with server.connect() as connection:
+        assert connection("SET", "from", "x") == OK
+        assert connection("RESTORE", "key", 0, connection("DUMP", "from"), *told) == OK
+        assert connection("SAVE") == OK
+    life.end()
+    server = life("kv", maxmemory_policy=policy)
+    with server.connect() as connection:
+        assert least <= connection("OBJECT", asked, "key") <= most
+        assert connection("OBJECT", asked, "from") <= 100
+
+
 def test_a_dump_under_another_name_is_imported(life):
     server = life("redis", appendonly="no", dbfilename="my dump.rdb")
     with server.connect() as connection:

@@ -308,6 +308,39 @@ static void frequency_decays_and_idleness_grows(void **state)
     fake_world_close(&world.fake);
 }
 
+/* What was told is taken where it suits the policy; else the entry is as new. */
+static void what_a_file_tells_of_an_entry_is_taken(void **state)
+{
+    static const int policies[] = {EVICT_NONE, EVICT_ALLKEYS_LRU, EVICT_VOLATILE_LFU};
+    static const enum evict_use kept[] = {EVICT_USE_NONE, EVICT_USE_IDLE, EVICT_USE_FREQUENCY};
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct world world;
+        struct engine *engine = world_open(&world, policies[i]);
+        uint32_t told[] = {0, evict_told_idle(0), evict_told_idle(1000),
+                           evict_told_idle(UINT64_MAX), evict_told_frequency(0),
+                           evict_told_frequency(255)};
+        uint64_t idle[] = {0, 0, 1000, ENTRY_ACCESS_MAX - 3600, 0, 0};
+        uint32_t frequency[] = {5, 5, 5, 5, 0, 255};
+        struct entry *entry;
+
+        assert_int_equal(evict_use_kept(engine), kept[i]);
+        pass_seconds(&world, 100);
+        put(engine, 0, 1, ENTRY_NO_DEADLINE);
+        entry = find(engine, 0, 1).entry;
+        for (int j = 0; j < 6; j++) {
+            entry_set_access(entry, told[j]);
+            evict_access_take(engine, entry);
+            if (policies[i] == EVICT_VOLATILE_LFU)
+                assert_int_equal(evict_frequency(engine, entry), frequency[j]);
+            else
+                assert_int_equal(evict_idle_seconds(engine, entry), idle[j]);
+        }
+        fake_world_close(&world.fake);
+    }
+}
+
 static void one_call_takes_a_bounded_time(void **state)
 {
     struct world world;
@@ -366,6 +399,7 @@ int main(void)
         cmocka_unit_test(a_key_that_is_in_use_again_stays),
         cmocka_unit_test(the_counter_of_uses_is_logarithmic),
         cmocka_unit_test(frequency_decays_and_idleness_grows),
+        cmocka_unit_test(what_a_file_tells_of_an_entry_is_taken),
         cmocka_unit_test(one_call_takes_a_bounded_time),
         cmocka_unit_test(a_failed_log_takes_no_eviction_a_full_one_does),
     };

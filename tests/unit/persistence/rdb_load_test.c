@@ -33,6 +33,8 @@ static int put(void *env, int db, struct entry *entry, struct fault *fault)
                text.len > 20 ? 20 : (int)text.len, text.data);
     if (entry_deadline(entry) != ENTRY_NO_DEADLINE)
         buf_printf(&setting->seen, "@%lld", (long long)entry_deadline(entry));
+    if (entry_access(entry) != 0)
+        buf_printf(&setting->seen, "~%u", entry_access(entry));
     buf_append_char(&setting->seen, ' ');
     entry_free(entry);
     if (++setting->puts == setting->refuse_at)
@@ -139,7 +141,7 @@ static void every_record_is_read(void **state)
 {
     struct setting *setting = *state;
     put_everything(setting);
-    expect(setting, "[0:3] 0:a=1 0:b=text@513 0:c=x@2000 9:= 9:7=zzzzzzzzzz ");
+    expect(setting, "[0:3] 0:a=1 0:b=text@513 0:c=x@2000~6 9:=~640 9:7=zzzzzzzzzz ");
     assert_int_equal(setting->found.keys, 5);
     assert_int_equal(setting->found.expiring, 2);
     assert_int_equal(setting->found.version, 10);
