@@ -200,6 +200,20 @@ static void quote_words(struct arena *arena, struct slice line, struct buf *out)
     buf_append_char(out, '\n');
 }
 
+/* Users of the command line and of included files stay there: twice, they would refuse the next
+ * start. */
+static bool is_of_elsewhere(const struct settings *settings, const char *name)
+{
+    for (const struct setting_line *line = settings->lines; line; line = line->next) {
+        bool main_file = line->path && settings->config_file &&
+                         strcmp(line->path, settings->config_file) == 0;
+        if (strcmp(line->name, "user") == 0 && !main_file && line->count > 0 &&
+            slice_equal(line->words[0], slice_of(name)))
+            return true;
+    }
+    return false;
+}
+
 void acl_file_write_config(const struct engine *engine, struct buf *out)
 {
     const struct acl *acl = engine->acl;
@@ -207,6 +221,8 @@ void acl_file_write_config(const struct engine *engine, struct buf *out)
     struct buf line = {0};
     for (size_t i = 0; i < acl->count; i++) {
         if (acl->users[i] == acl->default_user && default_is_plain(engine))
+            continue;
+        if (is_of_elsewhere(engine->settings, acl->users[i]->name))
             continue;
         buf_clear(&line);
         acl_user_show(acl->users[i], &line);

@@ -24,7 +24,7 @@ struct acl *acl_file_read(const struct engine *engine, const char *path, struct 
 /* All users, as acl_file_read reads them. */
 void acl_file_write(const struct acl *acl, struct buf *out);
 /* The same as lines of a config file, where quotes have a meaning; without the default user if it
- * is what requirepass makes of it. */
+ * is what requirepass makes of it, and without those that another file defines. */
 void acl_file_write_config(const struct engine *engine, struct buf *out);
 
 /* ACL LOAD: KV_EFORMAT with the errors in `why`, or another code with `fault` if the file can't be

@@ -66,6 +66,13 @@ void session_close(struct session *session)
     session->name = session->library_name = session->library_version = NULL;
 }
 
+bool session_is_local(const struct session *session)
+{
+    return session->flags & SESSION_UNIX_SOCKET || strncmp(session->address, "127.", 4) == 0 ||
+           strncmp(session->address, "[::1]:", 6) == 0 ||
+           strncmp(session->address, "::1:", 4) == 0;
+}
+
 bool session_settle(struct session *session)
 {
     struct journal *journal = session->engine->journal;

@@ -82,6 +82,9 @@ void session_open(struct engine *engine, struct session *session);
 /* Take it out of every list and free what belongs to it. */
 void session_close(struct session *session);
 
+/* The client is on this machine. */
+bool session_is_local(const struct session *session);
+
 /* Release what may leave, or fail what cannot be confirmed any more; true if there are bytes to
  * send. */
 bool session_settle(struct session *session);

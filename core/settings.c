@@ -264,11 +264,12 @@ struct change {
 };
 
 static bool change_allowed(const struct settings *settings, const struct setting_row *row,
-                           char why[static 512])
+                           bool local, char why[static 512])
 {
+    int protected = settings->enable_protected_configs;
     if (row->flags & SETTING_IMMUTABLE)
         snprintf(why, 512, "can't set immutable config");
-    else if (row->flags & SETTING_PROTECTED && settings->enable_protected_configs != 2)
+    else if (row->flags & SETTING_PROTECTED && protected != 2 && !(protected == 1 && local))
         snprintf(why, 512, "can't set protected config");
     else
         return true;
@@ -277,8 +278,8 @@ static bool change_allowed(const struct settings *settings, const struct setting
 
 /* Which pair can't be set at all, or is there twice; -1 if all is well. */
 static int changes_check(const struct settings *settings, int pairs,
-                         const struct slice *names_values, struct change *changes, int *result,
-                         char why[static 512])
+                         const struct slice *names_values, bool local, struct change *changes,
+                         int *result, char why[static 512])
 {
     for (int i = 0; i < pairs; i++) {
         const struct setting_row *row = setting_row_find(names_values[2 * i]);
@@ -286,7 +287,7 @@ static int changes_check(const struct settings *settings, int pairs,
         if (!row || row->flags & SETTING_FILE_ONLY)
             return i;
         *result = KV_EREFUSED;
-        if (!change_allowed(settings, row, why))
+        if (!change_allowed(settings, row, local, why))
             return i;
         for (int j = 0; j < i; j++)
             if (changes[j].row == row) {
@@ -337,13 +338,14 @@ static void changes_undo(struct settings *settings, struct change *changes, int 
 }
 
 int settings_set(struct settings *settings, int pairs, const struct slice *names_values,
+                 bool local,
                  int (*changed)(void *env, const char *name, struct fault *fault), void *env,
                  int *failed, char why[static 512])
 {
     struct change *changes = mem_alloc_zero(sizeof *changes * (size_t)(pairs ? pairs : 1));
     int result = 0;
     why[0] = '\0';
-    *failed = changes_check(settings, pairs, names_values, changes, &result, why);
+    *failed = changes_check(settings, pairs, names_values, local, changes, &result, why);
     if (*failed >= 0)
         goto out;
     result = 0;

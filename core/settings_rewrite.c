@@ -29,9 +29,10 @@ static bool rewrite_next_line(struct slice text, size_t *at, struct slice *line)
     return true;
 }
 
-/* Whose line is it: NULL for comments and what no row knows. */
-static const struct setting_row *rewrite_row(struct arena *arena, struct slice line)
+/* Whose line is it: NULL for comments, directives and what no row knows. */
+static const struct setting_row *rewrite_row(struct arena *arena, struct slice line, bool *user)
 {
+    *user = false;
     struct slice *words;
     size_t at = 0;
     while (at < line.len && strchr(" \t\r", line.data[at]))
@@ -40,6 +41,7 @@ static const struct setting_row *rewrite_row(struct arena *arena, struct slice l
         return NULL;
     int count = text_split(arena, line, &words);
     const struct setting_row *row = count < 1 ? NULL : setting_row_find(words[0]);
+    *user = row && strcmp(row->name, "user") == 0;
     return row && row->flags & SETTING_FILE_ONLY ? NULL : row;
 }
 
@@ -95,13 +97,21 @@ static void rewrite_load(const struct settings *settings, struct settings *loade
     buf_free(&good);
 }
 
-void settings_rewrite(const struct settings *settings, struct slice old_text, struct buf *out)
+static void rewrite_mark(bool *marked, struct buf *out)
+{
+    if (!*marked)
+        buf_append_text(out, REWRITE_MARK "\n");
+    *marked = true;
+}
+
+void settings_rewrite(const struct settings *settings, struct slice old_text, struct slice users,
+                      struct buf *out)
 {
     struct arena arena = {0};
     struct settings loaded;
     struct slice line;
     bool changed[SETTINGS_KEPT_MAX] = {false}, written[SETTINGS_KEPT_MAX] = {false};
-    bool marked = false;
+    bool marked = false, user, users_written = users.len == 0;
     size_t at = 0;
     rewrite_load(settings, &loaded, old_text);
     for (const struct setting_row *row = setting_rows; row->name; row++) {
@@ -115,10 +125,14 @@ void settings_rewrite(const struct settings *settings, struct slice old_text, st
         buf_free(&now);
     }
     while (rewrite_next_line(old_text, &at, &line)) {
-        const struct setting_row *row = rewrite_row(&arena, line);
+        const struct setting_row *row = rewrite_row(&arena, line, &user);
         arena_reset(&arena);
         marked = marked || slice_equal(line, SLICE(REWRITE_MARK));
-        if (!row || !changed[row - setting_rows]) {
+        if (user) {
+            if (!users_written)
+                buf_append_slice(out, users);
+            users_written = true;
+        } else if (!row || !changed[row - setting_rows]) {
             buf_append_slice(out, line);
             buf_append_char(out, '\n');
         } else if (!written[row - setting_rows]) {
@@ -129,10 +143,12 @@ void settings_rewrite(const struct settings *settings, struct slice old_text, st
     for (const struct setting_row *row = setting_rows; row->name; row++) {
         if (!changed[row - setting_rows] || written[row - setting_rows])
             continue;
-        if (!marked)
-            buf_append_text(out, REWRITE_MARK "\n");
-        marked = true;
+        rewrite_mark(&marked, out);
         rewrite_put(settings, row, &arena, out);
+    }
+    if (!users_written) {
+        rewrite_mark(&marked, out);
+        buf_append_slice(out, users);
     }
     settings_free(&loaded);
     arena_free(&arena);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "core/acl.h"
+#include "core/acl_file.h"
 #include "core/base/buf.h"
 #include "core/base/fault.h"
 #include "core/base/mem.h"
@@ -86,8 +87,8 @@ static void set_run(struct ctx *ctx)
         return;
     }
     int pairs = (ctx->argc - 2) / 2;
-    int result = settings_set(ctx->engine->settings, pairs, ctx->argv + 2, changed, ctx, &failed,
-                              why);
+    int result = settings_set(ctx->engine->settings, pairs, ctx->argv + 2,
+                              session_is_local(ctx->session), changed, ctx, &failed, why);
     if (result == 0) {
         reply_ok(ctx);
         return;
@@ -109,13 +110,17 @@ static int rewrite(struct ctx *ctx, const char *path, struct fault *fault)
     struct host *host = ctx->engine->host;
     char *old_text = NULL;
     size_t len = 0;
-    struct buf text = {0};
+    struct buf text = {0}, users = {0};
     int result = host->read_file(host->self, path, &old_text, &len, fault);
     if (result < 0 && fault->system_errno != ENOENT)
         return result;
     if (result < 0)
         old_text = NULL, len = 0; /* it has been removed: written anew */
-    settings_rewrite(ctx->engine->settings, (struct slice){old_text, len}, &text);
+    if (!ctx->engine->settings->aclfile)
+        acl_file_write_config(ctx->engine, &users);
+    settings_rewrite(ctx->engine->settings, (struct slice){old_text, len}, buf_slice(&users),
+                     &text);
+    buf_free(&users);
     result = host->replace_file(host->self, path, buf_slice(&text), fault);
     buf_free(&text);
     mem_free(old_text);

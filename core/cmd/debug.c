@@ -1,7 +1,5 @@
 /* DEBUG: the few of its subcommands that tests of applications live by. Off unless the config
  * says otherwise, as it stops the whole server. */
-#include <string.h>
-
 #include "core/base/num.h"
 #include "core/cmd/rows.h"
 #include "core/ctx.h"
@@ -9,16 +7,10 @@
 
 #define SLEEP_MAX_S 3600.0
 
-static bool is_local(const struct session *session)
-{
-    return (session->flags & SESSION_UNIX_SOCKET) || strncmp(session->address, "127.", 4) == 0 ||
-           strncmp(session->address, "[::1]:", 6) == 0 || strncmp(session->address, "::1:", 4) == 0;
-}
-
 static bool is_allowed(struct ctx *ctx)
 {
     int enabled = ctx->engine->settings->enable_debug_command;
-    if (enabled == 2 || (enabled == 1 && is_local(ctx->session)))
+    if (enabled == 2 || (enabled == 1 && session_is_local(ctx->session)))
         return true;
     reply_error(ctx, "ERR DEBUG command not allowed. If the enable-debug-command option is set to "
                      "\"local\", you can run it from a local connection, otherwise you need to set "
