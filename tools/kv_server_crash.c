@@ -16,7 +16,6 @@
 #include <execinfo.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <time.h>
@@ -35,6 +34,7 @@ static const int crash_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 
 /* All the handlers can reach. */
 static const struct crash_facts *crash_facts;
+static char crash_stack[CRASH_STACK_BYTES];
 static timer_t watchdog_timer;
 static bool watchdog_made;
 static int64_t watchdog_ms;
@@ -200,9 +200,8 @@ void server_crash_init(const struct crash_facts *facts)
     void *frame;
     crash_facts = facts;
     backtrace(&frame, 1);
-    stack_t stack = {.ss_sp = malloc(CRASH_STACK_BYTES), .ss_size = CRASH_STACK_BYTES};
-    if (!stack.ss_sp || sigaltstack(&stack, NULL) != 0)
-        free(stack.ss_sp); /* the stack's overflow goes without a report */
+    stack_t stack = {.ss_sp = crash_stack, .ss_size = sizeof(crash_stack)};
+    sigaltstack(&stack, NULL); /* without it a stack's overflow goes without a report */
 }
 
 void server_crash_report(bool on)
