@@ -12,7 +12,7 @@
 #include "core/base/fault.h"
 #include "core/base/mem.h"
 #include "core/base/text.h"
-#include "core/engine.h"
+#include "core/engine_state.h"
 #include "core/settings.h"
 
 struct reading {

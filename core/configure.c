@@ -9,7 +9,7 @@
 #include "core/base/arena.h"
 #include "core/base/fault.h"
 #include "core/base/mem.h"
-#include "core/engine.h"
+#include "core/engine_state.h"
 #include "core/registry.h"
 #include "core/settings.h"
 

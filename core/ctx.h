@@ -11,7 +11,7 @@
 #include "core/base/arena.h"
 #include "core/base/attr.h"
 #include "core/base/slice.h"
-#include "core/engine.h"
+#include "core/engine_state.h"
 #include "core/keyspace.h"
 #include "core/output.h"
 #include "core/registry.h"

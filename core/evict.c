@@ -22,7 +22,7 @@
 #include "core/base/buf.h"
 #include "core/base/mem.h"
 #include "core/base/rng.h"
-#include "core/engine.h"
+#include "core/engine_state.h"
 #include "core/host.h"
 #include "core/keyspace.h"
 #include "core/latency.h"

@@ -13,7 +13,7 @@
 #include "core/expiry.h"
 
 #include "core/base/attr.h"
-#include "core/engine.h"
+#include "core/engine_state.h"
 #include "core/expiry_fields.h"
 #include "core/host.h"
 #include "core/keyspace.h"

@@ -11,7 +11,7 @@
 #include "core/expiry_fields.h"
 
 #include "core/base/attr.h"
-#include "core/engine.h"
+#include "core/engine_state.h"
 #include "core/host.h"
 #include "core/keyspace.h"
 #include "core/record.h"

@@ -6,7 +6,7 @@
 
 #include "core/base/attr.h"
 #include "core/base/mem.h"
-#include "core/engine.h"
+#include "core/engine_state.h"
 
 struct latency {
     int count;

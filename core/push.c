@@ -3,7 +3,7 @@
 #include "core/push.h"
 
 #include "core/base/attr.h"
-#include "core/engine.h"
+#include "core/engine_state.h"
 
 #define OWN_KEPT_BYTES (64 * 1024)
 

@@ -3,7 +3,7 @@
  * are in the batch; record_commit sets them. */
 #include "core/record.h"
 
-#include "core/engine.h"
+#include "core/engine_state.h"
 #include "core/keyspace.h"
 #include "core/pubsub.h"
 #include "core/resp.h"

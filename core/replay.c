@@ -5,6 +5,7 @@
 
 #include "core/base/fault.h"
 #include "core/ctx.h"
+#include "core/engine.h"
 #include "core/evict.h"
 #include "core/gate.h"
 

@@ -8,7 +8,7 @@
 #include "core/base/buf.h"
 #include "core/base/mem.h"
 #include "core/ctx.h"
-#include "core/engine.h"
+#include "core/engine_state.h"
 #include "core/monitor.h"
 #include "core/pubsub.h"
 #include "core/push.h"

@@ -5,7 +5,7 @@
 #include "core/base/attr.h"
 #include "core/base/hash.h"
 #include "core/ds/table.h"
-#include "core/engine.h"
+#include "core/engine_state.h"
 
 static struct slice key_of(const uint64_t *id)
 {

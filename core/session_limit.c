@@ -2,7 +2,7 @@
  * of which there are none: what it is sent does not depend on what it asks for. */
 #include "core/session_limit.h"
 
-#include "core/engine.h"
+#include "core/engine_state.h"
 #include "core/pubsub.h"
 #include "core/session.h"
 #include "core/settings.h"

@@ -36,7 +36,7 @@
 
 #include "core/base/fault.h"
 #include "core/base/mem.h"
-#include "core/engine.h"
+#include "core/engine_state.h"
 #include "core/keyspace.h"
 #include "core/snapshot_frame.h"
 #include "core/snapshot_private.h"

@@ -15,7 +15,7 @@
 #include "core/snapshot_frame.h"
 
 #include "core/base/num.h"
-#include "core/engine.h"
+#include "core/engine_state.h"
 #include "core/evict.h"
 #include "core/keyspace.h"
 #include "core/snapshot_private.h"

@@ -23,7 +23,7 @@
 #include "core/base/mem.h"
 #include "core/base/reaper.h"
 #include "core/ds/table.h"
-#include "core/engine.h"
+#include "core/engine_state.h"
 #include "core/keyspace.h"
 #include "core/snapshot_frame.h"
 #include "core/snapshot_private.h"

@@ -4,7 +4,7 @@
 #include "core/tracker.h"
 
 #include "core/base/attr.h"
-#include "core/engine.h"
+#include "core/engine_state.h"
 #include "core/pubsub.h"
 #include "core/push.h"
 #include "core/session_ids.h"

@@ -12,7 +12,7 @@
 #include "core/base/reaper.h"
 #include "core/command.h"
 #include "core/ds/table.h"
-#include "core/engine.h"
+#include "core/engine_state.h"
 #include "core/keyspace.h"
 #include "core/session_ids.h"
 #include "core/tracker.h"

@@ -7,7 +7,7 @@
 
 #include "core/base/attr.h"
 #include "core/base/mem.h"
-#include "core/engine.h"
+#include "core/engine_state.h"
 #include "core/keyspace.h"
 
 #define TABLE_MIN 64

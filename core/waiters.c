@@ -23,7 +23,7 @@
 #include "core/base/attr.h"
 #include "core/base/mem.h"
 #include "core/ctx.h"
-#include "core/engine.h"
+#include "core/engine_state.h"
 #include "core/push.h"
 #include "core/record.h"
 #include "core/run.h"

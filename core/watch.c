@@ -7,7 +7,7 @@
 #include "core/base/hash.h"
 #include "core/base/mem.h"
 #include "core/ds/table.h"
-#include "core/engine.h"
+#include "core/engine_state.h"
 #include "core/keyspace.h"
 #include "core/type/entry.h"
 

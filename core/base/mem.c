@@ -134,7 +134,18 @@ const char *mem_allocator_name(void)
         MEM_TEXT(JEMALLOC_VERSION_BUGFIX);
 }
 
+bool mem_report(void (*put)(void *env, const char *text), void *env)
+{
+    malloc_stats_print(put, env, NULL);
+    return true;
+}
+
 #else
+
+bool mem_report(void (*put)(void *env, const char *text) unused, void *env unused)
+{
+    return false;
+}
 
 void mem_stats_read(struct mem_stats *out)
 {

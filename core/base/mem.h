@@ -2,6 +2,7 @@
  * builds; the C library's where a sanitizer is compiled in. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Allocate `bytes` (0 is taken as 1). Stops the process when there is none. A size that came over
@@ -32,3 +33,5 @@ void mem_stats_read(struct mem_stats *out);
 /* Give unused pages back to the system (MEMORY PURGE). */
 void mem_purge(void);
 const char *mem_allocator_name(void); /* "jemalloc-5.3.0", "libc" */
+/* The allocator's own report, piece by piece; false if it has none. */
+bool mem_report(void (*put)(void *env, const char *text), void *env);

@@ -1,8 +1,4 @@
-/* INFO: memory, and what is on disk.
- *
- * The allocator's figures take 100 us to refresh, so they are read at most ten times a second and
- * kept in the engine's statistics. `dataset` is what the keyspace says it holds without its
- * tables; `overhead` is all else, so that the two make `used_memory`. */
+/* INFO: memory, and what is on disk. */
 #include <stdatomic.h>
 
 #include "core/base/buf.h"
@@ -10,13 +6,12 @@
 #include "core/base/num.h"
 #include "core/base/reaper.h"
 #include "core/cmd/info.h"
-#include "core/engine.h"
+#include "core/cmd/memory_figures.h"
+#include "core/engine_state.h"
 #include "core/host.h"
 #include "core/journal.h"
 #include "core/keyspace.h"
 #include "core/session.h"
-
-#define MEMORY_FRESH_NS 100000000u
 
 static void put_bytes(struct buf *out, const char *name, uint64_t bytes)
 {
@@ -29,62 +24,30 @@ static void put_bytes(struct buf *out, const char *name, uint64_t bytes)
 static void put_ratio(struct buf *out, const char *name, const char *name_bytes, size_t over,
                       size_t under)
 {
-    buf_printf(out, "%s:%.2f\r\n%s:%lld\r\n", name, under ? (double)over / (double)under : 0.0,
+    buf_printf(out, "%s:%.2f\r\n%s:%lld\r\n", name, memory_ratio(over, under),
                name_bytes, (long long)over - (long long)under);
 }
 
-static double percent(double part, double whole)
+static void put_used(const struct memory_figures *figures, struct buf *out)
 {
-    return whole > 0 ? part * 100 / whole : 0;
-}
-
-static const struct mem_stats *fresh_memory(struct engine *engine)
-{
-    struct stats *stats = &engine->stats;
-    if (!stats->memory_read_ns || engine->now_ns - stats->memory_read_ns > MEMORY_FRESH_NS) {
-        mem_stats_read(&stats->memory);
-        stats->memory_read_ns = engine->now_ns ? engine->now_ns : 1;
-    }
-    if (stats->memory.allocated > stats->memory_peak)
-        stats->memory_peak = stats->memory.allocated;
-    return &stats->memory;
-}
-
-static size_t sessions_memory(const struct engine *engine)
-{
-    size_t bytes = 0;
-    for (const struct session *session = engine->sessions; session; session = session->next)
-        bytes += sizeof *session + session->query_bytes + session->query_free +
-                 session->argv_bytes + session->output.chunk_bytes;
-    return bytes;
-}
-
-static void put_used(struct engine *engine, const struct mem_stats *memory, struct buf *out)
-{
-    const struct stats *stats = &engine->stats;
-    size_t used = memory->allocated, tables = 0;
-    size_t keyspace = keyspace_memory(engine->keyspace);
-    for (int db = 0; db < keyspace_databases(engine->keyspace); db++)
-        tables += keyspace_overhead(engine->keyspace, db, false);
-    size_t dataset = keyspace > tables ? keyspace - tables : 0;
-    if (dataset > used)
-        dataset = used; /* the allocator's figure is older */
-    put_bytes(out, "used_memory", used);
-    put_bytes(out, "used_memory_rss", memory->rss);
-    put_bytes(out, "used_memory_peak", stats->memory_peak);
+    const struct mem_stats *allocator = figures->allocator;
+    put_bytes(out, "used_memory", figures->used);
+    put_bytes(out, "used_memory_rss", allocator->rss);
+    put_bytes(out, "used_memory_peak", figures->peak);
     buf_printf(out,
                "used_memory_peak_perc:%.2f%%\r\n"
                "used_memory_overhead:%zu\r\n"
-               "used_memory_startup:%llu\r\n"
+               "used_memory_startup:%zu\r\n"
                "used_memory_dataset:%zu\r\n"
                "used_memory_dataset_perc:%.2f%%\r\n"
                "allocator_allocated:%zu\r\n"
                "allocator_active:%zu\r\n"
                "allocator_resident:%zu\r\n",
-               percent((double)used, (double)stats->memory_peak), used - dataset,
-               (unsigned long long)stats->memory_at_start, dataset,
-               percent((double)dataset, (double)used - (double)stats->memory_at_start),
-               memory->allocated, memory->active, memory->resident);
+               memory_percent((double)figures->used, (double)figures->peak), figures->overhead,
+               figures->startup, figures->dataset,
+               memory_percent((double)figures->dataset,
+                              (double)figures->used - (double)figures->startup),
+               allocator->allocated, allocator->active, allocator->resident);
 }
 
 static void put_limits(struct engine *engine, struct buf *out)
@@ -122,10 +85,12 @@ static void put_limits(struct engine *engine, struct buf *out)
 
 void info_memory(struct engine *engine, struct buf *out)
 {
-    const struct mem_stats *memory = fresh_memory(engine);
-    size_t keyspace = keyspace_memory(engine->keyspace);
+    struct memory_figures figures;
+    memory_figures(engine, &figures);
+    const struct mem_stats *memory = figures.allocator;
+    size_t keyspace = figures.keyspace;
     buf_append_text(out, "# Memory\r\n");
-    put_used(engine, memory, out);
+    put_used(&figures, out);
     put_limits(engine, out);
     put_ratio(out, "allocator_frag_ratio", "allocator_frag_bytes", memory->active,
               memory->allocated);
@@ -147,7 +112,7 @@ void info_memory(struct engine *engine, struct buf *out)
                "lazyfreed_objects:%llu\r\n"
                "keyspace_memory:%zu\r\n",
                memory->allocated > keyspace ? memory->allocated - keyspace : 0,
-               sessions_memory(engine), (unsigned long long)journal_backlog(engine->journal),
+               figures.sessions, (unsigned long long)journal_backlog(engine->journal),
                mem_allocator_name(), (unsigned long long)reaper_pending(engine->reaper),
                (unsigned long long)reaper_done(engine->reaper), keyspace);
 }
@@ -171,7 +136,8 @@ static void put_loading(const struct engine *engine, struct buf *out)
                "loading_eta_seconds:%lld\r\n"
                "loading_commands:%llu\r\n",
                (long long)engine->loading_started_ms / 1000, (unsigned long long)total,
-               (unsigned long long)done, percent((double)done, (double)total), (long long)left_s,
+               (unsigned long long)done, memory_percent((double)done, (double)total),
+               (long long)left_s,
                (unsigned long long)engine->loading_commands);
 }
 

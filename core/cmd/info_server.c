@@ -3,7 +3,7 @@
 
 #include "core/base/buf.h"
 #include "core/cmd/info.h"
-#include "core/engine.h"
+#include "core/engine_state.h"
 #include "core/host.h"
 #include "core/journal.h"
 #include "core/session.h"

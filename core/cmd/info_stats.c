@@ -5,7 +5,7 @@
 #include "core/base/histogram.h"
 #include "core/base/num.h"
 #include "core/cmd/info.h"
-#include "core/engine.h"
+#include "core/engine_state.h"
 #include "core/host.h"
 #include "core/keyspace.h"
 #include "core/registry.h"

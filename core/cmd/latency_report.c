@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "core/base/buf.h"
-#include "core/engine.h"
+#include "core/engine_state.h"
 #include "core/latency.h"
 
 #define GRAPH_ROWS 4

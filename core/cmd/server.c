@@ -7,6 +7,7 @@
 #include "core/base/num.h"
 #include "core/cmd/rows.h"
 #include "core/ctx.h"
+#include "core/engine.h"
 #include "core/session.h"
 
 static void dbsize_run(struct ctx *ctx)

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/base/buf.h"
-#include "core/engine.h"
+#include "core/engine_state.h"
 #include "core/latency.h"
 #include "tests/support/test.h"
 

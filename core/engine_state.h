@@ -1,0 +1,108 @@
+/* struct engine: what the parts of core share. Data only; the functions that work on it are in the
+ * headers of the parts (record.h, evict.h, run.h ... and on top engine.h). */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/arena.h"
+#include "core/base/buf.h"
+#include "core/base/rng.h"
+#include "core/base/slice.h"
+#include "core/command.h"
+#include "core/host.h"
+#include "core/journal.h"
+#include "core/session.h"
+#include "core/settings.h"
+#include "core/stats.h"
+
+struct acl;
+struct keyspace;
+struct latency;
+struct pubsub;
+struct reaper;
+struct registry;
+struct slowlog;
+struct table;
+struct tracking;
+struct wait_keys;
+struct waiters;
+struct watched_keys;
+
+#define GATE_CELLS 65536
+#define ENGINE_DATABASES_MAX 65536
+
+struct engine {
+    struct settings *settings;
+    struct host *host;
+    struct journal *journal;
+    struct keyspace *keyspace;
+    struct registry *registry;
+    struct acl *acl;
+    struct reaper *reaper;
+    struct rng rng;
+    struct arena arena;               /* for one command */
+    struct stats stats;
+    struct slowlog *slowlog;
+    struct latency *latency;
+    uint64_t syncs_noted;             /* syncs of the log that latency knows of */
+
+    /* the clock, read once a turn and once a command */
+    int64_t now_ms;                   /* wall clock */
+    uint64_t now_ns;                  /* monotonic */
+    int64_t wall_offset_ms;           /* wall clock less monotonic, read once a turn */
+    int64_t started_ms;
+    uint64_t turn_began_ns;
+    uint64_t turns;
+
+    /* sessions */
+    struct watched_keys *watched;
+    struct pubsub *pubsub;
+    struct session *sessions;
+    struct table *session_ids;        /* the same by id */
+    struct session *pushed;           /* got a push that is not stamped */
+    struct session *monitors;         /* MONITOR */
+    struct session *current;          /* whose command runs; NULL between commands */
+    struct tracking *tracking;
+    struct buf own_pushes;            /* for `current`, behind its reply */
+    uint64_t trackers, trackers_missed; /* sessions that track; of them with TRACKER_MISSED */
+    uint64_t session_count, session_next_id, blocked_count; /* blocked: they wait for the log */
+    struct wait_keys *wait_keys;
+    struct waiters *waiters;          /* those that wait for keys */
+    int64_t paused_until_ms;          /* CLIENT PAUSE */
+    bool paused_writes_only;
+
+    /* the gate: sequence of the last change by hash(db, key); a floor for changes of everything */
+    uint64_t gate[GATE_CELLS];
+    uint64_t gate_floor;
+    struct buf effects;               /* of the command that runs */
+    int effect_count, effect_db, effect_last_db; /* databases of the first and the last effect */
+    struct buf touched;               /* gate cells (uint32_t) that the command has changed */
+    bool touched_all;                 /* FLUSHALL, SWAPDB ... */
+    bool recording;                   /* the journal is on, and nothing is loaded */
+    int journal_state_told;           /* the state that the operator knows of */
+    int batch_db;                     /* database selected in the open batch; -1 none yet */
+
+    /* loading */
+    bool loading;                     /* replay: gate and journal are off, nothing expires */
+    uint64_t loading_total, loading_done, loading_commands;
+    int64_t loading_started_ms;
+
+    /* eviction and expiry keep their place here */
+    struct evict_pool *evict_pool;
+    int expire_db, expire_fields_db;
+    bool expire_by_access_only;       /* DEBUG SET-ACTIVE-EXPIRE 0 */
+    char run_id[41];
+    struct session replay_session;    /* whose database SELECT changes while the log is applied */
+    char kvid[33];                    /* of the data set; "" without a log */
+    const char *executable;           /* for INFO */
+
+    /* snapshots */
+    struct snapshot *snapshot;        /* NULL before the first one */
+    struct snapshot_sink *sink;       /* borrowed; NULL: there can be none */
+    bool snapshot_holds;              /* commands that write wait for its memory */
+    bool news_due;                    /* who waited may go on: engine_news at the next turn's end */
+    /* Call `found` with the code of each library; NULL: there are none. */
+    void (*each_function)(struct engine *engine, void (*found)(void *env, struct slice code),
+                          void *env);
+};
