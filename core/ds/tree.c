@@ -25,10 +25,8 @@
 #include "core/base/mem.h"
 #include "core/ds/tree_node.h"
 
-#define LEAF_MOST 63
 #define LEAF_LEAST 16  /* below, it is merged or evened out */
 #define LEAF_MERGED 48 /* two leaves become one if that has no more */
-#define INNER_MOST 31
 #define INNER_LEAST 8
 #define INNER_MERGED 24
 
@@ -56,7 +54,7 @@ static void *node_resize(struct tree *tree, void *node, size_t room, size_t coun
     return mem_realloc(node, header + *new_room * size);
 }
 
-static struct leaf *leaf_resize(struct tree *tree, struct leaf *leaf, size_t count)
+struct leaf *leaf_resize(struct tree *tree, struct leaf *leaf, size_t count)
 {
     uint16_t room;
     bool is_new = leaf == NULL;
@@ -71,7 +69,7 @@ static struct leaf *leaf_resize(struct tree *tree, struct leaf *leaf, size_t cou
     return leaf;
 }
 
-static struct inner *inner_resize(struct tree *tree, struct inner *inner, size_t count)
+struct inner *inner_resize(struct tree *tree, struct inner *inner, size_t count)
 {
     uint16_t room;
     bool is_new = inner == NULL;
@@ -164,8 +162,7 @@ static unsigned inner_search(const struct tree *tree, const struct inner *inner,
     return low - 1;
 }
 
-/* Set first, score and count from the child. */
-static void branch_refresh(struct branch *branch, unsigned height)
+void branch_refresh(struct branch *branch, unsigned height)
 {
     if (height == 0) {
         const struct leaf *leaf = branch->child;

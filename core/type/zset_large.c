@@ -22,6 +22,7 @@
 #include "core/ds/tree.h"
 #include "core/ds/tree_walk.h"
 #include "core/type/zset_cut.h"
+#include "core/type/zset_private.h"
 
 #define LEN_BITS 127
 #define LEN_IS_WIDE 127
@@ -31,15 +32,6 @@ struct zset_item {
     double score;
     uint8_t len; /* and the mark */
     char rest[];
-};
-
-struct zset_large {
-    struct tree *tree;
-    struct table *table;
-    size_t item_bytes;
-    uint64_t seed;
-    struct value_cut *cut;
-    uint8_t birth_mark; /* MARK or 0 */
 };
 
 #define ITEM_HEADER offsetof(struct zset_item, rest)
@@ -59,15 +51,14 @@ double zset_item_score(const struct zset_item *item)
     return item->score;
 }
 
-static size_t item_bytes(size_t len)
+size_t zset_item_bytes(size_t len)
 {
     return ITEM_HEADER + (len < LEN_IS_WIDE ? 0 : sizeof(uint32_t)) + len;
 }
 
-static struct zset_item *item_new(const struct zset_large *large, struct slice member,
-                                  double score)
+struct zset_item *zset_item_new(const struct zset_large *large, struct slice member, double score)
 {
-    struct zset_item *item = mem_alloc(item_bytes(member.len));
+    struct zset_item *item = mem_alloc(zset_item_bytes(member.len));
     char *to = item->rest;
 
     kv_assert(member.len <= UINT32_MAX);
@@ -171,9 +162,9 @@ struct zset_item *zset_large_item(const struct table_slot *slot)
 
 void zset_large_insert(struct zset_large *large, uint64_t hash, struct slice member, double score)
 {
-    struct zset_item *item = item_new(large, member, score);
+    struct zset_item *item = zset_item_new(large, member, score);
 
-    large->item_bytes += mem_class(item_bytes(member.len));
+    large->item_bytes += mem_class(zset_item_bytes(member.len));
     table_insert(large->table, hash, item);
     tree_insert(large->tree, item);
 }
@@ -210,7 +201,7 @@ void zset_large_remove(struct zset_large *large, uint64_t hash, struct table_slo
     before_change(large, item);
     table_remove(large->table, hash, slot);
     tree_remove(large->tree, item);
-    large->item_bytes -= mem_class(item_bytes(zset_item_member(item).len));
+    large->item_bytes -= mem_class(zset_item_bytes(zset_item_member(item).len));
     mem_free(item);
 }
 
@@ -272,7 +263,7 @@ void zset_large_check(const struct zset_large *large)
 
         kv_assert(slot != NULL);
         kv_assert(table_item(slot) == item);
-        bytes += mem_class(item_bytes(member.len));
+        bytes += mem_class(zset_item_bytes(member.len));
     }
     kv_assert(bytes == large->item_bytes);
 }

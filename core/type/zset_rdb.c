@@ -22,6 +22,7 @@
 #include "core/type/rdb.h"
 #include "core/type/value.h"
 #include "core/type/zset.h"
+#include "core/type/zset_build.h"
 #include "core/type/zset_cut.h"
 #include "core/type/zset_large.h"
 
@@ -79,24 +80,24 @@ static uint64_t zset_encode_node(enum value_encoding encoding unused, const void
 
 /* --- In --------------------------------------------------------------------------------------- */
 
-static int add_pair(struct rdb_in *in, struct zset_large *large, struct slice member, double score)
+static int bad_score(struct rdb_in *in)
 {
-    uint64_t hash = zset_large_hash(large, member);
+    return rdb_bad(in, "a score of a sorted set is not a number");
+}
 
-    if (isnan(score))
-        return rdb_bad(in, "a score of a sorted set is not a number");
-    if (zset_large_find(large, hash, member) != NULL)
-        return rdb_bad(in, "a member of a sorted set is there twice");
-    zset_large_insert(large, hash, member, score);
-    return 0;
+static int bad_twice(struct rdb_in *in)
+{
+    return rdb_bad(in, "a member of a sorted set is there twice");
 }
 
 static int read_pairs(uint8_t tag, struct rdb_in *in, struct zset_large *large)
 {
     struct buf member = {0}; /* a slice is good until the next read only */
-    uint64_t count;
+    struct zset_build build;
+    uint64_t count = 0;
     int code = rdb_get_len(in, &count);
 
+    zset_build_begin(&build, large, count);
     for (uint64_t i = 0; code == 0 && i < count; i++) {
         struct slice text;
         double score = 0;
@@ -106,9 +107,13 @@ static int read_pairs(uint8_t tag, struct rdb_in *in, struct zset_large *large)
         buf_clear(&member);
         buf_append_slice(&member, text);
         code = tag == RDB_ZSET_2 ? rdb_get_double(in, &score) : rdb_get_double_text(in, &score);
-        if (code == 0)
-            code = add_pair(in, large, buf_slice(&member), score);
+        if (code == 0 && isnan(score))
+            code = bad_score(in);
+        if (code == 0 && !zset_build_add(&build, buf_slice(&member), score))
+            code = bad_twice(in);
     }
+    if (!zset_build_end(&build) && code == 0)
+        code = bad_twice(in);
     buf_free(&member);
     return code;
 }
@@ -125,16 +130,23 @@ static int listpack_pairs(struct rdb_in *in, const uint8_t *listpack, struct zse
 {
     const uint8_t *at = listpack_first(listpack), *score_at;
     char digits[LISTPACK_DIGITS];
+    struct zset_build build;
     int code = 0;
 
+    zset_build_begin(&build, large, listpack_count(listpack) / 2);
     for (; code == 0 && at != NULL; at = listpack_next(listpack, score_at)) {
         double score;
 
         score_at = listpack_next(listpack, at);
-        if (!read_score(score_at, &score))
-            return rdb_bad(in, "a score of a sorted set is not a number");
-        code = add_pair(in, large, listpack_get(at, digits), score);
+        if (!read_score(score_at, &score)) {
+            code = bad_score(in);
+            break;
+        }
+        if (!zset_build_add(&build, listpack_get(at, digits), score))
+            code = bad_twice(in);
     }
+    if (!zset_build_end(&build) && code == 0)
+        code = bad_twice(in);
     return code;
 }
 
