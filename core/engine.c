@@ -73,6 +73,7 @@ struct engine *engine_new(const struct engine_options *options)
     engine_turn_begin(engine);
     engine->started_ms = engine->now_ms;
     make_run_id(engine);
+    memcpy(engine->repl_id, engine->run_id, sizeof engine->repl_id);
     mem_stats_read(&engine->stats.memory);
     engine->stats.memory_at_start = engine->stats.memory.allocated;
     engine->replay_session = (struct session){
@@ -321,8 +322,10 @@ void engine_tick(struct engine *engine)
     waiters_expire(engine);
     sample_rates(engine);
     uint64_t budget_us = (uint64_t)engine_tick_ms(engine) * 1000 / 4;
-    expiry_sweep(engine, budget_us);
-    evict_to_fit(engine);
+    if (likely(!engine->tick_paused)) {
+        expiry_sweep(engine, budget_us);
+        evict_to_fit(engine);
+    }
     record_commit(engine);
     waiters_serve(engine);
     tracking_tick(engine);

@@ -92,7 +92,9 @@ struct engine {
     struct evict_pool *evict_pool;
     int expire_db, expire_fields_db;
     bool expire_by_access_only;       /* DEBUG SET-ACTIVE-EXPIRE 0 */
-    char run_id[41];
+    bool tick_paused;                 /* DEBUG PAUSE-CRON 1 */
+    bool payloads_unchecked;          /* DEBUG SET-SKIP-CHECKSUM-VALIDATION 1 */
+    char run_id[41], repl_id[41];
     struct session replay_session;    /* whose database SELECT changes while the log is applied */
     char kvid[33];                    /* of the data set; "" without a log */
     const char *executable;           /* for INFO */

@@ -506,6 +506,14 @@ size_t keyspace_overhead(const struct keyspace *keyspace, int db, bool deadlines
     return table == NULL ? 0 : table_bytes(table);
 }
 
+void keyspace_figures(const struct keyspace *keyspace, int db, bool deadlines_only, size_t *groups,
+                      size_t *longest)
+{
+    const struct database *database = database_of(keyspace, db);
+
+    table_figures(deadlines_only ? database->deadlines : database->entries, groups, longest);
+}
+
 uint64_t keyspace_changes(const struct keyspace *keyspace)
 {
     return keyspace->changes;

@@ -86,6 +86,9 @@ uint64_t keyspace_total(const struct keyspace *keyspace);
 size_t keyspace_memory(const struct keyspace *keyspace);
 /* Bytes of the table of entries, or of that of deadlines. */
 size_t keyspace_overhead(const struct keyspace *keyspace, int db, bool deadlines_only);
+/* Of one of these, which is not empty: table_figures. */
+void keyspace_figures(const struct keyspace *keyspace, int db, bool deadlines_only, size_t *groups,
+                      size_t *longest);
 /* Counts every change (emptying what is empty is none): the engine asserts that it moves exactly
  * when effects are recorded. */
 uint64_t keyspace_changes(const struct keyspace *keyspace);

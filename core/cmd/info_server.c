@@ -110,7 +110,7 @@ void info_replication(struct engine *engine, struct buf *out)
                "repl_backlog_size:0\r\n"
                "repl_backlog_first_byte_offset:0\r\n"
                "repl_backlog_histlen:0\r\n",
-               engine->run_id, (unsigned long long)engine->journal->sequence);
+               engine->repl_id, (unsigned long long)engine->journal->sequence);
 }
 
 void info_cpu(struct engine *engine, struct buf *out)
