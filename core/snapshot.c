@@ -38,6 +38,7 @@
 #include "core/base/mem.h"
 #include "core/engine_state.h"
 #include "core/keyspace.h"
+#include "core/latency.h"
 #include "core/snapshot_frame.h"
 #include "core/snapshot_private.h"
 #include "core/snapshot_record.h"
@@ -280,6 +281,7 @@ bool snapshot_slice(struct engine *engine, uint64_t budget_us)
     progress->slice_us += us;
     if (us > progress->slice_max_us)
         progress->slice_max_us = us;
+    latency_add(engine, LATENCY_SNAPSHOT_SLICE, us / 1000);
     weigh(snapshot);
     return more;
 }

@@ -135,7 +135,7 @@ def test_server(kv, running):
 def test_clients(kv, running):
     before = int(info(kv, "clients")["connected_clients"])
     with running("kv").connect() as other:
-        assert int(info(kv, "clients")["connected_clients"]) == before + 1
+        until(lambda: int(info(kv, "clients")["connected_clients"]) == before + 1)
         other.send("WAITAOF", 0, 1, 0)
         until(lambda: info(kv, "clients")["blocked_clients"] == "1")
     until(lambda: info(kv, "clients")["blocked_clients"] == "0")

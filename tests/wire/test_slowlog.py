@@ -55,6 +55,13 @@ def test_secrets_are_not_in_it(log):
         [b"CONFIG", b"SET", b"MasterAuth", HIDDEN, b"hz", b"10", b"masteruser", HIDDEN]]
 
 
+def test_rules_of_users_are_not_in_it(c, log):
+    assert log("ACL", "SETUSER", "someone", ">pw", "on") == [[b"ACL", b"SETUSER"] + [HIDDEN] * 3]
+    assert log("ACL", "SETUSER", "someone", "nosuchrule") == [
+        [b"ACL", b"SETUSER", HIDDEN, HIDDEN]]
+    c("ACL", "DELUSER", "someone")
+
+
 def test_what_is_refused_is_not_in_it(log):
     assert log("nosuch") == []
     assert log("GET") == []
