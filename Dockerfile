@@ -22,9 +22,14 @@ COPY --from=build /out /
 # The names that compose files and health checks use.
 RUN ln -s kv-server /usr/local/bin/redis-server \
     && ln -s kv-server /usr/local/bin/valkey-server \
+    && ln -s kv-check-rdb /usr/local/bin/redis-check-rdb \
+    && ln -s kv-check-rdb /usr/local/bin/valkey-check-rdb \
+    && ln -s kv-check-aof /usr/local/bin/redis-check-aof \
+    && ln -s kv-check-aof /usr/local/bin/valkey-check-aof \
     && ln -s /usr/bin/redis-cli /usr/local/bin/valkey-cli \
     && ln -s /usr/bin/redis-benchmark /usr/local/bin/valkey-benchmark \
-    && redis-cli --version && redis-benchmark --version && kv-server --version
+    && redis-cli --version && redis-benchmark --version && kv-server --version \
+    && kv-check-rdb --help >/dev/null
 WORKDIR /data
 VOLUME /data
 EXPOSE 6379

@@ -4,10 +4,10 @@
  *   caller    takes the batches and puts the entries; nobody else touches the keyspace
  *
  * A thread's functions (struct rdb_load) collect: `put` adds to the thread's batch and hands it
- * over when it is full or the database changes, `progress` adds bytes to it. An error of the caller's
- * put stops the queue: the threads get no more batches, and end with KV_EREFUSED, which is nobody's
- * error. Of several real errors the one of the lowest thread is told, before that of the caller:
- * damage is the better word for a key that is there twice. */
+ * over when it is full or the database changes, `progress` adds bytes to it. An error of the
+ * caller's put stops the queue: the threads get no more batches, and end with KV_EREFUSED, which is
+ * nobody's error. Of several real errors the one of the lowest thread is told, before that of the
+ * caller: damage is the better word for a key that is there twice. */
 #include "persistence/entry_feed.h"
 
 #include <pthread.h>

@@ -23,25 +23,19 @@
 #include "core/base/mem.h"
 #include "persistence/entry_feed.h"
 #include "persistence/file.h"
+#include "persistence/rdb_source.h"
 #include "persistence/rdb_stream.h"
 #include "persistence/snapshot_format.h"
 #include "persistence/snapshot_parts.h"
 
-#define INPUT_BYTES (256 * 1024)
 #define PATH_BYTES_MAX 1024
 
 struct file {
     const struct rdb_load *load;
     int fd;
     uint64_t size;
-    /* of a stream of LZ4 frames */
-    struct snapshot_unpacker *unpacker;
-    char *input;
-    struct slice left; /* of input */
-    uint64_t at;       /* in the file, behind the input */
-    bool within;       /* a frame */
     /* for a thread */
-    struct rdb_source source;
+    struct rdb_file_source stream;
     struct rdb_found *out;
 };
 
@@ -62,22 +56,16 @@ bool rdb_is_snapshot(struct slice begin)
     return rdb_is_magic(begin) || snapshot_is_lz4(begin);
 }
 
-static ssize_t read_at(const struct file *file, void *to, size_t len, uint64_t offset,
-                       struct fault *fault)
-{
-    const struct disk *disk = file->load->disk;
-    ssize_t got = disk->pread(disk->self, file->fd, to, len, (off_t)offset);
-    return got < 0 ? call_failed(fault, got, file->load->path, "read") : got;
-}
-
 /* All of it: 0, KV_EIO, KV_ECORRUPT if the file ends before. */
 static int read_all(const struct file *file, char *to, size_t len, uint64_t offset,
                     struct fault *fault)
 {
     for (size_t done = 0; done < len;) {
-        ssize_t got = read_at(file, to + done, len - done, offset + done, fault);
+        const struct disk *disk = file->load->disk;
+        ssize_t got = disk->pread(disk->self, file->fd, to + done, len - done,
+                                  (off_t)(offset + done));
         if (got < 0)
-            return (int)got;
+            return call_failed(fault, got, file->load->path, "read");
         if (got == 0)
             return fault_set(fault, KV_ECORRUPT, file->load->path, (int64_t)(offset + done),
                              "the file ends here");
@@ -88,43 +76,11 @@ static int read_all(const struct file *file, char *to, size_t len, uint64_t offs
 
 /* --- One stream ----------------------------------------------------------------------------- */
 
-static ssize_t read_plain(void *self, void *to, size_t room, uint64_t offset, struct fault *fault)
-{
-    return read_at(self, to, room, offset, fault);
-}
-
-static ssize_t read_packed(void *self, void *to, size_t room, uint64_t offset unused,
-                           struct fault *fault)
-{
-    struct file *file = self;
-    for (;;) {
-        size_t made = 0;
-        if (file->left.len == 0) {
-            ssize_t got = read_at(file, file->input, INPUT_BYTES, file->at, fault);
-            if (got < 0)
-                return got;
-            file->left = (struct slice){file->input, (size_t)got};
-            file->at += (uint64_t)got;
-            if (got == 0 && !file->within)
-                return 0;
-            if (got == 0)
-                return fault_set(fault, KV_ECORRUPT, file->load->path, (int64_t)file->at,
-                                 "the file ends within an LZ4 frame");
-        }
-        if (!snapshot_stream_unpack(file->unpacker, &file->left, to, room, &made, &file->within))
-            return fault_set(fault, KV_ECORRUPT, file->load->path,
-                             (int64_t)(file->at - file->left.len),
-                             "an LZ4 frame is damaged, near this offset");
-        if (made > 0)
-            return (ssize_t)made;
-    }
-}
-
 static int stream_work(void *env, int number unused, const struct rdb_load *load,
                        struct fault *fault)
 {
     struct file *file = env;
-    return rdb_stream_load(load, &file->source, file->out, fault);
+    return rdb_stream_load(load, &file->stream.source, file->out, fault);
 }
 
 static int load_stream(struct file *file, bool packed, struct rdb_found *out, struct fault *fault)
@@ -132,23 +88,16 @@ static int load_stream(struct file *file, bool packed, struct rdb_found *out, st
     struct entry_feed feed = {.load = file->load, .env = file, .work = stream_work};
     int status;
     file->out = out;
-    file->source =
-        (struct rdb_source){.self = file, .size = file->size, .read = read_plain};
-    if (packed) {
-        file->source.size = snapshot_frame_raw_max(file->size);
-        file->source.read = read_packed;
-        file->unpacker = snapshot_unpacker_new();
-        file->input = mem_alloc(INPUT_BYTES);
-    }
+    rdb_file_source_begin(&file->stream, file->load->disk, file->fd, file->load->path, file->size,
+                          packed);
     feed.threads = entry_feed_threads(file->load, file->size, false);
     status = feed.threads > 0 ? entry_feed_run(&feed, fault)
-                              : rdb_stream_load(file->load, &file->source, out, fault);
+                              : rdb_stream_load(file->load, &file->stream.source, out, fault);
     if (packed && out->end > 0) {
         out->raw_bytes = out->end;
         out->end = file->size;
     }
-    snapshot_unpacker_free(file->unpacker);
-    mem_free(file->input);
+    rdb_file_source_end(&file->stream);
     return status;
 }
 

@@ -201,6 +201,7 @@ static int decode(struct decoder *decoder)
     records->db = index->parts[decoder->part].db;
     records->deadline_ms = ENTRY_NO_DEADLINE;
     records->entries = 0;
+    records->used = 0;
     in->at = in->end = decoder->raw;
     int status = decoder->read_status = append_part(decoder);
     while (status == 0 && !end && (in->at < in->end || refill(in, 1)))

@@ -24,7 +24,8 @@ class Container:
         self.uid = 0
         for name in ("basename", "grep", "stat"):
             os.symlink(f"/usr/bin/{name}", self.programs / name)
-        for name in ("kv-server", "redis-server", "valkey-server", "redis-cli", "kv-check-aof"):
+        for name in ("kv-server", "redis-server", "valkey-server", "redis-cli", "kv-check-aof",
+                     "kv-check-rdb"):
             self.fake(name, 'exit 0')
         # Drops nothing, goes on with what follows the --.
         self.fake("setpriv", 'while [ "$1" != -- ]; do shift; done; shift; exec "$@"')
