@@ -52,7 +52,7 @@ void hash_cut_put(struct value_cut *cut, const struct field *field)
 static bool visit(void *cut, void *field)
 {
     hash_cut_put(cut, field);
-    return true;
+    return !value_cut_enough(cut);
 }
 
 static bool step(struct value_cut *cut)

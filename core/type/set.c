@@ -314,7 +314,7 @@ static bool set_cut_member(void *env, void *item)
     const struct value_cut *cut = env;
 
     rdb_put_string(cut->out, member_text(item));
-    return true;
+    return !value_cut_enough(cut);
 }
 
 void set_delete(struct set *set, const struct set_at *at)

@@ -12,7 +12,7 @@
 /* Of memory: a value up to this is written at once, in about 15 us; 150 us where strings are packed
  * by LZF, which plain RDB files alone do. */
 #define CUT_WHOLE_BYTES_MAX ((size_t)64 * 1024)
-#define CUT_STEP_BYTES 4096             /* written; what is over is one piece of the type's */
+#define CUT_STEP_BYTES 4096             /* written; what is over is one element, or node */
 #define CUT_STEP_PIECES_MAX 64          /* pieces may be in already and write nothing */
 
 static const struct cut_ops *ops_of(const struct entry *entry)
@@ -53,16 +53,18 @@ struct value_cut *value_cut_begin(const struct entry *entry, struct rdb_out *out
     return cut;
 }
 
+bool value_cut_enough(const struct value_cut *cut)
+{
+    return cut->out->buf->len - cut->step_from >= CUT_STEP_BYTES;
+}
+
 bool value_cut_step(struct value_cut *cut)
 {
     const struct cut_ops *ops = type_ops_of(cut->type)->cut;
-    size_t before = cut->out->buf->len;
 
-    for (int i = 0; i < CUT_STEP_PIECES_MAX && !cut->done; i++) {
+    cut->step_from = cut->out->buf->len;
+    for (int i = 0; i < CUT_STEP_PIECES_MAX && !cut->done && !value_cut_enough(cut); i++)
         cut->done = !ops->step(cut);
-        if (cut->out->buf->len - before >= CUT_STEP_BYTES)
-            break;
-    }
     return !cut->done;
 }
 

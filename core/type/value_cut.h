@@ -30,6 +30,7 @@ struct value_cut {
     enum value_encoding encoding;
     void *value;
     bool done;            /* a step has said that nothing is left */
+    size_t step_from;     /* length of out->buf when the step began */
     uint64_t cursor;      /* the type's own */
     void *state;          /* the type's own */
     size_t memory;        /* bytes that are held for the cut alone (old nodes of a list) */
@@ -45,5 +46,7 @@ bool value_is_cut(const struct entry *entry);
 struct value_cut *value_cut_begin(const struct entry *entry, struct rdb_out *out);
 /* False: nothing is left, what follows the elements included. */
 bool value_cut_step(struct value_cut *cut);
+/* For the types: the step has written what it should. */
+bool value_cut_enough(const struct value_cut *cut);
 /* After step returned false. Gives `cut` back, not the value. */
 void value_cut_end(struct value_cut *cut);

@@ -15,7 +15,6 @@
 #include "core/type/zset_large.h"
 
 #define STEP_ITEMS 48
-#define STEP_BYTES 4096
 
 struct zset_cut {
     bool begun;
@@ -70,7 +69,6 @@ static bool step(struct value_cut *cut)
     const struct tree *tree = zset_large_tree(cut->value);
     const struct zset_cut *state = cut->state;
     uint64_t left = state->begun ? tree_partition(tree, is_below, state) : tree_count(tree);
-    size_t before = cut->out->buf->len;
     struct tree_walk walk;
     struct zset_item *item;
 
@@ -81,7 +79,7 @@ static bool step(struct value_cut *cut)
         zset_cut_put(cut, item);
         if (--left == 0)
             return false;
-        if (i == STEP_ITEMS || cut->out->buf->len - before >= STEP_BYTES)
+        if (i == STEP_ITEMS || value_cut_enough(cut))
             break;
         item = tree_walk_previous(&walk);
     }

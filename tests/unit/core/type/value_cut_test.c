@@ -9,6 +9,7 @@
 #include "core/base/buf.h"
 #include "core/base/fault.h"
 #include "core/base/rng.h"
+#include "core/type/hash.h"
 #include "core/type/rdb.h"
 #include "core/type/rdb_value.h"
 #include "tests/support/cut_subjects.h"
@@ -239,6 +240,32 @@ static void the_memory_of_old_nodes_is_counted(void **state)
     trial_end(&trial);
 }
 
+/* A group of a table has 40 fields or so; but they may be large. */
+static void a_step_writes_no_more_than_one_large_element_too_many(void **state)
+{
+    static char value[100000];
+    struct hash hash = hash_new();
+    struct buf bytes = {0};
+    struct rdb_out out = {.buf = &bytes, .version = RDB_VERSION_USUAL};
+    struct value_cut *cut;
+    struct entry *entry;
+
+    (void)state;
+    hash_convert(&hash);
+    for (char name = 'A'; name < 'z'; name++)
+        hash_set(&hash, &cut_limits, (struct slice){&name, 1}, (struct slice){value, sizeof(value)},
+                 HASH_NO_DEADLINE);
+    entry = entry_new_value(SLICE("key"), TYPE_HASH, hash.encoding, hash.value, ENTRY_NO_DEADLINE);
+    cut = value_cut_begin(entry, &out);
+    for (bool more = true; more; buf_clear(&bytes)) {
+        more = value_cut_step(cut);
+        assert_true(bytes.len < sizeof(value) + 8192);
+    }
+    value_cut_end(cut);
+    entry_free(entry);
+    buf_free(&bytes);
+}
+
 static void small_values_and_strings_are_not_large(void **state)
 {
     struct entry *entry = entry_new_string(SLICE("key"), SLICE("value"), ENTRY_NO_DEADLINE);
@@ -267,6 +294,7 @@ int main(void)
         cmocka_unit_test(a_value_that_is_cut_can_be_copied_and_dumped),
         cmocka_unit_test(the_output_may_be_exchanged),
         cmocka_unit_test(the_memory_of_old_nodes_is_counted),
+        cmocka_unit_test(a_step_writes_no_more_than_one_large_element_too_many),
         cmocka_unit_test(small_values_and_strings_are_not_large),
     };
 
