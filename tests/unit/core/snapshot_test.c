@@ -7,6 +7,7 @@
 #include "core/base/fault.h"
 #include "core/base/mem.h"
 #include "core/base/rng.h"
+#include "core/ctx.h"
 #include "core/keyspace.h"
 #include "core/type/digest.h"
 #include "core/type/hash.h"
@@ -24,7 +25,25 @@
 #define KEYS 300
 #define LARGE 4000 /* elements: more than a value that is written whole has */
 
-static const struct command *const tables[] = {NULL};
+static void run_set(struct ctx *ctx)
+{
+    struct place place = ctx_find(ctx, ctx->argv[1], LOOKUP_WRITE);
+
+    ctx_put_string(ctx, &place, ctx->argv[2], ENTRY_NO_DEADLINE);
+    reply_ok(ctx);
+}
+
+static void run_ping(struct ctx *ctx)
+{
+    reply_ok(ctx);
+}
+
+static const struct command rows[] = {
+    {.name = "set", .run = run_set, .arity = 3, .record = RECORD_REQUEST, .flags = COMMAND_WRITE},
+    {.name = "ping", .run = run_ping, .arity = 1},
+    {.name = NULL},
+};
+static const struct command *const tables[] = {rows, NULL};
 
 static struct fake_world world;
 static struct memory_sink sink;
@@ -665,6 +684,63 @@ static void writers_wait_when_the_disk_is_behind(void **state)
     run_to_end();
 }
 
+/* The clock goes on by 10 us whenever it is read. */
+static uint64_t clock_ns(void *self)
+{
+    struct fake_world *from = self;
+
+    from->now_us += 10;
+    return (uint64_t)from->now_us * 1000;
+}
+
+/* Alone the turns follow each other at once, each with a slice; beside commands a slice takes half
+ * of their time, and little bits are saved up. */
+static void a_turn_spares_a_slice(void **state)
+{
+    struct snapshot_progress progress;
+    struct session session;
+    int turns = 0;
+
+    (void)state;
+    fake_session_open(&world, &session);
+    world.host.monotonic_ns = clock_ns;
+    fill(3000);
+    assert_false(engine_turn_spare(world.engine));
+    begin();
+    for (int i = 0; i < 2; i++) {
+        engine_turn_begin(world.engine);
+        fake_request(&session, "PING", NULL);
+        assert_true(engine_turn_spare(world.engine));
+    }
+    snapshot_report(world.engine, &progress);
+    assert_int_equal(progress.slices, 0);
+    for (; !snapshot_ended(world.engine); turns++) {
+        engine_turn_begin(world.engine);
+        engine_turn_spare(world.engine);
+    }
+    assert_true(turns > 5);
+    snapshot_report(world.engine, &progress);
+    assert_true(progress.slice_max_us < 1000);
+    session_close(&session);
+}
+
+static void commands_that_write_wait_at_the_gate(void **state)
+{
+    struct session session;
+
+    (void)state;
+    fake_session_open(&world, &session);
+    world.engine->snapshot_holds = true;
+    assert_int_equal(fake_request(&session, "SET", "k", "v", NULL), ENGINE_WAIT);
+    assert_false(engine_admits(world.engine, &session));
+    assert_int_equal(fake_request(&session, "PING", NULL), ENGINE_DONE);
+    assert_int_equal(world.engine->stats.snapshot_waits, 1);
+    world.engine->snapshot_holds = false;
+    assert_true(engine_admits(world.engine, &session));
+    assert_int_equal(fake_request(&session, "SET", "k", "v", NULL), ENGINE_DONE);
+    session_close(&session);
+}
+
 static void the_end_of_the_engine_ends_it(void **state)
 {
     (void)state;
@@ -701,6 +777,8 @@ int main(void)
         test(databases_keep_the_number_they_had),
         test(a_long_string_is_cut_in_pieces),
         test(writers_wait_when_the_disk_is_behind),
+        test(a_turn_spares_a_slice),
+        test(commands_that_write_wait_at_the_gate),
         test(the_end_of_the_engine_ends_it),
         test(no_snapshot_without_a_sink),
     };
