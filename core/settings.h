@@ -53,7 +53,8 @@ struct settings {
     /* network */
     char *bind[SETTINGS_BIND_MAX];
     int bind_count;
-    int64_t port, tcp_backlog, tcp_keepalive, timeout_s, maxclients, unix_socket_perm;
+    int64_t port, tcp_backlog, tcp_keepalive, timeout_s, maxclients, unix_socket_perm,
+        io_threads; /* the main one included */
     char *unix_socket;
     bool protected_mode;
     int64_t query_buffer_limit, bulk_bytes_max, tracking_keys_max;

@@ -4,7 +4,7 @@
  * bounds and its default. Options with a field in struct settings are the real ones. The others
  * are kept as text so that CONFIG GET answers what CONFIG SET was told, and fall into three groups:
  *
- *   NO_EFFECT  tunes a mechanism that kv does not have (fork, defragmentation, io threads ...)
+ *   NO_EFFECT  tunes a mechanism that kv does not have (fork, defragmentation, ...)
  *   LATER      belongs to a feature that this version does not have yet
  *   REFUSED    the same, but going on without it would break a promise about data or access, so
  *              that only the value that switches it off is accepted
@@ -138,7 +138,7 @@ const struct setting_row setting_rows[] = {
             "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60"),
     TEXT("bind-source-addr", NULL, NOTHING, KEPT, ""),
     NUMBER("socket-mark-id", NULL, IMMUTABLE | NOTHING, KEPT, 0, UINT32, "0"),
-    NUMBER("io-threads", NULL, IMMUTABLE | NOTHING, KEPT, 1, 128, "1"),
+    NUMBER("io-threads", NULL, IMMUTABLE, AT(io_threads), 1, 128, "1"),
     YES_NO("io-threads-do-reads", NULL, IMMUTABLE | NOTHING, KEPT, "no"),
     NUMBER("events-per-io-thread", NULL, NOTHING, KEPT, 0, INT32, "2"),
     NUMBER("min-io-threads-avoid-copy-reply", NULL, NOTHING, KEPT, 0, INT32, "7"),

@@ -19,6 +19,9 @@
  * whose TLS layer took more from the socket than was asked for: they are read in the next turn,
  * whatever the socket shows.
  *
+ * I/O threads. With them a connection has no socket of its own but a link (net/io.c), which is read
+ * and written in the same way; instead of the loop the pool tells what is ready (conns_io).
+ *
  * Invariants
  *
  *  1. A connection is freed in conns_settle only (and in conns_free): everywhere else a pointer
@@ -51,6 +54,7 @@
 #include "core/settings.h"
 #include "core/stats.h"
 #include "net/input.h"
+#include "net/io.h"
 #include "net/tls.h"
 
 #define CONN_PARTS 16                    /* of one writev */
@@ -175,7 +179,8 @@ static void set_interest(struct conn *conn)
 {
     struct loop *loop = conn->conns->options.loop;
     if (unlikely(conn->state & CONN_HANDSHAKE)) {
-        loop_io_want(loop, &conn->io, conn->state & CONN_STALLED ? LOOP_WRITE : LOOP_READ);
+        if (!conn->link)
+            loop_io_want(loop, &conn->io, conn->state & CONN_STALLED ? LOOP_WRITE : LOOP_READ);
         return;
     }
     int events = conn->state & CONN_FULL ? LOOP_WRITE : 0;
@@ -183,6 +188,13 @@ static void set_interest(struct conn *conn)
     if (!is_closing(conn) && !(conn->state & CONN_EOF) &&
         (!waits || conn->input.len < CONN_PARKED_BYTES))
         events |= LOOP_READ;
+    if (unlikely(conn->link)) {
+        conn->wants = events;
+        if (((events & LOOP_READ) && io_readable(conn->link)) ||
+            ((events & LOOP_WRITE) && io_writable(conn->link)))
+            go_on_reading(conn);
+        return;
+    }
     if (unlikely(conn->tls && events & LOOP_READ)) {
         if (tls_unread(conn->tls))
             go_on_reading(conn);
@@ -248,7 +260,8 @@ static void shake_hands(struct conn *conn)
     char why[256];
     if (is_closing(conn))
         return;
-    enum tls_step step = tls_handshake(conn->tls, why);
+    enum tls_step step = conn->link ? io_handshake(conn->link, why)
+                                    : tls_handshake(conn->tls, why);
     conn->state &= ~(uint32_t)CONN_STALLED;
     conn_touch(conn);
     if (step == TLS_WANTS_READ)
@@ -307,6 +320,12 @@ void conns_accept(struct conns *conns, const struct conn_facts *facts)
     resp_init(&conn->parser);
     link_put(&conns->all, &conn->all);
     conns->count++;
+    if (conns->options.pool) {
+        conn->link = io_link_new(conns->options.pool, facts->fd, tls, conn);
+        conn->tls = NULL;
+        conn->wants = LOOP_READ;
+        return;
+    }
     loop_io_open(conns->options.loop, &conn->io, facts->fd, on_ready);
     loop_io_want(conns->options.loop, &conn->io, LOOP_READ);
 }
@@ -315,10 +334,13 @@ void conns_accept(struct conns *conns, const struct conn_facts *facts)
 static void conn_free(struct conn *conn)
 {
     struct conns *conns = conn->conns;
-    loop_io_close(conns->options.loop, &conn->io);
-    if (unlikely(conn->tls))
+    if (conn->link) {
+        io_link_close(conn->link, (conn->session.flags & SESSION_CLOSE_NOW) != 0);
+    } else {
+        loop_io_close(conns->options.loop, &conn->io);
         tls_link_free(conn->tls);
-    close(conn->session.fd);
+        close(conn->session.fd);
+    }
     end_waiting(conn);
     if (conn->state & CONN_HELD)
         link_take(&conn->held);
@@ -357,6 +379,8 @@ void conns_free(struct conns *conns)
 
 static ssize_t send_parts(struct conn *conn, const struct iovec *parts, int count, size_t most)
 {
+    if (unlikely(conn->link))
+        return io_writev(conn->link, parts, count, most);
     if (unlikely(conn->tls))
         return tls_writev(conn->tls, parts, count, most);
     return count == 1 ? write(conn->session.fd, parts[0].iov_base, parts[0].iov_len)
@@ -482,6 +506,20 @@ void conns_news(struct conns *conns)
     conns->retry = true;
 }
 
+/* A link can be read or written again. */
+static void on_news(void *owner)
+{
+    struct conn *conn = owner;
+    conn_touch(conn);
+    if (conn->state & CONN_HANDSHAKE) {
+        shake_hands(conn);
+        return;
+    }
+    conn->state &= ~(uint32_t)CONN_FULL;
+    if ((conn->wants & LOOP_READ) && !is_closing(conn))
+        input_ready(conn);
+}
+
 static void read_on(struct conns *conns)
 {
     struct conn_link *last = conns->unread.previous;
@@ -492,9 +530,17 @@ static void read_on(struct conns *conns)
         link_take(link);
         conn->state &= ~(uint32_t)CONN_UNREAD;
         conn_touch(conn);
-        if (loop_io_wanted(&conn->io) & LOOP_READ)
+        if (conn->link)
+            on_news(conn);
+        else if (loop_io_wanted(&conn->io) & LOOP_READ)
             input_ready(conn);
     }
+}
+
+void conns_io(struct conns *conns)
+{
+    if (conns->options.pool)
+        io_pool_take(conns->options.pool, on_news);
 }
 
 void conns_resume(struct conns *conns)
@@ -611,7 +657,9 @@ void conns_linger(struct conns *conns, int64_t ms)
             conn->state &= ~(uint32_t)CONN_FULL;
             int64_t left = until - clock_ms();
             struct pollfd wait = {.fd = conn->session.fd, .events = POLLOUT};
-            if (left <= 0 || poll(&wait, 1, (int)left) <= 0)
+            bool waited = conn->link ? poll(NULL, 0, 1) == 0 /* its thread makes room */
+                                     : poll(&wait, 1, left > 0 ? (int)left : 0) > 0;
+            if (left <= 0 || !waited)
                 break;
         }
     }

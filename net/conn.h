@@ -15,6 +15,8 @@
 #include "net/loop.h"
 
 struct engine;
+struct io_link;
+struct io_pool;
 struct input_batch;
 struct settings;
 struct tls;
@@ -34,7 +36,7 @@ enum conn_state {
     CONN_AHEAD = 1 << 6,   /* its input holds bytes that were read while it could not execute */
     CONN_HANDSHAKE = 1 << 7, /* TLS: nothing is read or sent before it is done */
     CONN_STALLED = 1 << 8, /* with it: waits to send, not to receive */
-    CONN_UNREAD = 1 << 9,  /* TLS holds bytes that the socket does not show */
+    CONN_UNREAD = 1 << 9,  /* TLS or the link holds bytes that the socket does not show */
 };
 
 struct conn_link {
@@ -47,7 +49,9 @@ struct conn {
     struct loop_io io;
     uint32_t state; /* enum conn_state */
     bool local;     /* loopback or Unix socket */
-    struct tls_link *tls; /* NULL: plain */
+    struct tls_link *tls; /* NULL: plain, or an I/O thread's */
+    struct io_link *link; /* with I/O threads: stands for socket and TLS; else NULL */
+    int wants;            /* with `link`: enum loop_event, what its news are good for */
     struct resp_parser parser;
     /* what the shared buffer can't keep: unfinished or waiting requests */
     struct buf input;
@@ -63,6 +67,7 @@ struct conns_options {
     struct loop *loop;
     struct engine *engine;
     struct settings *settings;
+    struct io_pool *pool; /* NULL: no I/O threads */
     void (*say)(void *env, bool warning, const char *line);
     void *env;
 };
@@ -96,6 +101,8 @@ struct conn_facts {
  * protected-mode. */
 void conns_accept(struct conns *conns, const struct conn_facts *facts);
 
+/* The I/O threads have news. */
+void conns_io(struct conns *conns);
 /* The parts of a turn, in this order. News: the journal's marks or state have changed. */
 void conns_news(struct conns *conns);
 /* Offer parked requests again, go on with leftover input; before the engine's turn ends. */

@@ -35,6 +35,7 @@
 #include "core/settings.h"
 #include "core/stats.h"
 #include "net/conn.h"
+#include "net/io.h"
 #include "net/tls.h"
 
 #define INPUT_REQUESTS 1024         /* of a connection a turn */
@@ -253,8 +254,9 @@ static size_t make_room(struct conn *conn, char **room)
 static size_t read_socket(struct conn *conn, char *room, size_t len)
 {
     struct session *session = &conn->session;
-    ssize_t got = unlikely(conn->tls) ? tls_read(conn->tls, room, len)
-                                      : read(session->fd, room, len);
+    ssize_t got = unlikely(conn->link)  ? io_read(conn->link, room, len)
+                  : unlikely(conn->tls) ? tls_read(conn->tls, room, len)
+                                        : read(session->fd, room, len);
     if (likely(got > 0)) {
         session->bytes_in += (uint64_t)got;
         session->engine->stats.net_in += (uint64_t)got;

@@ -180,6 +180,11 @@ void loop_wake(struct loop *loop)
     ev_async_send(loop->ev, &loop->async);
 }
 
+void loop_nudge(struct loop *loop)
+{
+    ev_async_send(loop->ev, &loop->async);
+}
+
 bool loop_woken(struct loop *loop)
 {
     if (!atomic_load_explicit(&loop->woken, memory_order_relaxed))

@@ -48,6 +48,8 @@ void loop_again(struct loop *loop);
 
 /* From any thread, any number of times: end the waiting. */
 void loop_wake(struct loop *loop);
+/* From any thread: end the waiting, and nothing else. */
+void loop_nudge(struct loop *loop);
 /* True if loop_wake was called since this was last asked. */
 bool loop_woken(struct loop *loop);
 

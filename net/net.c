@@ -14,6 +14,7 @@
 #include "core/engine.h"
 #include "core/settings.h"
 #include "net/conn.h"
+#include "net/io.h"
 #include "net/listen.h"
 #include "net/loop.h"
 #include "net/tls.h"
@@ -25,6 +26,7 @@ struct net {
     struct loop *loop;
     struct listeners listeners;
     struct conns conns;
+    struct io_pool *pool; /* NULL: no I/O threads */
     uint64_t tick_at_ns; /* when the next tick is due */
     bool stopping;
     int64_t linger_ms;
@@ -50,6 +52,7 @@ static void on_turn_end(void *env)
     struct net *net = env;
     struct engine *engine = net->options.engine;
     struct conns *conns = &net->conns;
+    conns_io(conns);
     uint64_t confirmed = journal_confirmed(engine->journal);
     if (loop_woken(net->loop) || confirmed != conns->confirmed || unlikely(engine->news_due)) {
         conns->confirmed = confirmed;
@@ -101,6 +104,12 @@ struct net *net_new(const struct net_options *options)
         mem_free(net);
         return NULL;
     }
+    int threads = (int)options->settings->io_threads - 1;
+    if (threads > 0 && !(net->pool = io_pool_new(threads, net->loop))) {
+        loop_free(net->loop);
+        mem_free(net);
+        return NULL;
+    }
     net->listeners = (struct listeners){
         .loop = net->loop,
         .settings = options->settings,
@@ -114,6 +123,7 @@ struct net *net_new(const struct net_options *options)
         .loop = net->loop,
         .engine = options->engine,
         .settings = options->settings,
+        .pool = net->pool,
         .say = options->say,
         .env = options->env,
     };
@@ -129,6 +139,7 @@ void net_free(struct net *net)
         return;
     listeners_close(&net->listeners);
     conns_free(&net->conns);
+    io_pool_free(net->pool, net->linger_ms);
     tls_free(net->conns.tls);
     loop_free(net->loop);
     mem_free(net);

@@ -55,13 +55,13 @@ void info_server(struct engine *engine, struct buf *out)
                "lru_clock:%lld\r\n"
                "executable:%s\r\n"
                "config_file:%s\r\n"
-               "io_threads_active:0\r\n",
+               "io_threads_active:%d\r\n",
                engine->run_id, (long long)(settings->port ? settings->port : settings->tls.port),
                (long long)engine->host->wall_us(engine->host->self), (long long)uptime_s,
                (long long)uptime_s / 86400, (long long)settings->hz, (long long)settings->hz,
                (long long)(engine->now_ms / 1000 & 0xffffff),
                engine->executable ? engine->executable : "",
-               settings->config_file ? settings->config_file : "");
+               settings->config_file ? settings->config_file : "", settings->io_threads > 1);
 }
 
 void info_clients(struct engine *engine, struct buf *out)

@@ -280,12 +280,13 @@ def test_a_bad_line_of_the_file_stops_the_start(tmp_path, line, reason):
 
 def test_include_and_warnings(tmp_path):
     path, other = tmp_path / "kv.conf", tmp_path / "other.conf"
-    path.write_text(f"include {other}\nio-threads 4\nactivedefrag no\n", encoding="utf-8")
+    path.write_text(f"include {other}\nevents-per-io-thread 4\nactivedefrag no\n", encoding="utf-8")
     other.write_text("timeout 9\n", encoding="utf-8")
     with kv_server.Server(tmp_path, "--persistence", "no", config=path) as server, \
             Connection(server.port) as c:
-        assert get(c, "timeout", "io-threads") == {"timeout": "9", "io-threads": "4"}
-    assert server.log().count("'io-threads' is accepted, but has no effect in kv") == 1
+        assert get(c, "timeout", "events-per-io-thread") == {
+            "timeout": "9", "events-per-io-thread": "4"}
+    assert server.log().count("'events-per-io-thread' is accepted, but has no effect in kv") == 1
     assert "activedefrag" not in server.log()
 
 

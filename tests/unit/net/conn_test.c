@@ -192,7 +192,7 @@ static int setup(void **state)
     f->engine = engine_new(&options);
     struct loop_hooks hooks = {on_begin, on_end, on_tick, f};
     f->loop = loop_new(&hooks);
-    struct conns_options conns_options = {f->loop, f->engine, &f->settings, say, f};
+    struct conns_options conns_options = {f->loop, f->engine, &f->settings, NULL, say, f};
     conns_init(&f->conns, &conns_options);
     *state = f;
     return 0;

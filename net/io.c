@@ -1,0 +1,613 @@
+/* I/O threads.
+ *
+ * A link stands between the main thread and a socket that an I/O thread owns. It holds two buffers:
+ * `in`, which the thread fills from the socket and the main thread takes from, and `out`, the other
+ * way round. Each is bounded; who finds one full (or empty) stops, and is told when that changes:
+ *
+ *   thread -> main   bytes, the end, an error, room in `out`, a handshake's outcome: the link is
+ *                    put on the thread's list for main (main_first), and main's loop is nudged
+ *   main -> thread   bytes to send, room in `in` again, a close: the list io_first; the thread's
+ *                    loop is woken
+ *
+ * Whoever takes a link off a list looks at all there is, so a link is on each list once at most.
+ *
+ * What is shared is behind one of two locks, which are never held together: a link's `lock` for its
+ * buffers and flags, a thread's `lock` for its two lists. No lock is held over a system call: the
+ * thread reads into a buffer of its own, and sends from `sending`, which it takes as a whole in
+ * exchange for an empty `out`.
+ *
+ * A link's life: made by main, which tells the thread, which opens it. Closed by main, which clears
+ * `owner` and never asks for anything again; the thread sends the rest (for IO_CLOSING_MS at most),
+ * closes the socket, sets `finished`, and lets go of it by telling main, which frees it.
+ *
+ * Parsing stays with the main thread: it costs less than handing its result over, and knows the
+ * keys that are to be fetched into the cache. */
+#include "net/io.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/base/buf.h"
+#include "core/base/mem.h"
+#include "net/loop.h"
+
+#define IO_IN_BYTES (256 * 1024)  /* received and not taken */
+#define IO_OUT_BYTES (256 * 1024) /* to be sent; as much again is being sent */
+#define IO_READ_BYTES (64 * 1024)
+#define IO_KEPT_BYTES 1024  /* a larger buffer is given back when it is empty */
+#define IO_CLOSING_MS 5000
+#define IO_TICK_MS 1000
+
+struct io_thread {
+    pthread_t id;
+    struct io_pool *pool;
+    struct loop *loop;
+    char *scratch;
+    struct io_link *all; /* the thread's: those opened */
+    pthread_mutex_t lock;
+    struct io_link *main_first, *main_last, *io_first, *io_last;
+    size_t main_count, links;
+    bool stopping;
+    int64_t linger_ms;
+};
+
+struct io_pool {
+    struct loop *loop;
+    int count;
+    struct io_thread threads[];
+};
+
+struct io_link {
+    struct loop_io io; /* first */
+    struct io_thread *thread;
+    void *owner; /* main's */
+    int fd;
+    struct tls_link *tls; /* the thread's, as are the next */
+    struct io_link *previous, *next;
+    struct buf sending;
+    size_t sending_at;
+    bool opened;  /* on `all` */
+    bool open;    /* the handshake, if any, is done */
+    bool stalled; /* it waits to send */
+    bool ended;   /* nothing more is to be read, */
+    bool dead;    /* nor written */
+    bool closing;
+    int64_t closing_since_ms;
+    /* behind the thread's lock */
+    struct io_link *main_next, *io_next;
+    bool in_main, in_io;
+    /* behind its own */
+    pthread_mutex_t lock;
+    struct buf in, out;
+    size_t in_at;
+    enum tls_step handshake;
+    char why[256];
+    bool end, broken;  /* of the socket */
+    bool paused;       /* `in` is full: the thread does not read */
+    bool full;         /* main found `out` full */
+    bool resume;       /* main has made room in `in` */
+    bool close, at_once, finished;
+};
+
+static int64_t clock_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* ---- the lists ---- */
+
+static void tell_main(struct io_link *link)
+{
+    struct io_thread *thread = link->thread;
+    struct loop *loop = thread->pool->loop;
+    pthread_mutex_lock(&thread->lock);
+    bool told = link->in_main;
+    if (!told) {
+        link->in_main = true;
+        link->main_next = NULL;
+        *(thread->main_first ? &thread->main_last->main_next : &thread->main_first) = link;
+        thread->main_last = link;
+        thread->main_count++;
+    }
+    pthread_mutex_unlock(&thread->lock);
+    if (!told)
+        loop_nudge(loop);
+}
+
+static struct io_link *next_for_main(struct io_thread *thread)
+{
+    pthread_mutex_lock(&thread->lock);
+    struct io_link *link = thread->main_first;
+    if (link) {
+        thread->main_first = link->main_next;
+        thread->main_count--;
+        link->in_main = false;
+    }
+    pthread_mutex_unlock(&thread->lock);
+    return link;
+}
+
+static void tell_thread(struct io_link *link)
+{
+    struct io_thread *thread = link->thread;
+    pthread_mutex_lock(&thread->lock);
+    bool told = link->in_io;
+    if (!told) {
+        link->in_io = true;
+        link->io_next = NULL;
+        *(thread->io_first ? &thread->io_last->io_next : &thread->io_first) = link;
+        thread->io_last = link;
+    }
+    pthread_mutex_unlock(&thread->lock);
+    if (!told)
+        loop_wake(thread->loop);
+}
+
+static struct io_link *next_for_thread(struct io_thread *thread)
+{
+    pthread_mutex_lock(&thread->lock);
+    struct io_link *link = thread->io_first;
+    if (link) {
+        thread->io_first = link->io_next;
+        link->in_io = false;
+    }
+    pthread_mutex_unlock(&thread->lock);
+    return link;
+}
+
+/* ---- the thread's side of a link ---- */
+
+static void empty(struct buf *buf)
+{
+    if (buf->cap > IO_KEPT_BYTES)
+        buf_free(buf);
+    else
+        buf_clear(buf);
+}
+
+/* After this the link is main's alone. */
+static void finish(struct io_link *link)
+{
+    struct io_thread *thread = link->thread;
+    if (link->opened) {
+        loop_io_close(thread->loop, &link->io);
+        *(link->previous ? &link->previous->next : &thread->all) = link->next;
+        if (link->next)
+            link->next->previous = link->previous;
+    }
+    tls_link_free(link->tls);
+    close(link->fd);
+    buf_free(&link->sending);
+    pthread_mutex_lock(&link->lock);
+    link->finished = true;
+    pthread_mutex_unlock(&link->lock);
+    tell_main(link);
+}
+
+static void set_broken(struct io_link *link, bool broken, bool end)
+{
+    pthread_mutex_lock(&link->lock);
+    link->broken |= broken;
+    link->end |= end;
+    pthread_mutex_unlock(&link->lock);
+    link->ended = true;
+    link->dead |= broken;
+    tell_main(link);
+}
+
+static void receive(struct io_link *link)
+{
+    struct io_thread *thread = link->thread;
+    do {
+        pthread_mutex_lock(&link->lock);
+        link->paused = link->in.len - link->in_at >= IO_IN_BYTES;
+        bool paused = link->paused;
+        pthread_mutex_unlock(&link->lock);
+        if (paused)
+            return;
+        ssize_t got = link->tls ? tls_read(link->tls, thread->scratch, IO_READ_BYTES)
+                                : read(link->fd, thread->scratch, IO_READ_BYTES);
+        if (got < 0 && (errno == EAGAIN || errno == EINTR))
+            return;
+        if (got <= 0) {
+            set_broken(link, got < 0, got == 0);
+            return;
+        }
+        pthread_mutex_lock(&link->lock);
+        if (link->in_at > IO_IN_BYTES / 2) {
+            buf_drop_front(&link->in, link->in_at);
+            link->in_at = 0;
+        }
+        buf_append(&link->in, thread->scratch, (size_t)got);
+        pthread_mutex_unlock(&link->lock);
+        tell_main(link);
+    } while (link->tls && tls_unread(link->tls));
+}
+
+/* True if there is nothing left to send. */
+static bool send_out(struct io_link *link)
+{
+    for (;;) {
+        if (link->sending_at == link->sending.len) {
+            empty(&link->sending);
+            link->sending_at = 0;
+            pthread_mutex_lock(&link->lock);
+            struct buf taken = link->out;
+            link->out = link->sending;
+            link->sending = taken;
+            bool was_full = link->full;
+            link->full = false;
+            pthread_mutex_unlock(&link->lock);
+            if (was_full)
+                tell_main(link);
+            if (taken.len == 0)
+                return true;
+        }
+        struct iovec part = {link->sending.data + link->sending_at,
+                             link->sending.len - link->sending_at};
+        ssize_t sent = link->tls ? tls_writev(link->tls, &part, 1, part.iov_len)
+                                 : write(link->fd, part.iov_base, part.iov_len);
+        if (sent < 0 && errno == EAGAIN)
+            return false;
+        if (sent < 0 && errno != EINTR) {
+            link->sending_at = link->sending.len;
+            set_broken(link, true, false);
+            return true;
+        }
+        link->sending_at += sent > 0 ? (size_t)sent : 0;
+    }
+}
+
+static bool shake_hands(struct io_link *link)
+{
+    char why[256] = "";
+    enum tls_step step = link->tls ? tls_handshake(link->tls, why) : TLS_DONE;
+    link->open = step == TLS_DONE;
+    link->ended = link->dead = step == TLS_FAILED;
+    link->stalled = step == TLS_WANTS_WRITE;
+    if (!link->open && !link->ended)
+        return false;
+    pthread_mutex_lock(&link->lock);
+    link->handshake = step;
+    memcpy(link->why, why, sizeof(why));
+    pthread_mutex_unlock(&link->lock);
+    if (link->tls)
+        tell_main(link);
+    return link->open;
+}
+
+/* Do what can be done, and set what the loop shall tell us. `reads` is worth a try. */
+static void work(struct io_link *link, bool reads)
+{
+    int events = 0;
+    bool fresh = !link->open;
+    if (!link->open && !link->ended)
+        shake_hands(link);
+    if (link->open) {
+        bool all_sent = link->dead || send_out(link);
+        reads |= fresh && link->tls; /* bytes may have come with the last of the handshake */
+        if (reads && !link->ended && !link->closing)
+            receive(link);
+        if (!all_sent)
+            events |= LOOP_WRITE;
+        pthread_mutex_lock(&link->lock);
+        bool paused = link->paused;
+        pthread_mutex_unlock(&link->lock);
+        if (!link->ended && !link->closing && !paused) {
+            events |= LOOP_READ;
+            if (link->tls && tls_read_wants_write(link->tls))
+                events |= LOOP_WRITE;
+        }
+    } else if (!link->ended) {
+        events = link->stalled ? LOOP_WRITE : LOOP_READ;
+    }
+    if (link->closing && (!link->open || (events & LOOP_WRITE) == 0))
+        finish(link);
+    else
+        loop_io_want(link->thread->loop, &link->io, events);
+}
+
+static void on_ready(struct loop_io *io, int events)
+{
+    struct io_link *link = (struct io_link *)(void *)io; /* its first member */
+    bool wanted_write = link->tls && link->open && tls_read_wants_write(link->tls);
+    work(link, (events & LOOP_READ) || wanted_write);
+}
+
+static void open_link(struct io_link *link)
+{
+    struct io_thread *thread = link->thread;
+    link->opened = true;
+    link->next = thread->all;
+    if (link->next)
+        link->next->previous = link;
+    thread->all = link;
+    loop_io_open(thread->loop, &link->io, link->fd, on_ready);
+}
+
+static void hear(struct io_link *link)
+{
+    pthread_mutex_lock(&link->lock);
+    bool resume = link->resume, at_once = link->close && link->at_once;
+    bool closes = link->close;
+    link->resume = false;
+    pthread_mutex_unlock(&link->lock);
+    if (!link->opened)
+        open_link(link);
+    if (closes && !link->closing) {
+        link->closing = true;
+        link->closing_since_ms = clock_ms();
+    }
+    if (at_once)
+        finish(link);
+    else
+        work(link, resume);
+}
+
+/* ---- a thread ---- */
+
+static void on_turn_begin(void *env)
+{
+    (void)env;
+}
+
+/* Links that are still here when the threads end are those that main has closed. */
+static void end_all(struct io_thread *thread, int64_t linger_ms)
+{
+    int64_t until_ms = clock_ms() + linger_ms;
+    while (thread->all) {
+        struct io_link *link = thread->all;
+        while (link->open && !link->dead && !send_out(link)) {
+            struct pollfd wait = {.fd = link->fd, .events = POLLOUT};
+            int64_t left_ms = until_ms - clock_ms();
+            if (left_ms <= 0 || poll(&wait, 1, (int)left_ms) <= 0)
+                break;
+        }
+        finish(link);
+    }
+}
+
+static void on_turn_end(void *env)
+{
+    struct io_thread *thread = env;
+    if (!loop_woken(thread->loop))
+        return;
+    pthread_mutex_lock(&thread->lock);
+    bool stopping = thread->stopping; /* asked first: before it is set, all links are closed */
+    pthread_mutex_unlock(&thread->lock);
+    for (struct io_link *link; (link = next_for_thread(thread));)
+        hear(link);
+    if (!stopping)
+        return;
+    end_all(thread, thread->linger_ms);
+    loop_stop(thread->loop);
+}
+
+static void on_tick(void *env)
+{
+    struct io_thread *thread = env;
+    int64_t now_ms = clock_ms();
+    for (struct io_link *link = thread->all, *next; link; link = next) {
+        next = link->next;
+        if (link->closing && now_ms - link->closing_since_ms > IO_CLOSING_MS)
+            finish(link);
+    }
+    loop_tick_in(thread->loop, IO_TICK_MS);
+}
+
+static void *run(void *env)
+{
+    struct io_thread *thread = env;
+    loop_run(thread->loop);
+    return NULL;
+}
+
+static bool start(struct io_thread *thread, struct io_pool *pool, int number)
+{
+    struct loop_hooks hooks = {on_turn_begin, on_turn_end, on_tick, thread};
+    sigset_t all, before;
+    char name[16];
+    thread->pool = pool;
+    thread->loop = loop_new(&hooks);
+    if (!thread->loop)
+        return false;
+    pthread_mutex_init(&thread->lock, NULL);
+    thread->scratch = mem_alloc(IO_READ_BYTES);
+    loop_tick_in(thread->loop, IO_TICK_MS);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the main thread's */
+    bool started = pthread_create(&thread->id, NULL, run, thread) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!started) {
+        loop_free(thread->loop);
+        mem_free(thread->scratch);
+        return false;
+    }
+    snprintf(name, sizeof(name), "kv-io-%d", number);
+    pthread_setname_np(thread->id, name);
+    return true;
+}
+
+/* ---- the pool ---- */
+
+struct io_pool *io_pool_new(int threads, struct loop *loop)
+{
+    size_t bytes = sizeof(struct io_pool) + (size_t)threads * sizeof(struct io_thread);
+    struct io_pool *pool = mem_alloc_zero(bytes);
+    pool->loop = loop;
+    while (pool->count < threads && start(&pool->threads[pool->count], pool, pool->count + 1))
+        pool->count++;
+    if (pool->count == threads)
+        return pool;
+    io_pool_free(pool, 0);
+    return NULL;
+}
+
+static void forget(struct io_link *link)
+{
+    buf_free(&link->in);
+    buf_free(&link->out);
+    pthread_mutex_destroy(&link->lock);
+    mem_free(link);
+}
+
+static bool is_finished(struct io_link *link)
+{
+    pthread_mutex_lock(&link->lock);
+    bool finished = link->finished;
+    pthread_mutex_unlock(&link->lock);
+    return finished;
+}
+
+void io_pool_free(struct io_pool *pool, int64_t linger_ms)
+{
+    if (!pool)
+        return;
+    for (int i = 0; i < pool->count; i++) {
+        struct io_thread *thread = &pool->threads[i];
+        pthread_mutex_lock(&thread->lock);
+        thread->stopping = true;
+        thread->linger_ms = linger_ms;
+        pthread_mutex_unlock(&thread->lock);
+        loop_wake(thread->loop);
+    }
+    for (int i = 0; i < pool->count; i++) {
+        struct io_thread *thread = &pool->threads[i];
+        pthread_join(thread->id, NULL);
+        for (struct io_link *link; (link = next_for_main(thread));)
+            forget(link);
+        loop_free(thread->loop);
+        mem_free(thread->scratch);
+        pthread_mutex_destroy(&thread->lock);
+    }
+    mem_free(pool);
+}
+
+void io_pool_take(struct io_pool *pool, void (*news)(void *owner))
+{
+    for (int i = 0; i < pool->count; i++) {
+        struct io_thread *thread = &pool->threads[i];
+        pthread_mutex_lock(&thread->lock);
+        size_t count = thread->main_count;
+        pthread_mutex_unlock(&thread->lock);
+        /* What comes meanwhile has nudged the loop: it is the next turn's. */
+        for (; count > 0; count--) {
+            struct io_link *link = next_for_main(thread);
+            if (link->owner) {
+                news(link->owner);
+            } else if (is_finished(link)) {
+                thread->links--;
+                forget(link);
+            }
+        }
+    }
+}
+
+/* ---- main's side of a link ---- */
+
+struct io_link *io_link_new(struct io_pool *pool, int fd, struct tls_link *tls, void *owner)
+{
+    struct io_thread *thread = &pool->threads[0];
+    for (int i = 1; i < pool->count; i++)
+        if (pool->threads[i].links < thread->links)
+            thread = &pool->threads[i];
+    struct io_link *link = mem_alloc_zero(sizeof(*link));
+    link->thread = thread;
+    link->owner = owner;
+    link->fd = fd;
+    link->tls = tls;
+    link->resume = true;
+    link->handshake = tls ? TLS_WANTS_READ : TLS_DONE;
+    pthread_mutex_init(&link->lock, NULL);
+    thread->links++;
+    tell_thread(link);
+    return link;
+}
+
+void io_link_close(struct io_link *link, bool at_once)
+{
+    link->owner = NULL;
+    pthread_mutex_lock(&link->lock);
+    link->close = true;
+    link->at_once = at_once;
+    pthread_mutex_unlock(&link->lock);
+    tell_thread(link);
+}
+
+enum tls_step io_handshake(struct io_link *link, char why[static 256])
+{
+    pthread_mutex_lock(&link->lock);
+    enum tls_step step = link->handshake;
+    memcpy(why, link->why, sizeof(link->why));
+    pthread_mutex_unlock(&link->lock);
+    return step;
+}
+
+ssize_t io_read(struct io_link *link, void *out, size_t len)
+{
+    pthread_mutex_lock(&link->lock);
+    size_t there = link->in.len - link->in_at;
+    size_t taken = there < len ? there : len;
+    bool end = link->end, broken = link->broken;
+    if (taken > 0)
+        memcpy(out, link->in.data + link->in_at, taken);
+    link->in_at += taken;
+    if (link->in_at == link->in.len) {
+        empty(&link->in);
+        link->in_at = 0;
+    }
+    bool resume = link->paused && there - taken < IO_IN_BYTES / 2;
+    link->resume |= resume;
+    link->paused &= !resume;
+    pthread_mutex_unlock(&link->lock);
+    if (resume)
+        tell_thread(link);
+    if (taken > 0)
+        return (ssize_t)taken;
+    errno = broken ? EPROTO : EAGAIN;
+    return end && !broken ? 0 : -1;
+}
+
+ssize_t io_writev(struct io_link *link, const struct iovec *parts, int count, size_t most)
+{
+    size_t done = 0;
+    pthread_mutex_lock(&link->lock);
+    bool broken = link->broken;
+    for (int i = 0; i < count && !broken && link->out.len < IO_OUT_BYTES && done < most; i++) {
+        size_t len = parts[i].iov_len, room = IO_OUT_BYTES - link->out.len;
+        if (len > room)
+            len = room;
+        buf_append(&link->out, parts[i].iov_base, len);
+        done += len;
+    }
+    link->full |= link->out.len >= IO_OUT_BYTES;
+    pthread_mutex_unlock(&link->lock);
+    if (done > 0)
+        tell_thread(link);
+    errno = broken ? EPROTO : EAGAIN;
+    return done > 0 ? (ssize_t)done : -1;
+}
+
+bool io_readable(struct io_link *link)
+{
+    pthread_mutex_lock(&link->lock);
+    bool readable = link->in.len > link->in_at || link->end || link->broken;
+    pthread_mutex_unlock(&link->lock);
+    return readable;
+}
+
+bool io_writable(struct io_link *link)
+{
+    pthread_mutex_lock(&link->lock);
+    bool writable = link->out.len < IO_OUT_BYTES || link->broken;
+    pthread_mutex_unlock(&link->lock);
+    return writable;
+}
