@@ -17,6 +17,11 @@ static void depend(struct ctx *ctx, uint64_t sequence)
 /* The entry is past its deadline: gone for whoever looks, deleted if the log takes it. */
 static void expire(struct ctx *ctx, struct place *place)
 {
+    if (unlikely(ctx->engine->settings->import_mode)) {
+        if (!(ctx->session->flags & SESSION_IMPORT_SOURCE))
+            place->entry = NULL;
+        return;
+    }
     if (!record_may_delete(ctx->engine)) {
         place->entry = NULL;
         return;
@@ -40,7 +45,7 @@ struct place ctx_find_in(struct ctx *ctx, int db, struct slice key, enum lookup 
             expire(ctx, &place);
     }
     if (place.entry && unlikely(expiry_fields_due(place.entry, ctx->now_ms)) &&
-        record_may_delete(engine))
+        record_may_delete(engine) && !engine->settings->import_mode)
         expiry_fields_delete(engine, &place, SIZE_MAX);
     if (how == LOOKUP_READ) {
         if (place.entry)

@@ -16,6 +16,7 @@
 #include "core/base/fault.h"
 #include "core/base/mem.h"
 #include "core/base/reaper.h"
+#include "core/client_memory.h"
 #include "core/ctx.h"
 #include "core/evict.h"
 #include "core/expiry.h"
@@ -165,7 +166,7 @@ static void answered(struct ctx *ctx)
 static enum engine_result wait_later(struct session *session, const struct command *command)
 {
     session->flags &= ~(uint32_t)SESSION_WAITS_WRITE;
-    if ((command->flags | transaction_flags(session)) & COMMAND_WRITE)
+    if ((command->flags | transaction_flags(session)) & (COMMAND_WRITE | COMMAND_MAY_REPLICATE))
         session->flags |= SESSION_WAITS_WRITE;
     if (session->engine->snapshot_holds)
         session->engine->stats.snapshot_waits++;
@@ -329,6 +330,7 @@ void engine_tick(struct engine *engine)
     record_commit(engine);
     waiters_serve(engine);
     tracking_tick(engine);
+    client_memory_tick(engine);
     push_stamp(engine);
     size_t used = keyspace_memory(engine->keyspace);
     if (used > engine->stats.memory_peak)

@@ -58,9 +58,10 @@ struct engine {
     /* sessions */
     struct watched_keys *watched;
     struct pubsub *pubsub;
-    struct session *sessions;
+    struct session *sessions, *sessions_last; /* the oldest first */
     struct table *session_ids;        /* the same by id */
     struct session *pushed;           /* got a push that is not stamped */
+    uint64_t clients_bytes;           /* see client_memory.h */
     struct session *monitors;         /* MONITOR */
     struct session *current;          /* whose command runs; NULL between commands */
     struct tracking *tracking;

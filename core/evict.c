@@ -441,8 +441,8 @@ bool evict_to_fit(struct engine *engine)
     if (engine->loading || engine->paused_until_ms > engine->now_ms)
         return true;
     started = now_ns(engine);
-    fits = engine->settings->maxmemory_policy != EVICT_NONE && record_may_delete(engine) &&
-        evict_while_above(engine, (size_t)most);
+    fits = engine->settings->maxmemory_policy != EVICT_NONE && !engine->settings->import_mode &&
+        record_may_delete(engine) && evict_while_above(engine, (size_t)most);
     latency_add(engine, LATENCY_EVICTION_CYCLE, (now_ns(engine) - started) / 1000000);
     note_exceeded(engine, keyspace_memory(engine->keyspace) > (size_t)most);
     return fits;

@@ -160,7 +160,7 @@ void expiry_sweep(struct engine *engine, uint64_t budget_us)
     struct sweep sweep = {.engine = engine};
 
     if (!record_may_delete(engine) || engine->paused_until_ms > engine->now_ms ||
-        engine->expire_by_access_only)
+        engine->expire_by_access_only || engine->settings->import_mode)
         return;
     effort = effort < 1 ? 0 : effort > 10 ? 9 : effort - 1;
     sweep.sample_keys = SAMPLE_KEYS + SAMPLE_KEYS_EFFORT * (size_t)effort;

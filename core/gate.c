@@ -101,7 +101,8 @@ static uint32_t flags_of(const struct ctx *ctx)
 {
     uint32_t flags = ctx->command->flags;
     if (unlikely(flags & COMMAND_RUNS_QUEUE))
-        flags |= transaction_flags(ctx->session) & (COMMAND_WRITE | COMMAND_DENYOOM);
+        flags |= transaction_flags(ctx->session) &
+                 (COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_MAY_REPLICATE);
     return flags;
 }
 
@@ -196,6 +197,7 @@ enum gate_verdict gate_check(struct ctx *ctx)
     if (unlikely((session->flags & rights) != SESSION_AUTHENTICATED) &&
         refused_by_rights(ctx, flags))
         return GATE_REFUSED;
+    bool writes = flags & (COMMAND_WRITE | COMMAND_MAY_REPLICATE);
     bool queued = unlikely(session->transaction != NULL) && !(flags & COMMAND_NEVER_QUEUED);
     if (unlikely(pubsub_total(session) > 0) && session->resp == 2 &&
         !(flags & COMMAND_WHILE_SUBSCRIBED)) {
@@ -205,7 +207,7 @@ enum gate_verdict gate_check(struct ctx *ctx)
                ctx->state->full_name);
         return GATE_REFUSED;
     }
-    if (unlikely(gate_waits(engine, flags & COMMAND_WRITE)) && !queued && !engine->loading &&
+    if (unlikely(gate_waits(engine, writes)) && !queued && !engine->loading &&
         !(session->flags & SESSION_INTERNAL))
         return GATE_WAIT;
     if (unlikely(refused(ctx, flags)))

@@ -18,6 +18,8 @@
 #include "core/transaction.h"
 #include "core/waiters.h"
 
+#define SUBSCRIPTION_BYTES 128 /* one, with its share of the channel */
+
 static const char failed_log_text[] =
     "-MISCONF This change is not confirmed on disk: the log failed while it was written. "
     "It may or may not survive a restart. Look at INFO persistence and the server's log.\r\n";
@@ -29,11 +31,13 @@ void session_open(struct engine *engine, struct session *session)
     session->resp = 2;
     acl_begin_session(session);
     session->created_ms = session->active_ms = engine->now_ms;
-    session->previous = NULL;
-    session->next = engine->sessions;
-    if (engine->sessions)
-        engine->sessions->previous = session;
-    engine->sessions = session;
+    session->previous = engine->sessions_last;
+    session->next = NULL;
+    if (session->previous)
+        session->previous->next = session;
+    else
+        engine->sessions = session;
+    engine->sessions_last = session;
     session_ids_add(session);
     engine->session_count++;
     engine->stats.connections++;
@@ -47,6 +51,7 @@ void session_close(struct session *session)
         waiters_forget(session);
     pubsub_forget(session);
     tracking_off(session);
+    engine->clients_bytes -= session->counted_bytes;
     monitor_stop(session);
     push_forget(session);
     session_ids_remove(session);
@@ -58,6 +63,8 @@ void session_close(struct session *session)
         engine->sessions = session->next;
     if (session->next)
         session->next->previous = session->previous;
+    else
+        engine->sessions_last = session->previous;
     engine->session_count--;
     mem_free(session->name);
     mem_free(session->library_name);
@@ -147,17 +154,32 @@ static const char *flag_letters(const struct session *session, char out[static 1
         out[count++] = 'e';
     if (session->flags & SESSION_NO_TOUCH)
         out[count++] = 'T';
+    if (session->flags & SESSION_IMPORT_SOURCE)
+        out[count++] = 'I';
     if (count == 0)
         out[count++] = 'N';
     out[count] = 0;
     return out;
 }
 
+size_t session_memory(const struct session *session)
+{
+    size_t bytes = sizeof *session + session->query_bytes + session->query_free +
+                   session->argv_bytes + session->output.chunk_bytes;
+    if (session->transaction)
+        bytes += (size_t)transaction_bytes(session);
+    if (session->subscriptions)
+        bytes += (size_t)pubsub_total(session) * SUBSCRIPTION_BYTES;
+    if (session->tracker)
+        bytes += sizeof *session->tracker +
+                 (size_t)session->tracker->prefix_count * sizeof *session->tracker->prefixes;
+    return bytes;
+}
+
 void session_describe(const struct session *session, int64_t now_ms, struct buf *out)
 {
     char letters[16];
-    size_t memory = sizeof *session + (size_t)transaction_bytes(session) + session->query_bytes +
-                    session->query_free + session->argv_bytes + session->output.chunk_bytes;
+    size_t memory = session_memory(session);
     buf_printf(out, "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=%s db=%d",
                (unsigned long long)session->id, session->address, session->local_address,
                session->fd, session->name ? session->name : "",
@@ -193,6 +215,7 @@ void session_reset(struct session *session)
     mem_free(session->name);
     session->name = NULL;
     session->flags &= ~(uint32_t)(SESSION_REPLY_OFF | SESSION_REPLY_SKIP_NEXT | SESSION_NO_EVICT |
-                                  SESSION_NO_TOUCH);
+                                  SESSION_NO_TOUCH | SESSION_IMPORT_SOURCE |
+                                  SESSION_CAPA_REDIRECT);
     acl_begin_session(session);
 }

@@ -39,6 +39,8 @@ enum session_flag {
     SESSION_PUSHED = 1 << 14,           /* got a message that is not stamped */
     SESSION_WATCH_BROKEN = 1 << 13,     /* a watched key was changed */
     SESSION_RESTRICTED = 1 << 20,       /* its user may not do everything: kept by core/acl.c */
+    SESSION_IMPORT_SOURCE = 1 << 16,    /* sees expired keys while import-mode is on */
+    SESSION_CAPA_REDIRECT = 1 << 17,    /* CLIENT CAPA redirect */
     SESSION_WAITS_WRITE = 1 << 12,      /* ENGINE_WAIT was returned for a write */
 };
 
@@ -73,6 +75,7 @@ struct session {
     struct tracker *tracker;      /* CLIENT TRACKING is on; else NULL */
     /* client-output-buffer-limit's soft limit is exceeded since; 0 not */
     int64_t limit_soft_since_ms;
+    size_t counted_bytes;         /* of it in engine->clients_bytes */
     void *connection;             /* net's */
 };
 
@@ -89,6 +92,8 @@ bool session_is_local(const struct session *session);
  * send. */
 bool session_settle(struct session *session);
 
+/* What it takes beside the keyspace: buffers, queue, subscriptions. */
+size_t session_memory(const struct session *session);
 /* One line of CLIENT LIST, with its line end. */
 struct buf;
 void session_describe(const struct session *session, int64_t now_ms, struct buf *out);

@@ -56,8 +56,9 @@ struct settings {
     int64_t port, tcp_backlog, tcp_keepalive, timeout_s, maxclients, unix_socket_perm,
         io_threads; /* the main one included */
     char *unix_socket;
-    bool protected_mode;
+    bool protected_mode, import_mode;
     int64_t query_buffer_limit, bulk_bytes_max, tracking_keys_max;
+    int64_t maxmemory_clients; /* bytes; negative: percent of maxmemory */
     struct output_limit output_limits[OUTPUT_CLASSES];
     struct settings_tls tls;
     struct settings_process process;

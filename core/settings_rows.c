@@ -212,14 +212,14 @@ const struct setting_row setting_rows[] = {
     NUMBER("shutdown-timeout", NULL, NOTHING, KEPT, 0, INT32, "10"),
     CHOICE("propagation-error-behavior", NULL, NOTHING, KEPT, words_propagation, "ignore"),
     NUMBER("watchdog-period", NULL, 0, AT(process.watchdog_ms), 0, INT32, "0"),
-    YES_NO("import-mode", NULL, REFUSED, KEPT, "no"),
+    YES_NO("import-mode", NULL, 0, AT(import_mode), "no"),
 
     /* memory */
     MEMORY("maxmemory", NULL, 0, AT(maxmemory), 0, INT64, "0"),
     CHOICE("maxmemory-policy", NULL, 0, AT(maxmemory_policy), words_policy, "noeviction"),
     NUMBER("maxmemory-samples", NULL, 0, AT(maxmemory_samples), 1, INT32, "5"),
     NUMBER("maxmemory-eviction-tenacity", NULL, 0, AT(maxmemory_eviction_tenacity), 0, 100, "10"),
-    SPECIAL("maxmemory-clients", NULL, LATER, setting_read_clients, NULL, "0"),
+    SPECIAL("maxmemory-clients", NULL, 0, setting_read_clients, NULL, "0"),
     NUMBER("lfu-log-factor", NULL, 0, AT(lfu_log_factor), 0, INT32, "10"),
     NUMBER("lfu-decay-time", NULL, 0, AT(lfu_decay_time), 0, INT32, "1"),
     NUMBER("active-expire-effort", NULL, 0, AT(active_expire_effort), 1, 10, "1"),

@@ -151,7 +151,7 @@ SETTING_SHOW(setting_show_save)
 /* maxmemory-clients: bytes, or a percentage of maxmemory. */
 SETTING_READ(setting_read_clients)
 {
-    (void)settings, (void)add;
+    (void)add;
     int64_t value;
     bool percent = text.len && text.data[text.len - 1] == '%';
     if (percent ? !num_parse_i64((struct slice){text.data, text.len - 1}, &value)
@@ -161,6 +161,7 @@ SETTING_READ(setting_read_clients)
         return setting_wrong(why, "argument must be a memory or percent value");
     if (percent && value > 100)
         return setting_wrong(why, "percentage argument must be less or equal to 100");
+    settings->maxmemory_clients = percent ? -value : value;
     buf_append_i64(kept, value);
     if (percent)
         buf_append_char(kept, '%');

@@ -49,6 +49,7 @@
 
 #include "core/acl.h"
 #include "core/base/mem.h"
+#include "core/client_memory.h"
 #include "core/engine.h"
 #include "core/session_limit.h"
 #include "core/settings.h"
@@ -490,6 +491,9 @@ static void settle(struct conn *conn)
     }
     if (unlikely(is_closing(conn) && conn->closing_since_ms == 0))
         conn->closing_since_ms = session->engine->now_ms;
+    session->query_bytes = conn->input.len;
+    session->query_free = conn->input.cap - conn->input.len;
+    client_memory_note(session);
     set_held(conn);
     if (unlikely(conn->state & CONN_AHEAD) && conn_may_execute(conn))
         conn_wait(conn, CONN_MORE); /* it was blocked until now */
@@ -581,6 +585,7 @@ void conns_settle(struct conns *conns)
         settle(conn);
         conn = next;
     }
+    client_memory_keep_bound(conns->options.engine);
     if (unlikely(conns->touched_first))
         loop_again(conns->options.loop);
 }

@@ -7,6 +7,7 @@
 #include "core/base/buf.h"
 #include "core/base/mem.h"
 #include "core/base/num.h"
+#include "core/cmd/client_list.h"
 #include "core/cmd/client_tracking.h"
 #include "core/cmd/rows.h"
 #include "core/ctx.h"
@@ -80,192 +81,6 @@ static void info_run(struct ctx *ctx)
     buf_free(&line);
 }
 
-/* ---- which clients ---- */
-
-/* There are no replicas yet: CLIENT_REPLICA is nobody's. */
-enum client_type { CLIENT_ANY, CLIENT_NORMAL, CLIENT_PUBSUB, CLIENT_REPLICA, CLIENT_UNKNOWN };
-
-static enum client_type client_type_of(struct slice word)
-{
-    if (slice_is(word, "normal"))
-        return CLIENT_NORMAL;
-    if (slice_is(word, "pubsub"))
-        return CLIENT_PUBSUB;
-    if (slice_is(word, "master") || slice_is(word, "slave") || slice_is(word, "replica"))
-        return CLIENT_REPLICA;
-    return CLIENT_UNKNOWN;
-}
-
-static bool client_type_read(struct ctx *ctx, struct slice word, enum client_type *type)
-{
-    *type = client_type_of(word);
-    if (*type != CLIENT_UNKNOWN)
-        return true;
-    reply_error(ctx, "ERR Unknown client type '%.*s'", (int)(word.len > 128 ? 128 : word.len),
-                word.data);
-    return false;
-}
-
-static bool client_is_of_type(const struct session *session, enum client_type type)
-{
-    return type == CLIENT_ANY ||
-           type == (pubsub_total(session) ? CLIENT_PUBSUB : CLIENT_NORMAL);
-}
-
-static bool client_is_listed(const struct ctx *ctx, const struct session *session,
-                             enum client_type type)
-{
-    if (session->flags & (SESSION_INTERNAL | SESSION_CLOSE_NOW) ||
-        !client_is_of_type(session, type))
-        return false;
-    if (ctx->argc < 4 || !ctx_arg_is(ctx, 2, "id"))
-        return true;
-    for (int i = 3; i < ctx->argc; i++) {
-        int64_t id;
-        if (num_parse_i64(ctx->argv[i], &id) && (uint64_t)id == session->id)
-            return true;
-    }
-    return false;
-}
-
-static void list_run(struct ctx *ctx)
-{
-    enum client_type type = CLIENT_ANY;
-    struct buf lines = {0};
-    if (ctx->argc == 4 && ctx_arg_is(ctx, 2, "type")) {
-        if (!client_type_read(ctx, ctx->argv[3], &type))
-            return;
-    } else if (ctx->argc > 3 && ctx_arg_is(ctx, 2, "id")) {
-        for (int i = 3; i < ctx->argc; i++) {
-            int64_t id;
-            if (!num_parse_i64(ctx->argv[i], &id)) {
-                reply_error(ctx, "ERR Invalid client ID");
-                return;
-            }
-        }
-    } else if (ctx->argc != 2) {
-        reply_syntax_error(ctx);
-        return;
-    }
-    for (struct session *session = ctx->engine->sessions; session; session = session->next)
-        if (client_is_listed(ctx, session, type))
-            session_describe(session, ctx->now_ms, &lines);
-    reply_verbatim(ctx, buf_slice(&lines), "txt");
-    buf_free(&lines);
-}
-
-/* ---- KILL ---- */
-
-struct kill_filter {
-    uint64_t id;                       /* 0: any */
-    const struct slice *address, *local_address, *user;
-    enum client_type type;
-    bool skip_me;
-    int64_t age_seconds;               /* 0: any */
-};
-
-static bool kill_read_number(struct ctx *ctx, struct slice arg, const char *what, int64_t *out)
-{
-    if (num_parse_i64(arg, out) && *out > 0)
-        return true;
-    reply_error(ctx, "ERR %s should be greater than 0", what);
-    return false;
-}
-
-static bool kill_read_option(struct ctx *ctx, int at, struct kill_filter *filter)
-{
-    const struct slice *value = &ctx->argv[at + 1];
-    int64_t number;
-    if (ctx_arg_is(ctx, at, "id")) {
-        if (!kill_read_number(ctx, *value, "client-id", &number))
-            return false;
-        filter->id = (uint64_t)number;
-    } else if (ctx_arg_is(ctx, at, "maxage")) {
-        if (!kill_read_number(ctx, *value, "maxage", &filter->age_seconds))
-            return false;
-    } else if (ctx_arg_is(ctx, at, "type")) {
-        return client_type_read(ctx, *value, &filter->type);
-    } else if (ctx_arg_is(ctx, at, "addr")) {
-        filter->address = value;
-    } else if (ctx_arg_is(ctx, at, "laddr")) {
-        filter->local_address = value;
-    } else if (ctx_arg_is(ctx, at, "user")) {
-        filter->user = value;
-        if (!acl_find(ctx->engine->acl, *value)) {
-            reply_error(ctx, "ERR No such user '%.*s'",
-                        (int)(value->len > 128 ? 128 : value->len), value->data);
-            return false;
-        }
-    } else if (ctx_arg_is(ctx, at, "skipme") &&
-               (slice_is(*value, "yes") || slice_is(*value, "no"))) {
-        filter->skip_me = slice_is(*value, "yes");
-    } else {
-        reply_syntax_error(ctx);
-        return false;
-    }
-    return true;
-}
-
-static bool kill_matches(const struct ctx *ctx, const struct session *session,
-                         const struct kill_filter *filter)
-{
-    if (session->flags & (SESSION_INTERNAL | SESSION_CLOSE_NOW | SESSION_CLOSE_AFTER_REPLY))
-        return false;
-    if (filter->skip_me && session == ctx->session)
-        return false;
-    if (filter->id && session->id != filter->id)
-        return false;
-    if (!client_is_of_type(session, filter->type))
-        return false;
-    if (filter->address && !slice_equal(*filter->address, slice_of(session->address)))
-        return false;
-    if (filter->local_address &&
-        !slice_equal(*filter->local_address, slice_of(session->local_address)))
-        return false;
-    if (filter->user && session->user != acl_find(ctx->engine->acl, *filter->user))
-        return false;
-    return !filter->age_seconds ||
-           (ctx->now_ms - session->created_ms) / 1000 >= filter->age_seconds;
-}
-
-static int64_t kill_all(struct ctx *ctx, const struct kill_filter *filter)
-{
-    struct host *host = ctx->engine->host;
-    int64_t killed = 0;
-    for (struct session *session = ctx->engine->sessions; session; session = session->next) {
-        if (!kill_matches(ctx, session, filter))
-            continue;
-        killed++;
-        if (session == ctx->session) /* the reply still leaves */
-            session->flags |= SESSION_CLOSE_AFTER_REPLY;
-        host->close_session(host->self, session, session == ctx->session);
-    }
-    return killed;
-}
-
-static void kill_run(struct ctx *ctx)
-{
-    struct kill_filter filter = {.skip_me = true};
-    if (ctx->argc == 3) { /* the old form: one address, which may be one's own */
-        filter.skip_me = false;
-        filter.address = &ctx->argv[2];
-        if (kill_all(ctx, &filter))
-            reply_ok(ctx);
-        else
-            reply_error(ctx, "ERR No such client");
-        return;
-    }
-    for (int i = 2; i < ctx->argc; i += 2) {
-        if (i + 1 == ctx->argc) {
-            reply_syntax_error(ctx);
-            return;
-        }
-        if (!kill_read_option(ctx, i, &filter))
-            return;
-    }
-    reply_int(ctx, kill_all(ctx, &filter));
-}
-
 /* ---- switches ---- */
 
 static void client_switch(struct ctx *ctx, uint32_t flag)
@@ -289,6 +104,23 @@ static void no_evict_run(struct ctx *ctx)
 static void no_touch_run(struct ctx *ctx)
 {
     client_switch(ctx, SESSION_NO_TOUCH);
+}
+
+/* Words that the server does not know are no error: clients tell all they can. */
+static void capa_run(struct ctx *ctx)
+{
+    for (int i = 2; i < ctx->argc; i++)
+        if (ctx_arg_is(ctx, i, "redirect"))
+            ctx->session->flags |= SESSION_CAPA_REDIRECT;
+    reply_ok(ctx);
+}
+
+static void import_source_run(struct ctx *ctx)
+{
+    if (!ctx->engine->settings->import_mode && !ctx_arg_is(ctx, 2, "off"))
+        reply_error(ctx, "ERR Server is not in import mode");
+    else
+        client_switch(ctx, SESSION_IMPORT_SOURCE);
 }
 
 /* OFF and SKIP answer nothing themselves. */
@@ -385,27 +217,31 @@ static void unblock_run(struct ctx *ctx)
 static const char *const help_lines[] = {
     "CACHING (YES|NO)",
     "    Track the keys of the next command, or don't.",
+    "CAPA <capability> [...]",
+    "    Tell the server what the client can do; it knows `redirect`.",
     "GETNAME",
     "    Tell the name of this connection.",
     "GETREDIR",
     "    Tell which client gets this connection's tracking messages; -1: no tracking.",
     "ID",
     "    Tell the id of this connection.",
+    "IMPORT-SOURCE (ON|OFF)",
+    "    Let this connection see expired keys while import-mode is on.",
     "INFO",
     "    Describe this connection.",
     "KILL <ip:port>",
     "    Close the connection from <ip:port>.",
     "KILL <option> <value> [<option> <value> [...]]",
     "    Close connections that all options fit:",
-    "    * ID <client-id>",
+    "    * ID <client-id> [...]",
     "    * ADDR (<ip:port>|<unixsocket>:0), the client's address",
     "    * LADDR (<ip:port>|<unixsocket>:0), the server's address",
     "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
     "    * USER <username>",
     "    * MAXAGE <seconds>, at least so old",
     "    * SKIPME (YES|NO), spare this connection (default: yes)",
-    "LIST [TYPE (NORMAL|MASTER|REPLICA|PUBSUB)] [ID <client-id> [...]]",
-    "    Describe all connections, or those of a type, or those named.",
+    "LIST [<option> <value> [<option> <value> [...]]]",
+    "    Describe all connections, or those that the options fit: as those of KILL.",
     "NO-EVICT (ON|OFF)",
     "    Keep this connection open when clients take too much memory.",
     "NO-TOUCH (ON|OFF)",
@@ -465,6 +301,9 @@ static const struct command client_rows[] = {
     {CLIENT_ROW("caching", client_caching_run, 3, OPEN_FLAGS, "6.0.0", "O(1)"),
      .summary = "Says whether the keys of the next command are tracked.",
      .syntax = "mode(yes=YES|no=NO)"},
+    {CLIENT_ROW("capa", capa_run, -3, OPEN_FLAGS, "8.0.0", "O(1)"),
+     .summary = "Tells the server what the client can do.",
+     .syntax = "capability:string..."},
     {CLIENT_ROW("getname", getname_run, 2, OPEN_FLAGS, "2.6.9", "O(1)"),
      .summary = "Answers the name of this connection."},
     {CLIENT_ROW("getredir", client_getredir_run, 2, OPEN_FLAGS, "6.0.0", "O(1)"),
@@ -473,17 +312,20 @@ static const struct command client_rows[] = {
      .summary = "Tells what the subcommands do."},
     {CLIENT_ROW("id", id_run, 2, OPEN_FLAGS, "5.0.0", "O(1)"),
      .summary = "Answers the id of this connection."},
+    {CLIENT_ROW("import-source", import_source_run, 3, ADMIN_FLAGS, "8.1.0", "O(1)"),
+     .summary = "Lets this connection see expired keys while the server is in import mode.",
+     .syntax = "enabled(on=ON|off=OFF)"},
     {CLIENT_ROW("info", info_run, 2, OPEN_FLAGS, "6.2.0", "O(1)"),
      .summary = "Describes this connection.",
      .tips = random_tips},
-    {CLIENT_ROW("kill", kill_run, -3, ADMIN_FLAGS, "2.4.0", PER_CLIENT),
+    {CLIENT_ROW("kill", client_kill_run, -3, ADMIN_FLAGS, "2.4.0", PER_CLIENT),
      .summary = "Closes connections.",
      .syntax = "filter(ip:port:string!2.8.12|new-format([client-id:integer@ID^2.8.12]|"
                "[normal_master_slave_pubsub(normal=NORMAL|master=MASTER^3.2.0|slave=SLAVE|"
                "replica=REPLICA^5.0.0|pubsub=PUBSUB)@TYPE^2.8.12]|[username:string@USER]|"
                "[ip:port:string@ADDR]|[ip:port:string@LADDR^6.2.0]|[yes/no:string@SKIPME])...)",
      .history = kill_history},
-    {CLIENT_ROW("list", list_run, -2, ADMIN_FLAGS, "2.4.0", PER_CLIENT),
+    {CLIENT_ROW("list", client_list_run, -2, ADMIN_FLAGS, "2.4.0", PER_CLIENT),
      .summary = "Describes connections, one a line.",
      .syntax = "[normal_master_replica_pubsub(normal=NORMAL|master=MASTER|replica=REPLICA|"
                "pubsub=PUBSUB)@TYPE^5.0.0] [id{client-id:integer...}@ID^6.2.0]",

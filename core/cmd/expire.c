@@ -75,7 +75,7 @@ static void expire_key(struct ctx *ctx, enum deadline_unit unit, enum deadline_f
         reply_int(ctx, 0);
         return;
     }
-    if (deadline_ms <= ctx->now_ms && !ctx->replay) {
+    if (deadline_ms <= ctx->now_ms && !ctx->replay && !ctx->engine->settings->import_mode) {
         ctx_remove(ctx, &place, ctx->engine->settings->lazyfree_expire);
         ctx_effect_delete(ctx, ctx->db, key);
         ctx_event(ctx, 'g', "del", ctx->db, key);

@@ -93,8 +93,44 @@ def test_list(c, other):
         assert listed(c, "TYPE", kind) == []
     assert c("CLIENT", "LIST", "TYPE", "foo") == Error("ERR Unknown client type 'foo'")
     assert c("CLIENT", "LIST", "ID", "x") == Error("ERR Invalid client ID")
-    for words in [("ID",), ("FOO",), ("TYPE",), ("TYPE", "normal", "ID", 1)]:
+    for words in [("ID",), ("FOO",), ("TYPE",)]:
         assert c("CLIENT", "LIST", *words) == SYNTAX
+
+
+def test_list_is_in_order(c, other, server):
+    me, you = c("CLIENT", "ID"), other("CLIENT", "ID")
+    ids = [int(line["id"]) for line in listed(c)]
+    assert ids == sorted(ids)
+    assert [int(line["id"]) for line in listed(c, "ID", you, me, 999999, you)] == [you, me, you]
+
+
+def test_list_with_the_filters_of_kill(kv, running):
+    with running("kv").connect() as other:
+        me, you = kv("CLIENT", "ID"), other("CLIENT", "ID")
+
+        def ids(*words):
+            return [int(line["id"]) for line in listed(kv, *words)]
+        assert ids("TYPE", "normal", "ID", you, me) == [you, me]
+        assert ids("ID", you, me, "SKIPME", "yes") == [you]
+        assert ids("TYPE", "pubsub", "ID", you) == []
+        assert ids("ADDR", "%s:%d" % other.socket.getsockname()) == [you]
+        assert ids("LADDR", "1.2.3.4:5") == []
+        assert ids("USER", "default", "MAXAGE", 3600) == []
+        assert kv("CLIENT", "LIST", "USER", "nosuch") == Error("ERR No such user 'nosuch'")
+        assert kv("CLIENT", "LIST", "ID", 1, "x") == Error("ERR Invalid client ID")
+        for words in [("ID", 1, "ADDR"), ("SKIPME", "maybe"), ("ID", 1, "TYPE")]:
+            assert kv("CLIENT", "LIST", *words) in (SYNTAX,)
+
+
+def test_kill_several(kv, running):
+    server = running("kv")
+    with server.connect() as one, server.connect() as two, server.connect() as three:
+        ids = [connection("CLIENT", "ID") for connection in (one, two, three)]
+        assert kv("CLIENT", "KILL", "ID", ids[0], ids[2], 999999, "TYPE", "normal") == 2
+        assert closed(one) and closed(three)
+        assert two("PING") == Status("PONG")
+        assert kv("CLIENT", "KILL", "ID", ids[1], "x") == Error(
+            "ERR client-id should be greater than 0")
 
 
 def test_setinfo(kv):
@@ -216,6 +252,17 @@ def test_pause_lets_writes_wait(c, other):
     assert c("GET", "a") == b"1"
 
 
+def test_pause_lets_messages_wait(c, other):
+    """What may reach a replica waits like a write."""
+    assert c("CLIENT", "PAUSE", 10000, "WRITE") == OK
+    for words in (("PUBLISH", "a", "b"), ("SPUBLISH", "a", "b")):
+        other.send(*words)
+    other.send("GET", "a")
+    time.sleep(0.05)
+    assert c("CLIENT", "UNPAUSE") == OK
+    assert [other.read() for _ in range(3)] == [0, 0, None]
+
+
 def test_pause_of_all_ends_by_itself(c, other):
     begun = time.monotonic()
     assert c("CLIENT", "PAUSE", 150) == OK
@@ -279,3 +326,104 @@ def test_a_unix_socket_has_its_path_for_an_address():
     finally:
         server.close()
         shutil.rmtree(folder)
+
+
+# --- Memory of clients ----------------------------------------------------------------------------
+
+def evicted(c):
+    return int(text(c("INFO", "stats")).split("evicted_clients:")[1].split()[0])
+
+
+@pytest.mark.parametrize("kind", ["kv", "redis"])
+def test_the_biggest_client_is_evicted(start, kind):
+    server = start(kind, **{"maxmemory-clients": "4mb"})
+    with server.connect() as c, server.connect() as small, server.connect() as big, \
+            server.connect() as spared:
+        assert spared("CLIENT", "NO-EVICT", "ON") == OK
+        for connection, bytes_, count in ((spared, 30000, 60), (small, 10000, 60)):
+            assert connection("MULTI") == OK
+            for _ in range(count):
+                assert connection("SET", "k", "x" * bytes_) == Status("QUEUED")
+        assert evicted(c) == 0
+        big.send("MULTI")
+        for _ in range(100):
+            try:
+                big.send("SET", "k", "x" * 30000)
+            except OSError:
+                break
+        until(lambda: evicted(c) == 1)
+        assert small("EXEC") == [OK] * 60
+        assert spared("EXEC") == [OK] * 60
+        assert c("PING") == Status("PONG")
+        # what is being sent counts, too
+        with server.connect() as other:
+            other.send_bytes(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$100000000\r\n")
+            try:
+                for _ in range(100):
+                    other.send_bytes(b"x" * 100000)
+                    time.sleep(0.001)
+            except OSError:
+                pass
+            until(lambda: evicted(c) == 2)
+        assert c("PING") == Status("PONG")
+
+
+def test_memory_of_clients_as_a_share(start):
+    server = start("kv", persistence="no", maxmemory="100mb")
+    with server.connect() as c, server.connect() as slow:
+        assert c("CONFIG", "SET", "maxmemory-clients", "2%") == OK
+        assert c("SET", "k", "x" * 100000) == OK
+        for _ in range(300):
+            slow.send("GET", "k")
+        until(lambda: evicted(c) == 1)
+        assert c("CONFIG", "SET", "maxmemory-clients", "0") == OK
+        with server.connect() as again:
+            for _ in range(300):
+                again.send("GET", "k")
+            assert [again.read() for _ in range(300)] == [b"x" * 100000] * 300
+        assert evicted(c) == 1
+
+
+# --- Valkey's -------------------------------------------------------------------------------------
+
+def test_capa(kv):
+    assert kv("CLIENT", "CAPA", "redirect") == OK
+    assert kv("CLIENT", "CAPA", "whatever", "REDIRECT") == OK
+    assert kv("CLIENT", "CAPA") == wrong_arity("client|capa")
+
+
+def test_import_source_sees_expired_keys(start):
+    server = start("kv")
+    with server.connect() as c, server.connect() as source:
+        refused = Error("ERR Server is not in import mode")
+        assert source("CLIENT", "IMPORT-SOURCE", "ON") == refused
+        assert source("CLIENT", "IMPORT-SOURCE", "OFF") == OK
+        assert c("CONFIG", "SET", "import-mode", "yes") == OK
+        assert source("CLIENT", "IMPORT-SOURCE", "x") == SYNTAX
+        assert source("CLIENT", "IMPORT-SOURCE", "ON") == OK
+        assert fields(text(source("CLIENT", "INFO")))["flags"] == "I"
+        assert source("SET", "k", "v", "PX", 1) == OK
+        assert source("SET", "gone", "v") == OK
+        assert source("PEXPIREAT", "gone", 1) == 1
+        time.sleep(0.3)
+        assert [source("GET", "k"), source("GET", "gone")] == [b"v", b"v"]
+        assert [c("GET", "k"), c("GET", "gone"), c("EXISTS", "k", "gone")] == [None, None, 0]
+        assert c("DBSIZE") == 2
+        assert c("SET", "gone", "new") == OK
+        assert source("PEXPIRE", "k", 100000) == 1
+        assert c("GET", "k") == b"v"
+        assert source("SET", "short", "v", "PX", 1) == OK
+        assert c("CONFIG", "SET", "import-mode", "no") == OK
+        until(lambda: c("DBSIZE") == 2)
+        assert sorted(c("KEYS", "*")) == [b"gone", b"k"]
+
+
+def test_nothing_is_evicted_in_import_mode(start):
+    server = start("kv", persistence="no", maxmemory="2mb", maxmemory_policy="allkeys-lru")
+    with server.connect() as c:
+        assert c("CONFIG", "SET", "import-mode", "yes") == OK
+        for i in range(100):
+            last = c("SET", f"k{i}", "x" * 100000)
+        assert last == Error("OOM command not allowed when used memory > 'maxmemory'.")
+        assert c("CONFIG", "SET", "import-mode", "no") == OK
+        assert c("SET", "k", "x" * 100000) == OK

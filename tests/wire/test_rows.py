@@ -10,6 +10,8 @@ NEW = {
     "delifeq": "of Valkey 9",
     "zrank": "WITHSCORE is of 7.2",
     "zrevrank": "WITHSCORE is of 7.2",
+    "client|capa": "Valkey 8.0",
+    "client|import-source": "Valkey 8.1",
     "client|no-touch": "since 7.2",
     "client|setinfo": "since 7.2",
     **dict.fromkeys("hexpire hpexpire hexpireat hpexpireat hpersist httl hpttl hexpiretime "

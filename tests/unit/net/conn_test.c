@@ -503,7 +503,7 @@ static void a_closed_session_executes_nothing_more(void **state)
     struct fixture *f = *state;
     int fd = join(f), other = join(f);
     turns(f, 1);
-    struct conn *conn = f->engine->sessions->next->connection;
+    struct conn *conn = f->engine->sessions->connection;
     assert_int_equal(write(fd, "PUT a 1\r\n", 9), 9);
     conn_close(conn, false);
     turns(f, 2);
