@@ -431,7 +431,7 @@ static bool start(struct io_thread *thread, struct io_pool *pool, int number)
         mem_free(thread->scratch);
         return false;
     }
-    snprintf(name, sizeof(name), "kv-io-%d", number);
+    snprintf(name, sizeof(name), "kv-io-%u", (unsigned)number % 1000);
     pthread_setname_np(thread->id, name);
     return true;
 }
