@@ -210,6 +210,10 @@ static const char *const restore_history[] = {
     "3.0.0", "The option `REPLACE`.", "5.0.0", "The option `ABSTTL`.",
     "5.0.0", "The options `IDLETIME` and `FREQ`.", NULL};
 
+#define RESTORE_SYNTAX                                                                             \
+    "key:key ttl:integer serialized-value:string [replace=REPLACE] [absttl=ABSTTL] "               \
+    "[seconds:integer@IDLETIME] [frequency:integer@FREQ]"
+
 const struct command commands_dump[] = {
     {.name = "dump",
      .run = dump_run,
@@ -235,8 +239,20 @@ const struct command commands_dump[] = {
      .since = "2.6.0",
      .complexity = "O(N) for a value of N bytes; sorted sets add O(log(M)) for each of M members.",
      .summary = "Makes a key from the bytes that `DUMP` gave.",
-     .syntax = "key:key ttl:integer serialized-value:string [replace=REPLACE] [absttl=ABSTTL] "
-               "[seconds:integer@IDLETIME] [frequency:integer@FREQ]",
+     .syntax = RESTORE_SYNTAX,
+     .history = restore_history},
+    {.name = "restore-asking",
+     .run = restore_run,
+     .arity = -4,
+     .record = RECORD_EFFECTS,
+     .flags = COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_ASKING,
+     .categories = CATEGORY_KEYSPACE | CATEGORY_DANGEROUS,
+     .keys = KEYS_ONE(KEY_OW | KEY_UPDATE),
+     .group = "server",
+     .since = "3.0.0",
+     .complexity = "That of RESTORE.",
+     .summary = "RESTORE, as nodes of a cluster send it.",
+     .syntax = RESTORE_SYNTAX,
      .history = restore_history},
     {.name = NULL},
 };

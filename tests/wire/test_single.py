@@ -19,6 +19,15 @@ def test_cluster(c, words):
     assert c(*words.split()) == NO_CLUSTER
 
 
+def test_restore_asking_is_restore(c):
+    c("SET", "a", "b")
+    payload = c("DUMP", "a")
+    assert c("RESTORE-ASKING", "new", 0, payload) == OK
+    assert c("GET", "new") == b"b"
+    again = c("RESTORE-ASKING", "new", 0, payload)
+    assert again == Error("BUSYKEY Target key name already exists.")
+
+
 def test_cluster_bad(c):
     assert c("CLUSTER") == wrong_arity("cluster")
     assert c("CLUSTER", "FOO") == Error("ERR unknown subcommand 'FOO'. Try CLUSTER HELP.")
