@@ -26,6 +26,7 @@
 #include "core/push.h"
 #include "core/record.h"
 #include "core/run.h"
+#include "core/save.h"
 #include "core/session_ids.h"
 #include "core/slowlog.h"
 #include "core/snapshot.h"
@@ -68,6 +69,7 @@ struct engine *engine_new(const struct engine_options *options)
     engine->wait_keys = wait_keys_new();
     engine->waiters = waiters_new();
     engine->pubsub = pubsub_new();
+    engine->save = save_new();
     engine->session_ids = session_ids_new();
     engine->tracking = tracking_new();
     engine->batch_db = -1;
@@ -101,6 +103,7 @@ void engine_free(struct engine *engine)
     latency_free(engine->latency);
     watched_keys_free(engine->watched);
     pubsub_free(engine->pubsub);
+    save_free(engine->save);
     tracking_free(engine->tracking);
     session_ids_free(engine->session_ids);
     buf_free(&engine->own_pushes);
@@ -113,15 +116,20 @@ void engine_free(struct engine *engine)
 
 /* ---- the clock ---- */
 
+static void look_at_journal(struct engine *engine)
+{
+    engine->recording =
+        !engine->loading && atomic_load_explicit(&engine->journal->state, memory_order_acquire) !=
+                                JOURNAL_OFF;
+}
+
 void engine_turn_begin(struct engine *engine)
 {
     struct host *host = engine->host;
     uint64_t now_ns = host->monotonic_ns(host->self);
     engine->wall_offset_ms = host->wall_us(host->self) / 1000 - (int64_t)(now_ns / 1000000);
     run_clock_set(engine, now_ns);
-    engine->recording =
-        !engine->loading && atomic_load_explicit(&engine->journal->state, memory_order_acquire) !=
-                                JOURNAL_OFF;
+    look_at_journal(engine);
     engine->turn_began_ns = now_ns;
     engine->turns++;
 }
@@ -223,12 +231,22 @@ enum engine_result engine_execute(struct engine *engine, struct session *session
 
 /* ---- between requests ---- */
 
+void engine_forget_sequences(struct engine *engine)
+{
+    memset(engine->gate, 0, sizeof engine->gate);
+    engine->gate_floor = 0;
+    for (struct session *session = engine->sessions; session; session = session->next)
+        session->write_sequence = session->blocked_sequence = 0;
+    look_at_journal(engine);
+}
+
 void engine_turn_end(struct engine *engine)
 {
     tracking_turn_end(engine);
     push_stamp(engine);
     if (engine->journal->open.len > 0)
         engine->journal->ops->turn_end(engine->journal, engine->now_ms);
+    save_turn(engine);
 }
 
 bool engine_turn_spare(struct engine *engine)
@@ -332,21 +350,34 @@ void engine_tick(struct engine *engine)
     tracking_tick(engine);
     client_memory_tick(engine);
     push_stamp(engine);
+    save_tick(engine);
     size_t used = keyspace_memory(engine->keyspace);
     if (used > engine->stats.memory_peak)
         engine->stats.memory_peak = used;
 }
 
-bool engine_shutdown(struct engine *engine, bool save unused, bool no_save, bool force,
+/* SHUTDOWN SAVE, or save points, which mean that whoever set them expects a dump. */
+static bool wants_dump(const struct engine *engine, bool save, bool no_save)
+{
+    const struct settings *settings = engine->settings;
+    return save || (!no_save && settings->saving.count > 0 && settings->persistence);
+}
+
+bool engine_shutdown(struct engine *engine, bool save, bool no_save, bool force,
                      char why[static 512])
 {
     struct journal *journal = engine->journal;
-    if (!no_save && atomic_load(&journal->state) != JOURNAL_OFF) {
-        struct fault fault = {0};
-        if (journal->ops->sync(journal, &fault) != 0 && !force) {
-            fault_line(&fault, why, 512);
-            return false;
-        }
+    struct fault fault = {0};
+    int code = 0;
+    save_stop(engine);
+    record_commit(engine);
+    if (wants_dump(engine, save, no_save))
+        code = save_dump_wait(engine, &fault);
+    if (code == 0 && !no_save && atomic_load(&journal->state) != JOURNAL_OFF)
+        code = journal->ops->sync(journal, &fault);
+    if (code != 0 && !force) {
+        fault_line(&fault, why, 512);
+        return false;
     }
     engine->host->stop(engine->host->self, 0);
     return true;

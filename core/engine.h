@@ -23,6 +23,10 @@ struct engine_options {
 struct engine *engine_new(const struct engine_options *options);
 void engine_free(struct engine *engine);
 
+/* The journal is another one from here on: what the gate and the sessions know of its numbers is
+ * forgotten. All that was held has been confirmed. */
+void engine_forget_sequences(struct engine *engine);
+
 enum engine_result {
     ENGINE_DONE,   /* executed or answered with an error; the reply is in the session's output */
     ENGINE_WAIT,   /* not now (back-pressure, CLIENT PAUSE): offer it again after the next news */

@@ -22,6 +22,7 @@ struct latency;
 struct pubsub;
 struct reaper;
 struct registry;
+struct save;
 struct slowlog;
 struct table;
 struct tracking;
@@ -98,6 +99,7 @@ struct engine {
     char run_id[41], repl_id[41];
     struct session replay_session;    /* whose database SELECT changes while the log is applied */
     char kvid[33];                    /* of the data set; "" without a log */
+    struct save *save;
     const char *executable;           /* for INFO */
 
     /* snapshots */

@@ -19,6 +19,8 @@ struct host_facts {
     uint64_t memory_bytes;   /* of the machine */
 };
 
+enum host_reload { HOST_RELOAD_DUMP, HOST_RELOAD_LOG };
+
 enum host_level { HOST_DEBUG, HOST_VERBOSE, HOST_NOTICE, HOST_WARNING };
 
 struct host {
@@ -45,6 +47,8 @@ struct host {
     /* A setting that others live by has changed (name of its row): bind, port, maxclients ... 0,
      * or KV_E... and the setting is put back. */
     int (*setting_changed)(void *self, const char *name, struct fault *fault);
+    /* Forget what is in memory and load it again: from the dump, or from the log. Blocks. */
+    int (*reload)(void *self, enum host_reload what, struct fault *fault);
     /* Stop the process after this turn; every reply that may leave, leaves. `sync_first` false
      * with NOSAVE FORCE. */
     void (*stop)(void *self, int exit_status);

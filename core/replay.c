@@ -27,6 +27,12 @@ static int apply_failed(struct engine *engine, struct ctx *ctx, struct fault *fa
     return code;
 }
 
+void replay_forget_all(struct engine *engine)
+{
+    keyspace_flush(engine->keyspace, -1, false);
+    engine->replay_session.db = 0;
+}
+
 void replay_soon(struct engine *engine, int step, int argc, const struct slice *argv)
 {
     int db = engine->replay_session.db;

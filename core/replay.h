@@ -15,6 +15,9 @@ struct fault;
 /* Loading begins and ends; figures for LOADING and INFO in between. */
 void replay_loading(struct engine *engine, bool loading);
 
+/* Empty the keyspace, unrecorded: what it held comes back from a file. */
+void replay_forget_all(struct engine *engine);
+
 /* Apply one command of the log. 0, or KV_EFORMAT / KV_EVERSION with the command named. */
 must_check int replay_command(struct engine *engine, int argc, const struct slice *argv,
                               struct fault *fault);

@@ -232,12 +232,19 @@ int settings_load_words(struct settings *settings, int count, const struct slice
 
 int settings_check(const struct settings *settings, struct fault *fault)
 {
-    if (!settings_durable(settings) && settings->save_count && settings->persistence)
+    if (!settings->persistence && settings->saving.count)
         return fault_set(fault, KV_EREFUSED, settings->config_file, -1,
-                         "'appendonly no' with 'save' would keep data by snapshots alone, which "
-                         "this version of kv does not have: use 'appendonly yes', or 'save \"\"' "
-                         "to keep nothing");
+                         "'persistence no' writes no file at all, and 'save' asks for snapshots: "
+                         "use 'save \"\"', or 'persistence yes'");
     return 0;
+}
+
+const char *settings_dump_name(const struct settings *settings)
+{
+    const char *name = settings->db_filename;
+    if (settings->saving.format == SETTINGS_SNAPSHOT_RDB && strcmp(name, SETTINGS_DUMP_LZ4) == 0)
+        return SETTINGS_DUMP_RDB;
+    return name;
 }
 
 bool settings_durable(const struct settings *settings)

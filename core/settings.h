@@ -13,6 +13,7 @@
 #include "core/base/buf.h"
 #include "core/base/slice.h"
 #include "core/settings_process.h"
+#include "core/settings_saving.h"
 #include "core/settings_tls.h"
 #include "core/type/limits.h"
 
@@ -29,12 +30,7 @@ struct output_limit {
     int64_t hard_bytes, soft_bytes, soft_seconds;
 };
 
-struct save_point {
-    int64_t seconds, changes;
-};
-
 #define SETTINGS_BIND_MAX 16
-#define SETTINGS_SAVE_MAX 16
 
 #define SETTINGS_KEPT_MAX 256
 #define SETTINGS_INCLUDE_DEPTH 8
@@ -89,10 +85,7 @@ struct settings {
     char *append_filename, *append_dirname, *db_filename;
     int64_t log_chunk_bytes;      /* log-preallocate: space taken ahead at a time */
     int64_t log_backlog_bytes;    /* log-backlog-limit: beyond it writers wait */
-    int64_t snapshot_memory_limit; /* beyond it writers wait; 0: the smaller of 64mb and a quarter
-                                    * of maxmemory */
-    struct save_point save[SETTINGS_SAVE_MAX];
-    int save_count;
+    struct settings_saving saving;
     /* where they came from */
     char *config_file;            /* absolute path, or NULL */
     /* `include` reads files with this, as host->read_file; NULL: include is refused. Set before
@@ -125,6 +118,9 @@ must_check int settings_load_words(struct settings *settings, int count, const s
 must_check int settings_check(const struct settings *settings, struct fault *fault);
 /* True if changes are recorded in a log: `persistence` and `appendonly` are both on. */
 bool settings_durable(const struct settings *settings);
+/* The name of the file that a dump is written to: dbfilename, whose ending says in which form;
+ * where that is left at its default, snapshot-format says. */
+const char *settings_dump_name(const struct settings *settings);
 
 /* CONFIG SET: all pairs or none. `local`: it is asked from this machine, for
  * enable-protected-configs. On failure *failed is the index of the bad pair's name and `why`

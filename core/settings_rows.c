@@ -70,6 +70,9 @@ static const struct setting_word words_policy[] = {
 static const struct setting_word words_fsync[] = {
     {"everysec", JOURNAL_EVERYSEC}, {"always", JOURNAL_ALWAYS}, {"no", JOURNAL_NO}, {NULL, 0},
 };
+static const struct setting_word words_snapshot[] = {
+    {"lz4", SETTINGS_SNAPSHOT_LZ4}, {"rdb", SETTINGS_SNAPSHOT_RDB}, {NULL, 0},
+};
 static const struct setting_word words_loglevel[] = {
     {"debug", HOST_DEBUG},     {"verbose", HOST_VERBOSE}, {"notice", HOST_NOTICE},
     {"warning", HOST_WARNING}, {"nothing", HOST_WARNING + 1}, {NULL, 0},
@@ -260,24 +263,26 @@ const struct setting_row setting_rows[] = {
     MEMORY("hll-sparse-max-bytes", NULL, 0, AT(limits.hll_sparse_bytes), 0, INT64, "3000"),
 
     /* durability */
-    YES_NO("persistence", NULL, RESTART, AT(persistence), "yes"),
-    YES_NO("appendonly", NULL, RESTART, AT(appendonly), "yes"),
+    YES_NO("persistence", NULL, 0, AT(persistence), "yes"),
+    YES_NO("appendonly", NULL, 0, AT(appendonly), "yes"),
     CHOICE("appendfsync", NULL, 0, AT(appendfsync), words_fsync, "always"),
     TEXT("appendfilename", NULL, IMMUTABLE | FILENAME, AT(append_filename), "appendonly.aof"),
     TEXT("appenddirname", NULL, IMMUTABLE | FILENAME, AT(append_dirname), "appendonlydir"),
-    TEXT("dbfilename", NULL, PROTECTED | RESTART | FILENAME, AT(db_filename), "dump.rdb"),
+    TEXT("dbfilename", NULL, PROTECTED | FILENAME, AT(db_filename), SETTINGS_DUMP_LZ4),
+    CHOICE("snapshot-format", NULL, 0, AT(saving.format), words_snapshot, "lz4"),
     YES_NO("aof-timestamp-enabled", NULL, 0, AT(aof_timestamps), "no"),
     YES_NO("aof-load-truncated", NULL, NOTHING, KEPT, "yes"),
     MEMORY("log-preallocate", NULL, IMMUTABLE, AT(log_chunk_bytes), 0, 1024 * MB, "16mb"),
     MEMORY("log-backlog-limit", NULL, 0, AT(log_backlog_bytes), MB, INT64, "64mb"),
-    MEMORY("snapshot-memory-limit", NULL, 0, AT(snapshot_memory_limit), 0, INT64, "0"),
-    SPECIAL("save", NULL, LINES | LATER, setting_read_save, setting_show_save, ""),
+    MEMORY("snapshot-memory-limit", NULL, 0, AT(saving.memory_limit), 0, INT64, "0"),
+    SPECIAL("save", NULL, LINES, setting_read_save, setting_show_save, ""),
     YES_NO("aof-use-rdb-preamble", NULL, LATER, KEPT, "yes"),
     YES_NO("aof-rewrite-incremental-fsync", NULL, NOTHING, KEPT, "yes"),
     YES_NO("aof-disable-auto-gc", NULL, LATER, KEPT, "no"),
     YES_NO("no-appendfsync-on-rewrite", NULL, NOTHING, KEPT, "no"),
-    NUMBER("auto-aof-rewrite-percentage", NULL, LATER, KEPT, 0, INT32, "100"),
-    MEMORY("auto-aof-rewrite-min-size", NULL, LATER, KEPT, 0, INT64, "64mb"),
+    NUMBER("auto-aof-rewrite-percentage", NULL, 0, AT(saving.rewrite_percent), 0, INT32, "100"),
+    MEMORY("auto-aof-rewrite-min-size", NULL, 0, AT(saving.rewrite_min_bytes), 0, INT64, "64mb"),
+    MEMORY("auto-aof-rewrite-max-growth", NULL, 0, AT(saving.rewrite_max_bytes), 0, INT64, "16gb"),
     YES_NO("rdbchecksum", NULL, IMMUTABLE | LATER, KEPT, "yes"),
     YES_NO("rdbcompression", NULL, 0, AT(rdb_compression), "yes"),
     NUMBER("rdb-version", NULL, 0, AT(rdb_version), 0, 12, "0"),
@@ -285,7 +290,7 @@ const struct setting_row setting_rows[] = {
     YES_NO("rdb-del-sync-files", NULL, NOTHING, KEPT, "no"),
     CHOICE("rdb-version-check", NULL, LATER, KEPT, words_version_check, "strict"),
     CHOICE("sanitize-dump-payload", NULL, LATER, KEPT, words_sanitize, "no"),
-    YES_NO("stop-writes-on-bgsave-error", NULL, NOTHING, KEPT, "yes"),
+    YES_NO("stop-writes-on-bgsave-error", NULL, 0, AT(saving.stop_writes), "yes"),
 
     /* access */
     TEXT("aclfile", NULL, IMMUTABLE, AT(aclfile), ""),

@@ -133,19 +133,19 @@ SETTING_READ(setting_read_save)
             !num_parse_i64(words[i + 1], &point->changes) || point->changes < 0)
             return setting_wrong(why, "Invalid save parameters");
     }
-    int from = add && count ? settings->save_count : 0;
+    int from = add && count ? settings->saving.count : 0;
     if (from + count / 2 > SETTINGS_SAVE_MAX)
         return setting_wrong(why, "Invalid save parameters");
-    memcpy(settings->save + from, points, sizeof points[0] * (size_t)(count / 2));
-    settings->save_count = from + count / 2;
+    memcpy(settings->saving.points + from, points, sizeof points[0] * (size_t)(count / 2));
+    settings->saving.count = from + count / 2;
     return true;
 }
 
 SETTING_SHOW(setting_show_save)
 {
-    for (int i = 0; i < settings->save_count; i++)
-        buf_printf(out, "%s%lld %lld", i ? " " : "", (long long)settings->save[i].seconds,
-                   (long long)settings->save[i].changes);
+    for (int i = 0; i < settings->saving.count; i++)
+        buf_printf(out, "%s%lld %lld", i ? " " : "", (long long)settings->saving.points[i].seconds,
+                   (long long)settings->saving.points[i].changes);
 }
 
 /* maxmemory-clients: bytes, or a percentage of maxmemory. */

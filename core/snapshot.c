@@ -57,7 +57,7 @@
 
 static size_t limit_of(const struct engine *engine)
 {
-    size_t limit = (size_t)engine->settings->snapshot_memory_limit;
+    size_t limit = (size_t)engine->settings->saving.memory_limit;
 
     if (limit == 0) {
         limit = (size_t)engine->settings->maxmemory / 4;

@@ -30,7 +30,7 @@ struct stats {
     uint64_t dump_payload_bad, log_waits, gate_waits, active_deadlines_us;
     uint64_t snapshot_waits; /* commands that waited because of a snapshot's memory */
     double expired_stale_percent;
-    uint64_t memory_peak;
+    uint64_t memory_peak, loaded_keys;
     /* the allocator's figures, as INFO read them last: not once per command */
     struct mem_stats memory;
     uint64_t memory_read_ns, memory_at_start;

@@ -33,6 +33,7 @@
 #include "core/base/num.h"
 #include "persistence/ahead.h"
 #include "persistence/cut.h"
+#include "persistence/dump.h"
 #include "persistence/file.h"
 #include "persistence/import.h"
 #include "persistence/manifest.h"
@@ -52,6 +53,7 @@ struct recovery {
     struct recovery_result *out;
     struct fault *fault;
     char directory[PATH_MAX_BYTES], manifest_path[PATH_MAX_BYTES];
+    char dump[DUMP_NAME_MAX + 1];               /* its name; "" if there is none */
     struct manifest manifest;
     struct walk walk;
     struct recovery_progress progress;
@@ -244,19 +246,21 @@ static int make_directory(struct recovery *recovery)
 static int note_dump(struct recovery *recovery, bool has_log)
 {
     const struct recovery_options *options = recovery->options;
-    char path[PATH_MAX_BYTES];
-    if (!options->db_filename || !options->db_filename[0])
-        return 0;
-    int status = path_in(recovery, path, options->dir, options->db_filename);
-    if (status == 0)
-        status = exists(recovery, path);
-    if (status <= 0)
+    char path[PATH_MAX_BYTES], *name = recovery->dump;
+    int status = dump_find(recovery->disk, options->dir, options->db_filename, name,
+                           recovery->fault);
+    if (status == 0 && has_log)
+        status = dump_check_log(options, name, recovery->fault);
+    if (status < 0 || !name[0])
         return status;
-    if (has_log && !is_named(&recovery->manifest, options->db_filename)) {
+    status = path_in(recovery, path, options->dir, name);
+    if (status < 0)
+        return status;
+    if (has_log && !is_named(&recovery->manifest, name)) {
         say(recovery, false, "the log is loaded; the snapshot %s beside it is left as it is", path);
     } else if (!has_log) {
         say(recovery, false, "there is no log: importing the snapshot %s", path);
-        import_single(&recovery->manifest, options->db_filename);
+        import_single(&recovery->manifest, name);
     }
     return 0;
 }
@@ -661,7 +665,7 @@ int recovery_run(const struct recovery_options *options, struct recovery_result 
                                   .directory = recovery.directory,
                                   .parent = options->dir,
                                   .manifest = &recovery.manifest,
-                                  .dump = options->db_filename,
+                                  .dump = recovery.dump,
                                   .env = &recovery,
                                   .good = apply_batch,
                                   .rdb = {.limits = options->limits,

@@ -17,19 +17,11 @@
 #include "core/base/fault.h"
 #include "core/base/mem.h"
 #include "persistence/file.h"
-#include "persistence/log.h"
+#include "persistence/store_private.h"
+#include "persistence/store_switch.h"
 
 #define RETRY_MS 1000
-#define STORE_PATH_MAX 1024
 #define PID_BYTES_MAX 32
-
-struct store {
-    const struct disk *disk;
-    int lock_fd;
-    char lock_path[STORE_PATH_MAX];
-    char directory[STORE_PATH_MAX]; /* of the log */
-    struct log *log;
-};
 
 /* A call in `directory` failed: for what an operator can mend by rights or mounts, say how. */
 static int explain(struct fault *fault, const char *directory, int error, const char *doing)
@@ -141,11 +133,22 @@ static int set_paths(struct store *store, const struct recovery_options *recover
     return fault_set(fault, KV_ELIMIT, recovery->dir, -1, "the path is too long");
 }
 
-static int recover_and_open(struct store *store, const struct store_options *options,
-                            struct journal *journal, struct recovery_result *result,
-                            struct fault *fault)
+/* A log that is open is not switched off any more. A mark that stays makes the next start ask the
+ * operator more than it must, at worst. */
+static void off_mark_remove(const struct store *store)
 {
-    struct log_options log_options = {
+    const struct disk *disk = store->disk;
+    char path[STORE_PATH_MAX + 16];
+
+    snprintf(path, sizeof path, "%s/" DUMP_OFF_MARK, store->directory);
+    if (disk->exists(disk->self, path) == 1 && disk->unlink(disk->self, path) == 0)
+        disk->fsync_directory(disk->self, store->directory);
+}
+
+struct log_options store_log_options(const struct store *store,
+                                     const struct store_options *options)
+{
+    return (struct log_options){
         .disk = store->disk,
         .directory = store->directory,
         .name = options->recovery.append_filename,
@@ -156,12 +159,21 @@ static int recover_and_open(struct store *store, const struct store_options *opt
         .news = options->news,
         .env = options->news_env,
     };
+}
+
+static int recover_and_open(struct store *store, const struct store_options *options,
+                            struct journal *journal, struct recovery_result *result,
+                            struct fault *fault)
+{
+    struct log_options log = store_log_options(store, options);
     int status = recovery_run(&options->recovery, result, fault);
 
     if (status < 0)
         return status;
-    status = log_open(&log_options, &result->start, journal, &store->log, fault);
+    status = log_open(&log, &result->start, journal, &store->log, fault);
     manifest_free(&result->start.manifest);
+    if (status == 0)
+        off_mark_remove(store);
     return status;
 }
 
@@ -172,8 +184,7 @@ static void store_free(struct store *store)
     mem_free(store);
 }
 
-int store_open(const struct store_options *options, struct journal *journal, struct store **out,
-               struct recovery_result *result, struct fault *fault)
+int store_open_bare(const struct store_options *options, struct store **out, struct fault *fault)
 {
     struct store *store = mem_alloc_zero(sizeof *store);
     const char *dir = options->recovery.dir;
@@ -181,14 +192,13 @@ int store_open(const struct store_options *options, struct journal *journal, str
 
     store->disk = options->recovery.disk;
     store->lock_fd = -1;
-    memset(result, 0, sizeof *result);
     status = set_paths(store, &options->recovery, fault);
     if (status == 0)
         status = take_lock(store, dir, fault);
     if (status == 0)
-        status = probe_all(store, dir, fault);
+        status = store_finish_switch(store, &options->recovery, fault);
     if (status == 0)
-        status = recover_and_open(store, options, journal, result, fault);
+        status = probe_all(store, dir, fault);
     if (status < 0) {
         store_free(store);
         return status;
@@ -197,9 +207,58 @@ int store_open(const struct store_options *options, struct journal *journal, str
     return 0;
 }
 
+int store_open(const struct store_options *options, struct journal *journal, struct store **out,
+               struct recovery_result *result, struct fault *fault)
+{
+    int status = store_open_bare(options, out, fault);
+
+    memset(result, 0, sizeof *result);
+    if (status < 0)
+        return status;
+    status = recover_and_open(*out, options, journal, result, fault);
+    if (status < 0)
+        store_free(*out);
+    return status;
+}
+
+int store_open_dump(const struct store_options *options, struct store **out,
+                    struct recovery_result *result, struct fault *fault)
+{
+    int status = store_open_bare(options, out, fault);
+
+    memset(result, 0, sizeof *result);
+    if (status < 0)
+        return status;
+    status = dump_recover(&options->recovery, result, fault);
+    if (status < 0)
+        store_free(*out);
+    return status;
+}
+
+bool store_has_log(const struct store *store)
+{
+    return store->log != NULL;
+}
+
+int store_turn_off(struct store *store, int64_t now_s, struct fault *fault)
+{
+    struct log *log = store->log;
+    char path[STORE_PATH_MAX + 16], text[32];
+    int len = snprintf(text, sizeof text, "%lld\n", (long long)now_s);
+    bool renamed;
+    int status;
+
+    store->log = NULL;
+    status = log_close(log, fault);
+    if (status < 0)
+        return status;
+    snprintf(path, sizeof path, "%s/" DUMP_OFF_MARK, store->directory);
+    return file_replace(store->disk, path, (struct slice){text, (size_t)len}, &renamed, fault);
+}
+
 int store_close(struct store *store, struct fault *fault)
 {
-    int status = log_close(store->log, fault);
+    int status = store->log ? log_close(store->log, fault) : 0;
 
     store_free(store);
     return status;
@@ -207,6 +266,7 @@ int store_close(struct store *store, struct fault *fault)
 
 void store_abandon(struct store *store)
 {
-    log_abandon(store->log);
+    if (store->log)
+        log_abandon(store->log);
     store_free(store);
 }

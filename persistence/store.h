@@ -1,5 +1,5 @@
 /* The store: a data directory from lock to close. Probes the directory, locks it, recovers,
- * opens the log. */
+ * opens the log; switches the log on and off while the server runs. */
 #pragma once
 
 #include <stdbool.h>
@@ -28,7 +28,19 @@ struct store_options {
 must_check int store_open(const struct store_options *options, struct journal *journal,
                           struct store **out, struct recovery_result *result, struct fault *fault);
 
-/* Close the log (log_close) and give the lock back. */
+/* The same without a log: what the dump holds is loaded, if there is one. */
+must_check int store_open_dump(const struct store_options *options, struct store **out,
+                               struct recovery_result *result, struct fault *fault);
+/* Lock and probe only: nothing is loaded. For a server that has its data in memory already. */
+must_check int store_open_bare(const struct store_options *options, struct store **out,
+                               struct fault *fault);
+
+/* Close the log and note that it was switched off, so that a start without a log is no surprise,
+ * and one with it is none either (recovery.c). The directory stays locked. */
+must_check int store_turn_off(struct store *store, int64_t now_s, struct fault *fault);
+bool store_has_log(const struct store *store);
+
+/* Close the log (log_close), if there is one, and give the lock back. */
 int store_close(struct store *store, struct fault *fault);
 
 /* Stop at once, as a crash would: for tests. */

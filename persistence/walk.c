@@ -307,6 +307,16 @@ static int walk_snapshot(struct pass *pass, uint64_t end)
     return 0;
 }
 
+/* A base of ours, whole, under the manifest of a stock server, which has no keys of ours: it says
+ * itself where it stands in the stream. */
+static bool is_own_base(const struct pass *pass)
+{
+    const struct walk_file *file = pass->file;
+    return !pass->walk->manifest->sealed && file->snapshot && !file->dump && file->rdb.kvid[0] &&
+           file->rdb.checked && file->rdb.end == file->size &&
+           strcmp(file->rdb.kvid, pass->walk->kvid) == 0;
+}
+
 /* A file without a header. */
 static int walk_plain(struct pass *pass)
 {
@@ -321,6 +331,10 @@ static int walk_plain(struct pass *pass)
     pass->reader.seq = walk->seq;
     if (file->snapshot)
         status = walk_snapshot(pass, end);
+    if (status == 0 && is_own_base(pass)) {
+        own = true;
+        file->seq_from = file->seq_to = walk->seq = pass->reader.seq = file->rdb.kvseq;
+    }
     if (status == 0 && !own)
         status = walk_raw(pass, end, file->last && !walk->manifest->sealed);
     if (file->snapshot)

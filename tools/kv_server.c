@@ -1,7 +1,7 @@
 /* kv-server: the composition root. It alone knows all parts: it reads the options, makes them,
  * wires each to the ports of the others, and runs the loop.
  *
- *   settings -> host -> engine -> net -> listeners -> store (recovery) -> run -> store closed
+ *   settings -> host -> engine -> net -> listeners -> data (recovery) -> run -> data closed
  *
  * Listeners are open before the log is read, so that clients are told LOADING instead of being
  * refused; the loop gets a turn from recovery's progress. Whatever fails is printed as one line
@@ -20,19 +20,16 @@
 #include "core/cmd/commands.h"
 #include "core/configure.h"
 #include "core/engine.h"
-#include "core/replay.h"
 #include "core/journal.h"
 #include "core/settings.h"
 #include "core/version.h"
 #include "net/net.h"
-#include "persistence/file.h"
-#include "persistence/store.h"
 #include "tools/kv_server_crash.h"
+#include "tools/kv_server_data.h"
 #include "tools/kv_server_host.h"
 #include "tools/kv_server_options.h"
 
-#define SERVER_PROGRESS_MS 2000 /* between lines about loading */
-#define SERVER_LOADING_US 60000000 /* asked of the supervisor with each of them */
+#define SERVER_LOADING_US 60000000 /* asked of the supervisor with each line about loading */
 
 /* Read by jemalloc at its start: pages that are free are given back by a thread of its own, never
  * within a command. */
@@ -45,8 +42,7 @@ struct server {
     struct journal journal;
     struct engine *engine;
     struct net *net;
-    struct store *store;
-    int64_t progress_said_ms;
+    struct server_data *data;
     struct crash_facts crash;
     bool asked_to_stop; /* once in vain */
     char folder[512];    /* where the data lies: absolute, for messages */
@@ -125,126 +121,49 @@ static void on_hangup(void *env, unused int signal_number)
 
 /* ---- loading ---- */
 
-static int apply(void *env, int argc, const struct slice *argv, struct fault *fault)
+/* Clients get a turn: they are told LOADING. */
+static void while_loading(void *env)
 {
     struct server *server = env;
-    return replay_command(server->engine, argc, argv, fault);
-}
-
-static void apply_soon(void *env, int step, int argc, const struct slice *argv)
-{
-    struct server *server = env;
-    replay_soon(server->engine, step, argc, argv);
-}
-
-static int put_entry(void *env, int db, struct entry *entry, struct fault *fault)
-{
-    struct server *server = env;
-    return replay_entry(server->engine, db, entry, fault);
-}
-
-static void presize(void *env, int db, uint64_t keys)
-{
-    struct server *server = env;
-    replay_presize(server->engine, db, keys);
-}
-
-static void on_progress(void *env, const struct recovery_progress *progress)
-{
-    struct server *server = env;
-    struct engine *engine = server->engine;
-    engine->loading_total = progress->bytes_total;
-    engine->loading_done = progress->bytes_done;
     net_poll(server->net);
-    if (server->host.stopped) {
-        say(server, true, "Stopped while loading; the files are as they were");
-        server_process_remove_pidfile(&server->settings);
-        exit(server->host.exit_status);
-    }
-    if (server->progress_said_ms == 0)
-        server->progress_said_ms = engine->now_ms;
-    if (engine->now_ms - server->progress_said_ms < SERVER_PROGRESS_MS)
+    if (!server->host.stopped)
         return;
-    server->progress_said_ms = engine->now_ms;
+    say(server, true, "Stopped while loading; the files are as they were");
+    server_process_remove_pidfile(&server->settings);
+    exit(server->host.exit_status);
+}
+
+static void on_loading(void *env, double percent)
+{
+    struct server *server = env;
     char line[160];
-    double percent = progress->bytes_total > 0 ? 100.0 * (double)progress->bytes_done /
-                                                     (double)progress->bytes_total
-                                               : 100.0;
-    snprintf(line, sizeof(line), "Loading the log: %.1f%%, %llu keys, %llu commands", percent,
-             (unsigned long long)progress->keys, (unsigned long long)progress->commands);
-    say(server, false, line);
     snprintf(line, sizeof(line), "EXTEND_TIMEOUT_USEC=%d\nSTATUS=kv is loading: %.1f%%\n",
              SERVER_LOADING_US, percent);
     server_process_notify(&server->host.process, line);
 }
 
-static void random_bytes(void *env, void *out, size_t len)
-{
-    struct server *server = env;
-    server->host.port.random_bytes(&server->host, out, len);
-}
-
-/* On the log's thread. */
+/* From other threads. */
 static void on_news(void *env)
 {
     struct server *server = env;
     net_wake(server->net);
 }
 
-static void say_loaded(struct server *server, const struct recovery_result *result, int64_t took_ms)
+static void make_data(struct server *server)
 {
-    char line[1024];
-    snprintf(line, sizeof(line), "DB loaded from the log: %llu keys, %llu commands, %.3f seconds",
-             (unsigned long long)result->keys, (unsigned long long)result->commands,
-             (double)took_ms / 1000.0);
-    say(server, false, line);
-    if (result->imported)
-        say(server, false, "What a stock server wrote was taken over");
-    if (result->torn_bytes > 0) {
-        snprintf(line, sizeof(line),
-                 "The log had a torn tail of %llu bytes that were never acknowledged: cut, kept "
-                 "in %.512s",
-                 (unsigned long long)result->torn_bytes, result->torn_copy);
-        say(server, true, line);
-    }
-}
-
-static int open_store(struct server *server, struct fault *fault)
-{
-    struct settings *settings = &server->settings;
-    struct store_options options = {
-        .recovery = {
-            .disk = disk_real(),
-            .dir = server->folder,
-            .append_dirname = settings->append_dirname,
-            .append_filename = settings->append_filename,
-            .db_filename = settings->db_filename,
-            .env = server,
-            .limits = &settings->limits,
-            .apply = apply,
-            .put = put_entry,
-            .presize = presize,
-            .soon = apply_soon,
-            .progress = on_progress,
-            .say = say,
-            .random_bytes = random_bytes,
-        },
-        .policy = (enum journal_policy)settings->appendfsync,
-        .chunk_bytes = (uint64_t)settings->log_chunk_bytes,
-        .time_stamps = settings->aof_timestamps,
+    struct server_data_options options = {
+        .settings = &server->settings,
+        .host = &server->host.port,
+        .journal = &server->journal,
+        .engine = server->engine,
+        .folder = server->folder,
+        .poll = while_loading,
+        .loading = on_loading,
         .news = on_news,
-        .news_env = server,
+        .env = server,
     };
-    struct recovery_result result = {0};
-    int64_t started_ms = server->engine->now_ms;
-    replay_loading(server->engine, true);
-    int code = store_open(&options, &server->journal, &server->store, &result, fault);
-    replay_loading(server->engine, false);
-    if (code == 0) {
-        snprintf(server->engine->kvid, sizeof(server->engine->kvid), "%s", result.start.kvid);
-        say_loaded(server, &result, server->engine->now_ms - started_ms);
-    }
-    return code;
+    server->data = server_data_new(&options);
+    server->host.data = server->data;
 }
 
 /* ---- start ---- */
@@ -311,10 +230,14 @@ static void say_hello(struct server *server)
         say(server, true, server->warnings.data + at);
     buf_free(&server->warnings);
     host->port.log(host, HOST_NOTICE, "Server initialized");
-    if (!settings_durable(&server->settings))
+    if (!server->settings.persistence)
         say(server, true,
             "In-memory mode: nothing is written to disk, and all data is lost when the server "
-            "stops. For a durable store start it without --persistence no and --appendonly no.");
+            "stops. For a durable store start it without --persistence no.");
+    else if (!server->settings.appendonly)
+        say(server, true,
+            "There is no log (appendonly no): what changes is lost when the server stops, but for "
+            "what SAVE, BGSAVE and save points have written.");
 }
 
 static void make_engine(struct server *server)
@@ -353,6 +276,8 @@ static void free_parts(struct server *server)
     if (server->net)
         net_free(server->net);
     server->host.net = NULL;
+    server->host.data = NULL;
+    server_data_free(server->data);
 #ifdef KV_DEBUG
     engine_free(server->engine); /* else the end of the process is faster */
 #endif
@@ -373,7 +298,8 @@ static int run(struct server *server)
         free_parts(server);
         return status;
     }
-    if (settings_durable(&server->settings) && open_store(server, &fault) != 0) {
+    make_data(server);
+    if (server_data_open(server->data, &fault) != 0) {
         int status = refuse(server, "Could not open the data:", &fault);
         free_parts(server);
         return status;
@@ -386,7 +312,7 @@ static int run(struct server *server)
     server_watchdog_set(0);
     server_process_notify(process, "STOPPING=1\nSTATUS=kv is stopping\n");
     int status = server->host.exit_status;
-    if (server->store && store_close(server->store, &fault) != 0)
+    if (server_data_close(server->data, &fault) != 0)
         status = refuse(server, "The log was not closed well:", &fault);
     say(server, true, "kv is now ready to exit, bye bye...");
     free_parts(server);

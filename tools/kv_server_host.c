@@ -18,6 +18,7 @@
 #include "net/net.h"
 #include "persistence/file.h"
 #include "tools/kv_server_crash.h"
+#include "tools/kv_server_data.h"
 
 #define HOST_FILE_BYTES_MAX (64 * 1024 * 1024)
 #define HOST_LINGER_MS 500 /* for the last replies */
@@ -111,8 +112,16 @@ static int setting_changed(void *self, const char *name, struct fault *fault)
     if (strcmp(name, "appendfsync") == 0 && host->journal->ops)
         host->journal->ops->set_policy(host->journal,
                                        (enum journal_policy)host->settings->appendfsync);
+    if ((strcmp(name, "persistence") == 0 || strcmp(name, "appendonly") == 0) && host->data)
+        return server_data_follow(host->data, fault);
     int code = host->net ? net_setting_changed(host->net, name, fault) : 0;
     return code == 0 ? server_process_changed(&host->process, name, fault) : code;
+}
+
+static int reload(void *self, enum host_reload what, struct fault *fault)
+{
+    struct server_host *host = self;
+    return server_data_reload(host->data, what, fault);
 }
 
 static void stop(void *self, int exit_status)
@@ -176,6 +185,7 @@ void server_host_init(struct server_host *host, struct settings *settings, struc
             .close_session = close_session,
             .wake_session = wake_session,
             .setting_changed = setting_changed,
+            .reload = reload,
             .stop = stop,
             .cpu = cpu,
             .facts = facts,

@@ -9,12 +9,14 @@
 
 struct journal;
 struct net;
+struct server_data;
 struct settings;
 
 struct server_host {
     struct host port;          /* port.self is this struct */
     struct settings *settings;
     struct net *net;           /* NULL before it is made */
+    struct server_data *data;  /* the same */
     struct journal *journal;
     struct server_log log;
     struct server_process process;

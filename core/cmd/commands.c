@@ -8,7 +8,7 @@
 
 const struct command *const command_tables[] = {
     commands_connection,    commands_client,
-    commands_server,        commands_command,
+    commands_save,           commands_server,        commands_command,
     commands_config,        commands_info,
     commands_debug,         commands_lolwut,
     commands_string,        commands_string_range,

@@ -8,6 +8,7 @@ extern const struct command commands_acl[];
 extern const struct command commands_connection[];
 extern const struct command commands_client[];
 extern const struct command commands_server[];
+extern const struct command commands_save[];
 extern const struct command commands_command[];
 extern const struct command commands_config[];
 extern const struct command commands_info[];

@@ -116,10 +116,7 @@ static void shutdown_run(struct ctx *ctx)
         reply_error(ctx, "ERR No shutdown in progress.");
         return;
     }
-    if (modes.save && atomic_load(&engine->journal->state) == JOURNAL_OFF)
-        snprintf(why, sizeof why, "SHUTDOWN SAVE without a log: this version of kv has no "
-                                  "snapshots, and all data would be lost");
-    else if (engine_shutdown(engine, modes.save, modes.no_save, modes.force, why))
+    if (engine_shutdown(engine, modes.save, modes.no_save, modes.force, why))
         return; /* closing the connection is the answer */
     engine->host->log(engine->host->self, HOST_WARNING, "Can't shut down: %s", why);
     reply_error(ctx, "ERR Errors trying to SHUTDOWN. Check logs.");
@@ -180,7 +177,7 @@ const struct command commands_server[] = {
      .group = "server",
      .since = "1.0.0",
      .complexity = "O(1)",
-     .summary = "Syncs the log and stops the server.",
+     .summary = "Syncs the log, writes a snapshot if asked to, and stops the server.",
      .syntax = "[nosave_save(nosave=NOSAVE|save=SAVE)] [now=NOW^7.0.0] [force=FORCE^7.0.0] "
                "[abort=ABORT^7.0.0]",
      .history = shutdown_history},

@@ -97,7 +97,7 @@ static void the_defaults_are_durable_and_closed(void **state)
     assert_int_equal(fixture->settings.appendfsync, JOURNAL_ALWAYS);
     assert_true(fixture->settings.protected_mode);
     assert_int_equal(fixture->settings.port, 6379);
-    assert_int_equal(fixture->settings.save_count, 0);
+    assert_int_equal(fixture->settings.saving.count, 0);
     assert_null(fixture->settings.requirepass);
     assert_get(fixture, "bind", "bind=127.0.0.1 -::1;");
     assert_get(fixture, "client-output-buffer-limit",
@@ -220,10 +220,10 @@ static void the_command_line_takes_words(void **state)
     assert_non_null(strstr(fixture->fault.text, "'--port x'"));
 }
 
-static void appendonly_no_with_save_points_is_refused(void **state)
+static void no_persistence_with_save_points_is_refused(void **state)
 {
     struct fixture *fixture = *state;
-    assert_int_equal(load(fixture, "appendonly no\nsave 60 1\n"), 0);
+    assert_int_equal(load(fixture, "persistence no\nsave 60 1\n"), 0);
     assert_int_equal(settings_check(&fixture->settings, &fixture->fault), KV_EREFUSED);
     assert_int_equal(load(fixture, "save \"\"\n"), 0);
     assert_int_equal(settings_check(&fixture->settings, &fixture->fault), 0);
@@ -307,10 +307,13 @@ static void config_set_changes_all_or_nothing(void **state)
 static void what_needs_a_restart_takes_its_present_value_only(void **state)
 {
     struct fixture *fixture = *state;
-    assert_int_equal(set(fixture, 1, (const char *[]){"appendonly", "yes"}), 0);
-    assert_int_equal(set(fixture, 1, (const char *[]){"appendonly", "no"}), KV_EREFUSED);
+    assert_int_equal(set(fixture, 1, (const char *[]){"enable-protected-configs", "yes"}),
+                     KV_EREFUSED);
+    assert_int_equal(load(fixture, "enable-protected-configs yes\n"), 0);
+    assert_int_equal(set(fixture, 1, (const char *[]){"dir", "."}), 0);
+    assert_int_equal(set(fixture, 1, (const char *[]){"dir", "/"}), KV_EREFUSED);
     assert_non_null(strstr(fixture->why, "restart"));
-    assert_true(settings_durable(&fixture->settings));
+    assert_string_equal(fixture->settings.dir, ".");
 }
 
 static void an_alias_is_another_name_for_the_same(void **state)
@@ -395,7 +398,7 @@ int main(void)
         TEST(lines_for_the_engine_are_kept_word_by_word),
         TEST(what_has_no_effect_warns_unless_it_is_the_default),
         TEST(the_command_line_takes_words),
-        TEST(appendonly_no_with_save_points_is_refused),
+        TEST(no_persistence_with_save_points_is_refused),
         TEST(config_set_refuses_with_the_words_of_redis),
         TEST(config_set_changes_all_or_nothing),
         TEST(what_needs_a_restart_takes_its_present_value_only),

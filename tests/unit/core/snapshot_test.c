@@ -532,7 +532,7 @@ static void a_snapshot_is_what_was_there_when_it_began(void **state)
         uint64_t steps = 0, often = 1 + below(6);
 
         sink.slow = round % 3 == 0;
-        world.settings.snapshot_memory_limit = round % 3 == 0 ? 1 << 20 : 0;
+        world.settings.saving.memory_limit = round % 3 == 0 ? 1 << 20 : 0;
         begin();
         while (!snapshot_ended(world.engine)) {
             if (!snapshot_holds_writes(world.engine))
@@ -654,7 +654,7 @@ static void writers_wait_when_the_disk_is_behind(void **state)
     int changed = 0;
 
     (void)state;
-    world.settings.snapshot_memory_limit = 2 << 20;
+    world.settings.saving.memory_limit = 2 << 20;
     for (int i = 0; i < 200; i++) {
         char text[16];
         struct slice key = {text, (size_t)snprintf(text, sizeof(text), "%d", i)};

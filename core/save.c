@@ -1,0 +1,435 @@
+/* When a snapshot is made, and what becomes of it.
+ *
+ *   NOTHING --save_dump--> DUMP --------------------- the sink has ended --> NOTHING
+ *   NOTHING --the turn's end--> BASE -- the sink has ended, the log has turned --> NAMING
+ *                               NAMING -- the manifest names it, or not --> NOTHING
+ *
+ * A base begins between two turns, when the journal has taken all that was recorded: so its
+ * sequence is that of the log's new file. A dump may begin between any two commands.
+ *
+ * A base that failed is tried again later and later, a minute to an hour; when the disk was full,
+ * as soon as there seems to be room. A dump that failed is tried again by the next save point. Both
+ * are said once, with the cause, and counted.
+ */
+#include "core/save.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/fault.h"
+#include "core/base/mem.h"
+#include "core/engine.h"
+#include "core/journal.h"
+#include "core/keyspace.h"
+#include "core/snapshot.h"
+#include "core/snapshot_sink.h"
+
+#define RETRY_FIRST_MS 60000
+#define RETRY_LAST_MS 3600000
+#define RETRY_SPACE_MS 1000
+#define SAVE_POINT_RETRY_MS 5000
+#define SLICE_BLOCKING_US 10000
+
+enum phase { NOTHING, DUMP, BASE, NAMING };
+
+struct save {
+    enum phase phase;
+    struct save_figures dump, base;
+    uint64_t changes_at_dump;     /* keyspace_changes when the last good dump began */
+    uint64_t changes_at_begin;    /* when the one that runs began */
+    int64_t last_dump_unix;
+    int64_t dump_tried_ms, base_retry_ms;
+    uint64_t file_bytes, raw_bytes;
+    bool doomed;                  /* the base: the log has turned, but there is no snapshot */
+    char problem[512];
+};
+
+struct save *save_new(void)
+{
+    struct save *save = mem_alloc_zero(sizeof *save);
+    save->dump.last_ok = save->base.last_ok = true;
+    save->dump.last_s = save->base.last_s = -1;
+    return save;
+}
+
+void save_free(struct save *save)
+{
+    mem_free(save);
+}
+
+static bool has_log(const struct engine *engine)
+{
+    return atomic_load_explicit(&engine->journal->state, memory_order_acquire) != JOURNAL_OFF;
+}
+
+static void say(const struct engine *engine, enum host_level level, const char *what,
+                const char *detail)
+{
+    engine->host->log(engine->host->self, level, "%s%s%s", what, detail[0] ? ": " : "", detail);
+}
+
+/* ---- Dumps ---- */
+
+static bool ends_with(const char *name, const char *end)
+{
+    size_t len = strlen(name), end_len = strlen(end);
+    return len >= end_len && strcmp(name + len - end_len, end) == 0;
+}
+
+void save_path(const struct engine *engine, char out[static SAVE_PATH_MAX])
+{
+    const struct settings *settings = engine->settings;
+    snprintf(out, SAVE_PATH_MAX, "%s/%s", settings->dir ? settings->dir : ".",
+             settings_dump_name(settings));
+}
+
+static int refuse_without_files(const struct engine *engine, struct fault *fault)
+{
+    if (engine->settings->persistence && engine->sink)
+        return 0;
+    return fault_set(fault, KV_EREFUSED, "", -1,
+                     "this server keeps its data in memory only (persistence no) and writes no "
+                     "file. CONFIG SET persistence yes makes it durable");
+}
+
+static void begun(struct engine *engine, enum phase phase, struct save_figures *figures)
+{
+    struct save *save = engine->save;
+    save->phase = phase;
+    figures->running = true;
+    figures->scheduled = false;
+    figures->started_ms = engine->now_ms;
+    save->changes_at_begin = keyspace_changes(engine->keyspace);
+}
+
+int save_dump(struct engine *engine, struct fault *fault)
+{
+    char path[SAVE_PATH_MAX];
+    struct snapshot_order order = {
+        .path = path,
+        .seq = engine->journal->sequence,
+        .compress = engine->settings->rdb_compression,
+    };
+    int status = refuse_without_files(engine, fault);
+    if (status == 0 && engine->save->phase != NOTHING)
+        status = fault_set(fault, KV_EBUSY, "", -1, "a snapshot is being made already");
+    if (status < 0)
+        return status;
+    save_path(engine, path);
+    order.form = ends_with(path, ".lz4") ? SNAPSHOT_LZ4 : SNAPSHOT_RDB;
+    memcpy(order.kvid, engine->kvid, sizeof order.kvid);
+    engine->save->dump_tried_ms = engine->now_ms;
+    status = snapshot_begin(engine, &order, fault);
+    if (status == 0) {
+        begun(engine, DUMP, &engine->save->dump);
+        say(engine, HOST_NOTICE, "Background saving started", path);
+    }
+    return status;
+}
+
+void save_schedule_dump(struct engine *engine)
+{
+    engine->save->dump.scheduled = true;
+}
+
+/* Of the snapshot whose sink has ended. */
+static bool take_result(struct engine *engine)
+{
+    struct save *save = engine->save;
+    struct snapshot_result result = {0};
+    bool done = engine->sink->state(engine->sink->self, &result) == SNAPSHOT_DONE;
+    save->file_bytes = result.file_bytes;
+    save->raw_bytes = result.raw_bytes;
+    if (!done)
+        memcpy(save->problem, result.problem, sizeof save->problem);
+    return done;
+}
+
+static void count(struct engine *engine, struct save_figures *figures, bool done)
+{
+    figures->running = false;
+    figures->last_ok = done;
+    figures->last_s = (engine->now_ms - figures->started_ms) / 1000;
+    figures->done += done;
+    figures->failures = done ? 0 : figures->failures + 1;
+    engine->save->phase = NOTHING;
+}
+
+static void dump_ended(struct engine *engine)
+{
+    struct save *save = engine->save;
+    bool done = take_result(engine);
+    count(engine, &save->dump, done);
+    if (done) {
+        save->changes_at_dump = save->changes_at_begin;
+        save->last_dump_unix = engine->now_ms / 1000;
+        say(engine, HOST_NOTICE, "Background saving terminated with success", "");
+    } else {
+        say(engine, HOST_WARNING, "Background saving failed", save->problem);
+    }
+}
+
+/* The state of the keyspace is all in the snapshot when this returns, and on the disk, or not. */
+static void finish_snapshot(struct engine *engine)
+{
+    while (!snapshot_ended(engine))
+        if (!snapshot_slice(engine, SLICE_BLOCKING_US) && !snapshot_ended(engine))
+            engine->sink->wait(engine->sink->self);
+}
+
+int save_dump_wait(struct engine *engine, struct fault *fault)
+{
+    int status = save_dump(engine, fault);
+    if (status < 0)
+        return status;
+    finish_snapshot(engine);
+    dump_ended(engine);
+    if (engine->save->dump.last_ok)
+        return 0;
+    return fault_set(fault, KV_EIO, "", -1, "%s", engine->save->problem);
+}
+
+int save_first_base(struct engine *engine, const char *path, const char *kvid,
+                    struct fault *fault)
+{
+    struct snapshot_order order = {.form = SNAPSHOT_BASE, .path = path};
+    int status;
+    memcpy(order.kvid, kvid, sizeof order.kvid);
+    if (engine->save->phase != NOTHING)
+        return fault_set(fault, KV_EBUSY, "", -1, "a snapshot is being made already");
+    status = snapshot_begin(engine, &order, fault);
+    if (status < 0)
+        return status;
+    finish_snapshot(engine);
+    if (take_result(engine))
+        return 0;
+    return fault_set(fault, KV_EIO, path, -1, "%s", engine->save->problem);
+}
+
+enum save_cancelled save_cancel(struct engine *engine)
+{
+    struct save *save = engine->save;
+    if (save->phase == DUMP) {
+        snapshot_cancel(engine);
+        save->dump.running = false;
+        save->phase = NOTHING;
+        say(engine, HOST_NOTICE, "Background saving cancelled", "");
+        return SAVE_RUNNING_CANCELLED;
+    }
+    if (save->dump.scheduled) {
+        save->dump.scheduled = false;
+        return SAVE_SCHEDULED_CANCELLED;
+    }
+    return SAVE_NONE_CANCELLED;
+}
+
+void save_stop(struct engine *engine)
+{
+    struct save *save = engine->save;
+    if (save->phase == DUMP || save->phase == BASE)
+        snapshot_cancel(engine);
+    save->dump.running = save->base.running = false;
+    save->phase = NOTHING;
+}
+
+/* ---- Bases ---- */
+
+int save_base(struct engine *engine, struct fault *fault)
+{
+    struct save *save = engine->save;
+    if (!has_log(engine) || !engine->sink)
+        return fault_set(fault, KV_EREFUSED, "", -1, "there is no log to rewrite");
+    if (save->base.running || save->base.scheduled)
+        return fault_set(fault, KV_EBUSY, "", -1, "the log is being rewritten already");
+    save->base.scheduled = true;
+    save->base_retry_ms = 0;
+    return 0;
+}
+
+static void base_failed(struct engine *engine, const char *problem)
+{
+    struct save *save = engine->save;
+    int64_t wait_ms = RETRY_LAST_MS;
+    if (problem != save->problem)
+        snprintf(save->problem, sizeof save->problem, "%s", problem);
+    count(engine, &save->base, false);
+    if (save->base.failures < 7)
+        wait_ms = (int64_t)RETRY_FIRST_MS << (save->base.failures - 1);
+    if (wait_ms > RETRY_LAST_MS)
+        wait_ms = RETRY_LAST_MS;
+    save->base_retry_ms = engine->now_ms + wait_ms;
+    say(engine, HOST_WARNING, "Rewriting the log failed; it goes on as it was", save->problem);
+}
+
+/* All is with the journal: the snapshot begins where its new file does. */
+static void begin_base(struct engine *engine)
+{
+    struct journal *journal = engine->journal;
+    struct journal_base base;
+    struct fault fault = {0};
+    char line[512];
+    int status = journal->ops->base_begin(journal, keyspace_memory(engine->keyspace), &base,
+                                          &fault);
+    struct snapshot_order order = {.form = SNAPSHOT_BASE, .path = base.path, .seq = base.seq};
+    if (status == KV_EBUSY)
+        return; /* the one before is not quite over */
+    begun(engine, BASE, &engine->save->base);
+    if (status == KV_ENOSPACE && engine->save->base.failures > 0) {
+        count(engine, &engine->save->base, false); /* said before */
+        engine->save->base_retry_ms = engine->now_ms + RETRY_SPACE_MS;
+        return;
+    }
+    if (status == 0) {
+        memcpy(order.kvid, base.kvid, sizeof order.kvid);
+        status = snapshot_begin(engine, &order, &fault);
+    }
+    engine->save->doomed = false;
+    if (status < 0 && order.kvid[0]) {
+        engine->save->doomed = true; /* the log turns all the same: see base_ended */
+        fault_line(&fault, engine->save->problem, sizeof engine->save->problem);
+    } else if (status < 0) {
+        base_failed(engine, fault_line(&fault, line, sizeof line));
+        if (status == KV_ENOSPACE)
+            engine->save->base_retry_ms = engine->now_ms + RETRY_SPACE_MS;
+    }
+    if (status < 0)
+        return;
+    say(engine, HOST_NOTICE, "Background append only file rewriting started", base.path);
+}
+
+/* The snapshot is complete, or has failed; the log must have turned before it hears of that. */
+static void base_ended(struct engine *engine)
+{
+    struct journal *journal = engine->journal;
+    char problem[512];
+    enum journal_base_state state = journal->ops->base_state(journal, problem);
+    bool done;
+    if (state == JOURNAL_BASE_TURNING)
+        return;
+    done = !engine->save->doomed && take_result(engine);
+    if (state == JOURNAL_BASE_OPEN)
+        journal->ops->base_end(journal, done);
+    if (state == JOURNAL_BASE_OPEN && done)
+        engine->save->phase = NAMING;
+    else
+        base_failed(engine, done ? problem : engine->save->problem);
+}
+
+static void base_named(struct engine *engine)
+{
+    struct journal *journal = engine->journal;
+    char problem[512];
+    enum journal_base_state state = journal->ops->base_state(journal, problem);
+    if (state == JOURNAL_BASE_NAMING)
+        return;
+    if (state != JOURNAL_BASE_DONE) {
+        base_failed(engine, problem);
+        return;
+    }
+    count(engine, &engine->save->base, true);
+    say(engine, HOST_NOTICE, "Background append only file rewriting terminated with success", "");
+}
+
+/* ---- Turns and ticks ---- */
+
+void save_turn(struct engine *engine)
+{
+    struct save *save = engine->save;
+    if (save->phase == NOTHING) {
+        if (unlikely(save->base.scheduled) && engine->journal->open.len == 0 &&
+            snapshot_ended(engine))
+            begin_base(engine);
+        return;
+    }
+    if (save->phase == NAMING)
+        base_named(engine);
+    else if (snapshot_ended(engine))
+        save->phase == DUMP ? dump_ended(engine) : base_ended(engine);
+}
+
+/* By its growth, by what recovery or healing left, or because the disk is full. */
+static bool base_is_due(const struct engine *engine)
+{
+    const struct settings_saving *saving = &engine->settings->saving;
+    struct journal_report report;
+    uint64_t growth, percent = (uint64_t)saving->rewrite_percent;
+    engine->journal->ops->report(engine->journal, &report);
+    growth = report.file_bytes - report.base_bytes;
+    if (report.base_due || atomic_load(&engine->journal->state) == JOURNAL_FULL)
+        return true;
+    if (saving->rewrite_max_bytes > 0 && growth > (uint64_t)saving->rewrite_max_bytes)
+        return true;
+    return percent > 0 && report.file_bytes > (uint64_t)saving->rewrite_min_bytes &&
+           growth / percent * 100 >= report.base_bytes;
+}
+
+static bool dump_is_due(const struct engine *engine)
+{
+    const struct save *save = engine->save;
+    uint64_t changes = keyspace_changes(engine->keyspace) - save->changes_at_dump;
+    int64_t since_s = engine->now_ms / 1000 - save->last_dump_unix;
+    if (!engine->settings->persistence ||
+        (!save->dump.last_ok && engine->now_ms - save->dump_tried_ms < SAVE_POINT_RETRY_MS))
+        return false;
+    for (int i = 0; i < engine->settings->saving.count; i++) {
+        const struct save_point *point = &engine->settings->saving.points[i];
+        if (changes >= (uint64_t)point->changes && since_s > point->seconds)
+            return true;
+    }
+    return false;
+}
+
+void save_tick(struct engine *engine)
+{
+    struct save *save = engine->save;
+    struct fault fault = {0};
+    if (save->last_dump_unix == 0)
+        save->last_dump_unix = engine->started_ms / 1000;
+    if (save->phase != NOTHING || engine->loading || !engine->sink || !snapshot_ended(engine))
+        return;
+    if (has_log(engine) && !save->base.scheduled && engine->now_ms >= save->base_retry_ms &&
+        atomic_load(&engine->journal->state) != JOURNAL_FAILED && base_is_due(engine))
+        save->base.scheduled = true;
+    if ((save->dump.scheduled || dump_is_due(engine)) && save_dump(engine, &fault) < 0) {
+        save->dump.scheduled = false;
+        save->dump.last_ok = false;
+        fault_line(&fault, save->problem, sizeof save->problem);
+        say(engine, HOST_WARNING, "Background saving failed", save->problem);
+    }
+}
+
+/* ---- What others ask ---- */
+
+bool save_stops_writes(const struct engine *engine)
+{
+    return unlikely(!engine->save->dump.last_ok) && engine->settings->persistence &&
+           engine->settings->saving.stop_writes && engine->settings->saving.count > 0 &&
+           !has_log(engine);
+}
+
+void save_loaded(struct engine *engine)
+{
+    engine->save->changes_at_dump = keyspace_changes(engine->keyspace);
+}
+
+void save_report(const struct engine *engine, struct save_report *out)
+{
+    const struct save *save = engine->save;
+    struct snapshot_result result = {0};
+    *out = (struct save_report){
+        .dump = save->dump,
+        .base = save->base,
+        .changes = keyspace_changes(engine->keyspace) - save->changes_at_dump,
+        .last_dump_unix =
+            save->last_dump_unix ? save->last_dump_unix : engine->started_ms / 1000,
+        .file_bytes = save->file_bytes,
+        .raw_bytes = save->raw_bytes,
+    };
+    memcpy(out->problem, save->problem, sizeof out->problem);
+    if (save->phase == DUMP || save->phase == BASE) {
+        engine->sink->state(engine->sink->self, &result);
+        out->file_bytes = result.file_bytes;
+        out->raw_bytes = result.raw_bytes;
+    }
+}

@@ -1,0 +1,26 @@
+/* The options about snapshots, and about the growth of the log that makes one its base. A part of
+ * struct settings. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SETTINGS_DUMP_LZ4 "dump.rdb.lz4" /* dbfilename, if nobody says otherwise */
+#define SETTINGS_DUMP_RDB "dump.rdb"     /* the same with snapshot-format rdb */
+#define SETTINGS_SAVE_MAX 16
+
+enum settings_snapshot { SETTINGS_SNAPSHOT_LZ4, SETTINGS_SNAPSHOT_RDB };
+
+struct save_point {
+    int64_t seconds, changes;
+};
+
+struct settings_saving {
+    struct save_point points[SETTINGS_SAVE_MAX];
+    int count;
+    int format;               /* enum settings_snapshot */
+    bool stop_writes;         /* without a log, if the last snapshot failed */
+    int64_t memory_limit;     /* beyond it writers wait; 0: the smaller of 64mb and a quarter of
+                               * maxmemory */
+    int64_t rewrite_percent, rewrite_min_bytes, rewrite_max_bytes;
+};

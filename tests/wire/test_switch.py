@@ -1,0 +1,128 @@
+"""Persistence switched on and off while the server runs, and what the next start makes of it."""
+import glob
+import os
+import subprocess
+
+import pytest
+
+import kv
+from harness import OK, Error, Server, keyspace
+from test_save import fill, info, keys_of, rewrite
+
+
+def serve(folder, **options):
+    return Server("kv", str(folder), **options)
+
+
+def refused(folder, *words):
+    """A start that fails; what it says."""
+    done = subprocess.run([kv.SERVER, "--port", str(kv.free_port()), "--dir", str(folder), *words],
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1, done.stdout
+    return done.stdout
+
+
+def test_a_server_in_memory_becomes_durable(tmp_path):
+    server = serve(tmp_path, persistence="no")
+    with server.connect() as c:
+        fill(c)
+        assert os.listdir(tmp_path) == ["server.out"]
+        assert c("CONFIG", "SET", "persistence", "yes") == OK
+        assert info(c, "persistence_mode") == "log"
+        c("SET", "behind", "the switch")
+        c("INCR", "counter")
+        expected = keyspace(c)
+    server.restart(crash=True, persistence="yes")
+    assert keys_of(server) == expected
+    server.stop()
+
+
+def test_a_durable_server_leaves_the_disk_and_comes_back(tmp_path):
+    server = serve(tmp_path)
+    with server.connect() as c:
+        c("SET", "a", "1")
+        first = keyspace(c)
+        assert c("CONFIG", "SET", "persistence", "no") == OK
+        assert info(c, "persistence_mode") == "memory"
+        before = sorted(os.listdir(tmp_path))
+        for i in range(100):
+            c("INCR", "counter")
+        assert isinstance(c("SAVE"), Error)
+        assert sorted(os.listdir(tmp_path)) == before
+        assert c("CONFIG", "SET", "persistence", "yes") == OK
+        c("INCR", "counter")
+        expected = keyspace(c)
+        assert expected != first
+    # the log of before was set aside, whole
+    aside = glob.glob(os.path.join(str(tmp_path), "appendonlydir.aside.*"))
+    assert len(aside) == 1
+    server.restart(crash=True)
+    assert keys_of(server) == expected
+    server.stop()
+    os.makedirs(os.path.join(str(tmp_path), "old"))
+    os.rename(aside[0], os.path.join(str(tmp_path), "old", "appendonlydir"))
+    old = serve(tmp_path / "old")
+    assert keys_of(old) == first
+    old.stop()
+
+
+def test_writes_around_a_switch_in_a_transaction_are_there_once(tmp_path):
+    server = serve(tmp_path, appendonly="no")
+    with server.connect() as c:
+        c("INCR", "n")
+        c.pipeline([("MULTI",), ("INCR", "n"), ("CONFIG", "SET", "appendonly", "yes"),
+                    ("INCR", "n"), ("EXEC",), ("INCR", "n")])
+        assert c("GET", "n") == b"4"
+    server.restart(crash=True, appendonly="yes")
+    with server.connect() as c:
+        assert c("GET", "n") == b"4"
+        c.pipeline([("MULTI",), ("INCR", "n"), ("CONFIG", "SET", "appendonly", "no"),
+                    ("EXEC",)])
+        assert c("CONFIG", "SET", "appendonly", "yes") == OK
+        rewrite(c)
+    server.restart(crash=True)
+    with server.connect() as c:
+        assert c("GET", "n") == b"5"
+    server.stop()
+
+
+def test_a_log_that_was_not_switched_off_is_not_left_out(tmp_path):
+    server = serve(tmp_path)
+    with server.connect() as c:
+        c("SET", "a", "1")
+    server.stop()
+    said = refused(tmp_path, "--appendonly", "no")
+    assert "would start without what it holds" in said and "appendonlydir" in said
+    server.start()
+    with server.connect() as c:
+        assert c("GET", "a") == b"1"
+        assert c("CONFIG", "SET", "appendonly", "no") == OK
+        c("SET", "a", "2")
+        assert c("SAVE") == OK
+    server.restart(crash=True, appendonly="no")
+    with server.connect() as c:
+        assert c("GET", "a") == b"2"
+    server.stop()
+    # the dump is newer than the log: nobody but the operator knows
+    said = refused(tmp_path, "--appendonly", "yes")
+    assert "the log is older than the data" in said and "mv " in said
+    os.rename(tmp_path / "appendonlydir", tmp_path / "kept")
+    server = serve(tmp_path)
+    with server.connect() as c:
+        assert c("GET", "a") == b"2"
+    server.stop()
+
+
+@pytest.mark.parametrize("policy", ["always", "everysec"])
+def test_switching_again_and_again_under_load_loses_nothing(tmp_path, policy):
+    server = serve(tmp_path, appendfsync=policy)
+    with server.connect() as c, server.connect() as writer:
+        for turn in range(5):
+            for value in ("no", "yes"):
+                for i in range(50):
+                    assert writer("INCR", "counter") == turn * 100 + (value == "yes") * 50 + i + 1
+                assert c("CONFIG", "SET", "appendonly", value) == OK
+        expected = keyspace(c)
+    server.restart(crash=True)
+    assert keys_of(server) == expected
+    server.stop()
