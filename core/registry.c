@@ -151,6 +151,9 @@ bool registry_rename(struct registry *registry, struct slice command, struct sli
     if (state->called != state->command->name)
         mem_free((char *)state->called);
     state->called = called;
+    state->renamed = true;
+    for (int i = 0; i < state->child_count; i++)
+        state->children[i].renamed = true;
     insert(registry, state);
     return true;
 }

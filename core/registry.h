@@ -18,6 +18,7 @@ struct command_state {
     struct command_state *children; /* array, child_count long */
     int child_count;
     int id;
+    bool renamed;                   /* by rename-command, it or its parent */
     char full_name[48];             /* "client|list" */
     const char *called;             /* the row's name, or what rename-command made of it */
     uint64_t calls, usec, rejected, failed;

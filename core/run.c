@@ -58,18 +58,14 @@ static void count_call(struct engine *engine, const struct ctx *ctx)
     }
 }
 
-/* As it was sent, but under the name that every server knows, whatever rename-command says. */
-static void record_request(struct ctx *ctx)
+/* A renamed command runs under the name of its row: so it is recorded, for whoever reads the log. */
+static void use_own_name(struct ctx *ctx)
 {
     const struct command_state *state = ctx->state->parent ? ctx->state->parent : ctx->state;
-    if (likely(state->called == state->command->name)) {
-        ctx_effect(ctx, ctx->argc, ctx->argv);
-        return;
-    }
     struct slice *words = arena_alloc(ctx->arena, sizeof *words * (size_t)ctx->argc);
     memcpy(words, ctx->argv, sizeof *words * (size_t)ctx->argc);
     words[0] = slice_of(state->command->name);
-    ctx_effect(ctx, ctx->argc, words);
+    ctx->argv = words;
 }
 
 void run_command(struct ctx *ctx)
@@ -80,6 +76,8 @@ void run_command(struct ctx *ctx)
     bool all_before = engine->touched_all;
     int effects_before = engine->effect_count;
     engine->touched_all = false;
+    if (unlikely(ctx->state->renamed))
+        use_own_name(ctx);
     ctx->command->run(ctx);
     if (unlikely(engine->trackers > 0) && ctx->command->flags & COMMAND_READONLY &&
         engine->current && engine->current->tracker)
@@ -88,7 +86,7 @@ void run_command(struct ctx *ctx)
         ctx_depends_on_all(ctx);
     bool own = engine->touched.len > touched_before || engine->touched_all;
     if (own && engine->recording && ctx->command->record == RECORD_REQUEST)
-        record_request(ctx);
+        ctx_effect(ctx, ctx->argc, ctx->argv);
     bool recorded = engine->effect_count > effects_before;
     kv_assert(!own || !engine->recording || recorded);
     kv_assert(!recorded || engine->touched_all ||

@@ -34,7 +34,7 @@ static void rewrite_and_compare(const struct settings *settings, struct slice te
     struct fault fault;
     struct buf out = {0};
     settings_init(&again);
-    settings_rewrite(settings, text, &out);
+    settings_rewrite(settings, text, SLICE(""), &out);
     int result = settings_load(&again, buf_slice(&out), "rewritten", NULL, NULL, &fault);
     kv_assert(result == 0);
     struct buf before = shown(settings), after = shown(&again);
