@@ -58,7 +58,7 @@ static void count_call(struct engine *engine, const struct ctx *ctx)
     }
 }
 
-/* A renamed command runs under the name of its row: so it is recorded, for whoever reads the log. */
+/* A renamed command runs under the name of its row: so it is recorded, for who reads the log. */
 static void use_own_name(struct ctx *ctx)
 {
     const struct command_state *state = ctx->state->parent ? ctx->state->parent : ctx->state;
