@@ -17,7 +17,7 @@ struct latency;
 /* the others kv's. */
 #define LATENCY_LOG_SYNC "log-sync"             /* a sync of the log, on its own thread */
 #define LATENCY_SNAPSHOT_SLICE "snapshot-slice" /* what a snapshot takes of one turn */
-#define LATENCY_COMPACTION "compaction"         /* the switch to a new base */
+#define LATENCY_COMPACTION "compaction"         /* a new base of the log, from begin to end */
 
 #define LATENCY_EVENTS_MAX 16
 #define LATENCY_SAMPLES_MAX 160

@@ -130,8 +130,8 @@ static const struct advice advices[] = {
                        "protected write cache answers at once."},
     {LATENCY_SNAPSHOT_SLICE, "A snapshot took long in one turn. Very large keys, or a machine "
                              "that is short of processor time, may be why."},
-    {LATENCY_COMPACTION, "The switch to a new base of the log took long: the disk was slow to "
-                         "confirm the manifest."},
+    {LATENCY_COMPACTION, "So long it took to give the log a new base. No command waits for it; it "
+                         "is as long as the keyspace is large and the disk slow."},
 };
 
 /* Average, and average distance from it. */
