@@ -15,7 +15,8 @@ RUN groupadd --system --gid 999 kv \
         --shell /usr/sbin/nologin kv \
     && apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-        libev4 libjemalloc2 liblua5.1-0 liblz4-1 libssl3 libxxhash0 zlib1g redis-tools \
+        libev4 libjemalloc2 liblua5.1-0 lua-cjson liblz4-1 libssl3 libxxhash0 zlib1g \
+        redis-tools \
     && rm -rf /var/lib/apt/lists/* \
     && install -d -o kv -g kv -m 755 /data
 COPY --from=build /out /

@@ -24,16 +24,16 @@ enum command_flag {
     COMMAND_ASKING = 1 << 11,
     COMMAND_FAST = 1 << 12,
     COMMAND_NO_AUTH = 1 << 13,       /* allowed before AUTH */
-    COMMAND_MAY_REPLICATE = 1 << 14, /* not for a monitor; not shown */
+    COMMAND_MAY_REPLICATE = 1 << 14, /* counts as a write for monitors and scripts; not shown */
     COMMAND_NO_ASYNC_LOADING = 1 << 15,
     COMMAND_NO_MULTI = 1 << 16,
     COMMAND_NO_MANDATORY_KEYS = 1 << 17,
     COMMAND_MOVABLE_KEYS = 1 << 18,
     COMMAND_ALLOW_BUSY = 1 << 19,
     /* ours, not shown by COMMAND INFO: */
+    COMMAND_RUNS_SCRIPT = 1 << 23,   /* writes if not READONLY, even if it fails */
     COMMAND_DELETES = 1 << 24,       /* only ever frees space: allowed on a full disk */
-    /* its reply depends on every key: it waits for the newest change */
-    COMMAND_ALL_KEYS = 1 << 25,
+    COMMAND_ALL_KEYS = 1 << 25,      /* its reply depends on every key: the newest change */
     /* its reply never waits for the log (INFO, CLIENT, CONFIG ...) */
     COMMAND_NO_HOLD = 1 << 26,
     /* no LRU update: OBJECT, TYPE, TTL ... look keys up with LOOKUP_PEEK */

@@ -31,6 +31,7 @@ struct ctx {
     int db;
     int64_t now_ms;                   /* the clock value of this command */
     uint64_t depends;                 /* the newest sequence the reply depends on */
+    int64_t script_us;                /* in a script: the wall clock when it began; else 0 */
     bool failed;                      /* an error was replied */
     bool changed;                     /* it changed the keyspace (not only by deadlines) */
     bool may_not_block;               /* it is part of a transaction: see waiters_block */

@@ -174,7 +174,7 @@ static void answered(struct ctx *ctx)
 static enum engine_result wait_later(struct session *session, const struct command *command)
 {
     session->flags &= ~(uint32_t)SESSION_WAITS_WRITE;
-    if ((command->flags | transaction_flags(session)) & (COMMAND_WRITE | COMMAND_MAY_REPLICATE))
+    if (gate_may_write(command->flags | transaction_flags(session)))
         session->flags |= SESSION_WAITS_WRITE;
     if (session->engine->snapshot_holds)
         session->engine->stats.snapshot_waits++;
@@ -186,6 +186,28 @@ static enum engine_result wait_later(struct session *session, const struct comma
 bool engine_admits(const struct engine *engine, const struct session *session)
 {
     return !gate_waits(engine, session->flags & SESSION_WAITS_WRITE);
+}
+
+/* Within the turn of a script that runs for long: its effects are open, and everything that belongs
+ * to it stays as it is. */
+static void execute_beside_script(struct ctx *ctx)
+{
+    struct session *session = ctx->session;
+    struct arena arena = {0};
+    ctx->arena = &arena;
+    enum gate_verdict verdict = gate_check(ctx);
+    kv_assert(verdict != GATE_WAIT);
+    session->commands++;
+    if (session->flags & SESSION_REPLY_SKIP_NEXT)
+        session->flags ^= SESSION_REPLY_SKIP_NEXT | SESSION_REPLY_SKIP;
+    if (verdict == GATE_RUN)
+        run_command(ctx);
+    else if (verdict == GATE_QUEUE)
+        queue(ctx);
+    kv_assert(!ctx->changed);
+    if (!run_drop_reply(session))
+        output_mark(&session->output, 0, false);
+    arena_free(&arena);
 }
 
 enum engine_result engine_execute(struct engine *engine, struct session *session, int argc,
@@ -202,6 +224,10 @@ enum engine_result engine_execute(struct engine *engine, struct session *session
         .db = session->db,
         .now_ms = engine->now_ms,
     };
+    if (unlikely(engine->busy)) {
+        execute_beside_script(&ctx);
+        return ENGINE_DONE;
+    }
     engine->current = session;
     enum gate_verdict verdict = gate_check(&ctx);
     if (unlikely(verdict == GATE_WAIT)) {
@@ -370,8 +396,9 @@ bool engine_shutdown(struct engine *engine, bool save, bool no_save, bool force,
     struct fault fault = {0};
     int code = 0;
     save_stop(engine);
-    record_commit(engine);
-    if (wants_dump(engine, save, no_save))
+    if (!engine->busy) /* else what the script has written so far is dropped */
+        record_commit(engine);
+    if (!engine->busy && wants_dump(engine, save, no_save))
         code = save_dump_wait(engine, &fault);
     if (code == 0 && !no_save && atomic_load(&journal->state) != JOURNAL_OFF)
         code = journal->ops->sync(journal, &fault);
@@ -379,6 +406,7 @@ bool engine_shutdown(struct engine *engine, bool save, bool no_save, bool force,
         fault_line(&fault, why, 512);
         return false;
     }
+    engine->stopping = true;
     engine->host->stop(engine->host->self, 0);
     return true;
 }

@@ -23,6 +23,7 @@ struct pubsub;
 struct reaper;
 struct registry;
 struct save;
+struct scripting;
 struct slowlog;
 struct table;
 struct tracking;
@@ -84,6 +85,12 @@ struct engine {
     bool recording;                   /* the journal is on, and nothing is loaded */
     int journal_state_told;           /* the state that the operator knows of */
     int batch_db;                     /* database selected in the open batch; -1 none yet */
+
+    /* scripts */
+    struct scripting *scripting;      /* NULL: there are none */
+    bool busy;                        /* a script runs for long: see COMMAND_ALLOW_BUSY */
+    struct session *busy_session;     /* whose; NULL when the process stops because of it */
+    bool stopping;                    /* the host was asked to stop */
 
     /* loading */
     bool loading;                     /* replay: gate and journal are off, nothing expires */

@@ -11,6 +11,7 @@
 #include "core/monitor.h"
 #include "core/pubsub.h"
 #include "core/run.h"
+#include "core/scripting.h"
 #include "core/transaction.h"
 
 struct command_state *gate_lookup(struct engine *engine, int argc, const struct slice *argv)
@@ -102,21 +103,39 @@ static uint32_t flags_of(const struct ctx *ctx)
     uint32_t flags = ctx->command->flags;
     if (unlikely(flags & COMMAND_RUNS_QUEUE))
         flags |= transaction_flags(ctx->session) &
-                 (COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_MAY_REPLICATE);
+                 (COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_MAY_REPLICATE | COMMAND_RUNS_SCRIPT);
     return flags;
+}
+
+bool gate_may_write(uint32_t flags)
+{
+    bool runs_script = (flags & (COMMAND_RUNS_SCRIPT | COMMAND_READONLY)) == COMMAND_RUNS_SCRIPT;
+    return flags & (COMMAND_WRITE | COMMAND_MAY_REPLICATE) || runs_script;
+}
+
+void gate_reply_busy(struct ctx *ctx)
+{
+    struct scripting *scripting = ctx->engine->scripting;
+    refuse(ctx, "BUSY %s", scripting->busy_text(scripting->self));
+}
+
+bool gate_log_refuses(const struct engine *engine, uint32_t flags, struct journal_report *report)
+{
+    int state = atomic_load_explicit(&engine->journal->state, memory_order_acquire);
+    if (likely(state == JOURNAL_OFF || state == JOURNAL_HEALTHY))
+        return false;
+    if (state == JOURNAL_FULL && flags & COMMAND_DELETES)
+        return false;
+    engine->journal->ops->report(engine->journal, report);
+    return true;
 }
 
 /* What the log's state forbids; true if it was replied. */
 static bool refused_by_log(struct ctx *ctx)
 {
-    struct engine *engine = ctx->engine;
-    int state = atomic_load_explicit(&engine->journal->state, memory_order_acquire);
-    if (likely(state == JOURNAL_OFF || state == JOURNAL_HEALTHY))
-        return false;
-    if (state == JOURNAL_FULL && ctx->command->flags & COMMAND_DELETES)
-        return false;
     struct journal_report report;
-    engine->journal->ops->report(engine->journal, &report);
+    if (!gate_log_refuses(ctx->engine, ctx->command->flags, &report))
+        return false;
     refuse(ctx, "MISCONF Errors writing to the AOF file: %s", report.problem);
     return true;
 }
@@ -166,6 +185,12 @@ static bool refused(struct ctx *ctx, uint32_t flags)
         refuse(ctx, "LOADING Redis is loading the dataset in memory");
         return true;
     }
+    if (unlikely(engine->busy)) {
+        if (flags & COMMAND_ALLOW_BUSY)
+            return false;
+        gate_reply_busy(ctx);
+        return true;
+    }
     if (refused_by_memory(ctx, flags) || (flags & COMMAND_WRITE && refused_by_log(ctx)))
         return true;
     if (unlikely(ctx->session->flags & SESSION_MONITOR) &&
@@ -197,7 +222,7 @@ enum gate_verdict gate_check(struct ctx *ctx)
     if (unlikely((session->flags & rights) != SESSION_AUTHENTICATED) &&
         refused_by_rights(ctx, flags))
         return GATE_REFUSED;
-    bool writes = flags & (COMMAND_WRITE | COMMAND_MAY_REPLICATE);
+    bool writes = gate_may_write(flags);
     bool queued = unlikely(session->transaction != NULL) && !(flags & COMMAND_NEVER_QUEUED);
     if (unlikely(pubsub_total(session) > 0) && session->resp == 2 &&
         !(flags & COMMAND_WHILE_SUBSCRIBED)) {
@@ -207,7 +232,7 @@ enum gate_verdict gate_check(struct ctx *ctx)
                ctx->state->full_name);
         return GATE_REFUSED;
     }
-    if (unlikely(gate_waits(engine, writes)) && !queued && !engine->loading &&
+    if (unlikely(gate_waits(engine, writes)) && !queued && !engine->loading && !engine->busy &&
         !(session->flags & SESSION_INTERNAL))
         return GATE_WAIT;
     if (unlikely(refused(ctx, flags)))

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "core/base/slice.h"
 
 struct ctx;
+struct journal_report;
 struct command_state;
 struct engine;
 
@@ -23,6 +25,14 @@ struct command_state *gate_lookup(struct engine *engine, int argc, const struct 
 /* The same by the names of the rows, whatever rename-command says: for the log. */
 struct command_state *gate_lookup_declared(struct engine *engine, int argc,
                                            const struct slice *argv);
+
+/* What the gate says to scripts, whose commands do not pass it: true if the log takes no changes
+ * by a command with these flags now; the report says why. */
+bool gate_log_refuses(const struct engine *engine, uint32_t flags, struct journal_report *report);
+/* A command with these flags may write, itself or by what it runs. */
+bool gate_may_write(uint32_t flags);
+/* The BUSY error. */
+void gate_reply_busy(struct ctx *ctx);
 
 /* Whether a request that was told to wait would still have to. */
 bool gate_waits(const struct engine *engine, bool is_write);

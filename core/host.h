@@ -56,6 +56,9 @@ struct host {
     void (*cpu)(void *self, double *user_s, double *sys_s, double *user_main_s, double *sys_main_s);
     /* NULL: nothing is known (tests). */
     void (*facts)(void *self, struct host_facts *out);
+    /* Within a command, a script that runs for long: let the loop take a turn without waiting. What
+     * it executes is bounded by engine->busy. NULL: there is no loop. */
+    void (*run_events)(void *self);
     /* Stop this thread for so long: DEBUG SLEEP. NULL: refused. */
     void (*sleep_us)(void *self, int64_t us);
 };

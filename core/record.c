@@ -118,3 +118,11 @@ uint64_t record_commit(struct engine *engine)
     buf_clear(&engine->touched);
     return journal->sequence;
 }
+
+void record_abandon(struct engine *engine)
+{
+    engine->effect_count = 0;
+    engine->touched_all = false;
+    buf_clear(&engine->effects);
+    buf_clear(&engine->touched);
+}

@@ -39,6 +39,9 @@ bool record_may_delete(const struct engine *engine);
  * nobody). Outside of a command record_commit follows. */
 void record_delete(struct engine *engine, struct place *place, bool background, bool raise_gate);
 
+/* Forget the effects that were recorded since the last commit: the process stops, as if it had been
+ * killed before the command. */
+void record_abandon(struct engine *engine);
 /* Move recorded effects into the open batch. Called by the engine behind each command, and by
  * those who delete outside of one. Returns the sequence after them. */
 uint64_t record_commit(struct engine *engine);

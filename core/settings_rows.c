@@ -328,7 +328,9 @@ const struct setting_row setting_rows[] = {
     /* modules and scripts */
     TEXT("loadmodule", NULL, DIRECTIVE | REFUSED, KEPT, ""),
     TEXT("include", NULL, DIRECTIVE, KEPT, ""),
-    NUMBER("busy-reply-threshold", "lua-time-limit", LATER, KEPT, 0, INT64, "5000"),
+    NUMBER("busy-reply-threshold", "lua-time-limit", 0, AT(busy_reply_threshold_ms), 0, INT64,
+           "5000"),
+    MEMORY("script-memory-limit", NULL, 0, AT(script_memory_limit), MB, INT64, "256mb"),
     YES_NO("lua-enable-deprecated-api", NULL, IMMUTABLE | NOTHING, KEPT, "no"),
     YES_NO("lua-enable-insecure-api", NULL, IMMUTABLE | NOTHING, KEPT, "no"),
 

@@ -24,8 +24,9 @@
  *
  * Invariants
  *
- *  1. A connection is freed in conns_settle only (and in conns_free): everywhere else a pointer
- *     to it stays good. Closing means to set a flag and to touch it.
+ *  1. A connection is freed in conns_settle only (and in conns_free; beside a script that runs, one
+ *     that was accepted meanwhile): everywhere else a pointer to it stays good. Closing means to
+ *     set a flag and to touch it.
  *
  *  2. Reading is on exactly when its bytes would be used: not after the end, not when closing,
  *     and with requests waiting only up to CONN_PARKED_BYTES.
@@ -305,6 +306,8 @@ void conns_accept(struct conns *conns, const struct conn_facts *facts)
     struct conn *conn = mem_alloc_zero(sizeof(*conn));
     struct session *session = &conn->session;
     conn->conns = conns;
+    if (conns->options.engine->busy)
+        conn->born_beside = conns->options.engine->turns;
     conn->local = facts->local;
     conn->tls = tls;
     if (tls)
@@ -471,8 +474,8 @@ static void set_held(struct conn *conn)
         link_take(&conn->held);
 }
 
-/* Release, send, close. */
-static void settle(struct conn *conn)
+/* Release, send, close. `may_free`: else it is touched again when it is to go. */
+static void settle(struct conn *conn, bool may_free)
 {
     struct session *session = &conn->session;
     if (!(session->flags & SESSION_CLOSE_NOW)) {
@@ -486,8 +489,11 @@ static void settle(struct conn *conn)
         }
     }
     if (unlikely(has_ended(conn))) {
-        conn_free(conn);
-        return;
+        if (may_free) {
+            conn_free(conn);
+            return;
+        }
+        conn_touch(conn);
     }
     if (unlikely(is_closing(conn) && conn->closing_since_ms == 0))
         conn->closing_since_ms = session->engine->now_ms;
@@ -582,12 +588,57 @@ void conns_settle(struct conns *conns)
     while (conn) {
         struct conn *next = conn->touched_next;
         conn->state &= ~(uint32_t)CONN_TOUCHED;
-        settle(conn);
+        settle(conn, true);
         conn = next;
     }
     client_memory_keep_bound(conns->options.engine);
     if (unlikely(conns->touched_first))
         loop_again(conns->options.loop);
+}
+
+/* ---- a turn beside a script ---- */
+
+void conns_beside_begin(struct conns *conns, struct conns_beside *aside)
+{
+    *aside = (struct conns_beside){conns->shared, conns->arena, conns->batch};
+    conns->shared = mem_alloc(CONN_TAIL_BYTES + CONN_READ_BYTES);
+    conns->arena = (struct arena){0};
+    conns->batch = input_batch_new();
+    struct session *busy = conns->options.engine->busy_session;
+    struct conn *conn = busy->connection;
+    if (conn && conn->link)
+        conn->wants = 0;
+    else if (conn)
+        loop_io_want(conns->options.loop, &conn->io, 0);
+    for (struct conn_link *link = conns->held.next; link != &conns->held; link = link->next)
+        conn_touch(CONN_OF(link, held));
+}
+
+void conns_beside_end(struct conns *conns, struct conns_beside *aside)
+{
+    mem_free(conns->shared);
+    mem_free(conns->batch);
+    arena_free(&conns->arena);
+    conns->shared = aside->shared;
+    conns->arena = aside->arena;
+    conns->batch = aside->batch;
+}
+
+void conns_settle_beside(struct conns *conns)
+{
+    struct engine *engine = conns->options.engine;
+    struct conn *conn = conns->touched_first;
+    conns->touched_first = NULL;
+    while (conn) {
+        struct conn *next = conn->touched_next;
+        bool young = conn->born_beside == engine->turns;
+        conn->state &= ~(uint32_t)CONN_TOUCHED;
+        if (&conn->session != engine->busy_session)
+            settle(conn, young);
+        else
+            conn_touch(conn);
+        conn = next;
+    }
 }
 
 /* ---- the clock ---- */

@@ -61,6 +61,7 @@ struct conn {
     struct conn_link waiting;    /* with CONN_PARKED or CONN_MORE */
     struct conn_link unread;     /* with CONN_UNREAD */
     int64_t closing_since_ms;    /* 0: not closing */
+    uint64_t born_beside;        /* the turn, if it was accepted within a turn beside a script */
 };
 
 struct conns_options {
@@ -109,6 +110,17 @@ void conns_news(struct conns *conns);
 void conns_resume(struct conns *conns);
 /* Send what may leave, close what is to be closed; after the engine's turn has ended. */
 void conns_settle(struct conns *conns);
+/* A turn within a turn (net_run_events): what a request that is being executed may use is put
+ * aside, and given back behind it. */
+struct conns_beside {
+    char *shared;
+    struct arena arena;
+    struct input_batch *batch;
+};
+void conns_beside_begin(struct conns *conns, struct conns_beside *aside);
+void conns_beside_end(struct conns *conns, struct conns_beside *aside);
+/* Its end: sends what may leave; frees only connections that the turn around does not know. */
+void conns_settle_beside(struct conns *conns);
 /* About ten times a second: idle connections, soft limits, memory of idle ones. */
 void conns_tick(struct conns *conns);
 

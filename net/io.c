@@ -501,6 +501,8 @@ void io_pool_take(struct io_pool *pool, void (*news)(void *owner))
         /* What comes meanwhile has nudged the loop: it is the next turn's. */
         for (; count > 0; count--) {
             struct io_link *link = next_for_main(thread);
+            if (!link)
+                break; /* a turn within this one has taken them */
             if (link->owner) {
                 news(link->owner);
             } else if (is_finished(link)) {

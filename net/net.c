@@ -44,7 +44,8 @@ static void set_tick(struct net *net)
 static void on_turn_begin(void *env)
 {
     struct net *net = env;
-    engine_turn_begin(net->options.engine);
+    if (likely(!net->options.engine->busy))
+        engine_turn_begin(net->options.engine);
 }
 
 static void on_turn_end(void *env)
@@ -53,6 +54,10 @@ static void on_turn_end(void *env)
     struct engine *engine = net->options.engine;
     struct conns *conns = &net->conns;
     conns_io(conns);
+    if (unlikely(engine->busy_session)) {
+        conns_settle_beside(conns);
+        return;
+    }
     uint64_t confirmed = journal_confirmed(engine->journal);
     if (loop_woken(net->loop) || confirmed != conns->confirmed || unlikely(engine->news_due)) {
         conns->confirmed = confirmed;
@@ -77,6 +82,10 @@ static void on_turn_end(void *env)
 static void on_tick(void *env)
 {
     struct net *net = env;
+    if (net->options.engine->busy) {
+        set_tick(net);
+        return;
+    }
     if (!net->options.engine->loading)
         engine_tick(net->options.engine);
     conns_tick(&net->conns);
@@ -182,6 +191,14 @@ void net_run(struct net *net)
 void net_poll(struct net *net)
 {
     loop_poll(net->loop);
+}
+
+void net_run_events(struct net *net)
+{
+    struct conns_beside beside;
+    conns_beside_begin(&net->conns, &beside);
+    loop_poll(net->loop);
+    conns_beside_end(&net->conns, &beside);
 }
 
 void net_stop(struct net *net, int64_t linger_ms)

@@ -36,6 +36,10 @@ void net_each_listener(struct net *net, void (*visit)(void *env, const char *tex
 void net_run(struct net *net);
 /* One turn without waiting: answers LOADING and PING while a log is replayed. */
 void net_poll(struct net *net);
+/* Within a request, of engine->busy_session: one turn without waiting, in which others are
+ * answered. Nothing of that session is touched, and no connection goes that the turn around may
+ * hold. */
+void net_run_events(struct net *net);
 /* Leave net_run after this turn: listeners are closed, what is released is sent as far as the
  * sockets take it (at most `linger_ms`). */
 void net_stop(struct net *net, int64_t linger_ms);

@@ -21,6 +21,7 @@
 #include "core/configure.h"
 #include "core/engine.h"
 #include "core/journal.h"
+#include "core/script/scripts.h"
 #include "core/settings.h"
 #include "core/version.h"
 #include "net/net.h"
@@ -41,6 +42,7 @@ struct server {
     struct server_host host;
     struct journal journal;
     struct engine *engine;
+    struct scripts *scripts;
     struct net *net;
     struct server_data *data;
     struct crash_facts crash;
@@ -249,6 +251,7 @@ static void make_engine(struct server *server)
         .commands = command_tables,
     };
     server->engine = engine_new(&engine_options);
+    server->scripts = scripts_new(server->engine);
     server->engine->executable = server->program;
 }
 
@@ -279,6 +282,7 @@ static void free_parts(struct server *server)
     server->host.data = NULL;
     server_data_free(server->data);
 #ifdef KV_DEBUG
+    scripts_free(server->scripts);
     engine_free(server->engine); /* else the end of the process is faster */
 #endif
 }

@@ -162,6 +162,13 @@ static void facts(unused void *self, struct host_facts *out)
         out->memory_bytes = (uint64_t)pages * (uint64_t)bytes;
 }
 
+static void run_events(void *self)
+{
+    struct server_host *host = self;
+    if (host->net)
+        net_run_events(host->net);
+}
+
 static void sleep_us(unused void *self, int64_t us)
 {
     struct timespec left = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
@@ -189,6 +196,7 @@ void server_host_init(struct server_host *host, struct settings *settings, struc
             .stop = stop,
             .cpu = cpu,
             .facts = facts,
+            .run_events = run_events,
             .sleep_us = sleep_us,
         },
     };

@@ -33,6 +33,7 @@ const struct command *const command_tables[] = {
     commands_list_block,    commands_hash,
     commands_hash_scan,     commands_hash_expire,
     commands_hash_expire_values, commands_pubsub,
+    commands_eval,          commands_function,
     commands_replication,   commands_cluster,
     commands_module,        commands_slowlog,
     commands_latency,

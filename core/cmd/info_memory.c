@@ -9,6 +9,7 @@
 #include "core/host.h"
 #include "core/journal.h"
 #include "core/keyspace.h"
+#include "core/scripting.h"
 #include "core/session.h"
 
 static void put_bytes(struct buf *out, const char *name, uint64_t bytes)
@@ -48,6 +49,29 @@ static void put_used(const struct memory_figures *figures, struct buf *out)
                allocator->allocated, allocator->active, allocator->resident);
 }
 
+static void put_scripts(struct engine *engine, struct buf *out)
+{
+    struct scripting_figures figures;
+    char human[32];
+    scripting_figures(engine, &figures);
+    uint64_t vms = figures.vm_eval_bytes + figures.vm_functions_bytes;
+    buf_printf(out, "used_memory_lua:%llu\r\nused_memory_vm_eval:%llu\r\n",
+               (unsigned long long)figures.vm_eval_bytes,
+               (unsigned long long)figures.vm_eval_bytes);
+    size_t len = num_format_human(human, figures.vm_eval_bytes);
+    buf_printf(out,
+               "used_memory_lua_human:%.*s\r\nused_memory_scripts_eval:%llu\r\n"
+               "number_of_cached_scripts:%llu\r\nnumber_of_functions:%llu\r\n"
+               "number_of_libraries:%llu\r\nused_memory_vm_functions:%llu\r\n",
+               (int)len, human, (unsigned long long)figures.script_bytes,
+               (unsigned long long)figures.scripts, (unsigned long long)figures.functions,
+               (unsigned long long)figures.libraries,
+               (unsigned long long)figures.vm_functions_bytes);
+    put_bytes(out, "used_memory_vm_total", vms);
+    buf_printf(out, "used_memory_functions:%llu\r\n", (unsigned long long)figures.function_bytes);
+    put_bytes(out, "used_memory_scripts", figures.script_bytes + figures.function_bytes);
+}
+
 static void put_limits(struct engine *engine, struct buf *out)
 {
     static const char *const policies[] = {
@@ -64,19 +88,7 @@ static void put_limits(struct engine *engine, struct buf *out)
     if (engine->host->facts)
         engine->host->facts(engine->host->self, &facts);
     put_bytes(out, "total_system_memory", facts.memory_bytes);
-    buf_append_text(out, "used_memory_lua:0\r\n"
-                         "used_memory_vm_eval:0\r\n"
-                         "used_memory_lua_human:0B\r\n"
-                         "used_memory_scripts_eval:0\r\n"
-                         "number_of_cached_scripts:0\r\n"
-                         "number_of_functions:0\r\n"
-                         "number_of_libraries:0\r\n"
-                         "used_memory_vm_functions:0\r\n"
-                         "used_memory_vm_total:0\r\n"
-                         "used_memory_vm_total_human:0B\r\n"
-                         "used_memory_functions:0\r\n"
-                         "used_memory_scripts:0\r\n"
-                         "used_memory_scripts_human:0B\r\n");
+    put_scripts(engine, out);
     put_bytes(out, "maxmemory", (uint64_t)engine->settings->maxmemory);
     buf_printf(out, "maxmemory_policy:%s\r\n", policies[engine->settings->maxmemory_policy]);
 }

@@ -59,6 +59,8 @@ extern const struct command commands_list_edit[];
 extern const struct command commands_list_block[];
 extern const struct command commands_pubsub[];
 extern const struct command commands_monitor[];
+extern const struct command commands_eval[];
+extern const struct command commands_function[];
 
 /* The row of a container's HELP. */
 #define ROW_HELP(run_function, row_categories, row_group, row_since)                               \

@@ -8,6 +8,7 @@
 #include "core/cmd/rows.h"
 #include "core/ctx.h"
 #include "core/engine.h"
+#include "core/gate.h"
 #include "core/session.h"
 
 static void dbsize_run(struct ctx *ctx)
@@ -71,7 +72,9 @@ static void swapdb_run(struct ctx *ctx)
 
 static void time_run(struct ctx *ctx)
 {
-    int64_t now_us = ctx->engine->host->wall_us(ctx->engine->host->self);
+    int64_t now_us = ctx->script_us;
+    if (now_us == 0)
+        now_us = ctx->engine->host->wall_us(ctx->engine->host->self);
     reply_array(ctx, 2);
     reply_bulk_i64(ctx, now_us / 1000000);
     reply_bulk_i64(ctx, now_us % 1000000);
@@ -114,6 +117,10 @@ static void shutdown_run(struct ctx *ctx)
     }
     if (modes.abort) {
         reply_error(ctx, "ERR No shutdown in progress.");
+        return;
+    }
+    if (engine->busy && !modes.no_save) {
+        gate_reply_busy(ctx);
         return;
     }
     if (engine_shutdown(engine, modes.save, modes.no_save, modes.force, why))

@@ -43,10 +43,15 @@ static bool stream_read_timeout(struct ctx *ctx, struct slice arg, struct stream
         problem = "ERR timeout is negative";
     else if (read->timeout_ms > INT64_MAX - ctx->now_ms)
         problem = "ERR timeout is out of range";
+    read->blocks = true;
     if (problem != NULL)
         reply_error(ctx, "%s", problem);
-    read->blocks = true;
-    return problem == NULL;
+    else if (ctx->script_us == 0)
+        return true;
+    else
+        reply_error(ctx, "ERR %s command is not allowed with BLOCK option from scripts",
+                    ctx->command->name);
+    return false;
 }
 
 static bool stream_read_count(struct ctx *ctx, struct slice arg, struct stream_read *read)

@@ -13,6 +13,7 @@ NEW = {
     "client|capa": "Valkey 8.0",
     "client|import-source": "Valkey 8.1",
     "client|no-touch": "since 7.2",
+    "script|show": "of Valkey 8",
     "client|setinfo": "since 7.2",
     **dict.fromkeys("hexpire hpexpire hexpireat hpexpireat hpersist httl hpttl hexpiretime "
                     "hpexpiretime".split(), "since 7.4"),
