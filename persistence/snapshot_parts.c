@@ -313,7 +313,8 @@ static int load_head(struct parts *parts, struct fault *fault)
     if (decoder.read_status < 0) {
         status = decoder.read_status;
         decoder.fault = decoder.read_fault;
-    } else if (status == 0 && (decoder.records.entries > 0 || last || decoder.in.valkey)) {
+    } else if (status == 0 && (decoder.records.entries > 0 || decoder.in.valkey ||
+                               (last && !job->load->notes_only))) {
         status = damaged(&decoder, &decoder.fault, "the head holds what it should not");
     } else if (status == KV_EFORMAT) {
         status = damaged(&decoder, &decoder.fault, "%.500s", decoder.fault.text);
