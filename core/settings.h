@@ -54,7 +54,6 @@ struct settings {
     char *unix_socket;
     bool protected_mode, import_mode;
     int64_t query_buffer_limit, bulk_bytes_max, tracking_keys_max;
-    int64_t maxmemory_clients; /* bytes; negative: percent of maxmemory */
     struct output_limit output_limits[OUTPUT_CLASSES];
     struct settings_tls tls;
     struct settings_process process;
@@ -76,8 +75,9 @@ struct settings {
     bool rdb_compression;         /* long strings by LZF */
     int64_t rdb_version;          /* of what is written; 0: the lowest that holds the value */
     /* memory */
-    int64_t maxmemory, maxmemory_samples, maxmemory_eviction_tenacity, lfu_log_factor,
-        lfu_decay_time, active_expire_effort;
+    /* maxmemory_clients: bytes; negative: percent of maxmemory */
+    int64_t maxmemory, maxmemory_clients, maxmemory_samples, maxmemory_eviction_tenacity,
+        lfu_log_factor, lfu_decay_time, active_expire_effort;
     int maxmemory_policy;
     /* durability */
     bool persistence, appendonly, aof_timestamps;
