@@ -300,10 +300,10 @@ hot struct table_slot *table_find(const struct table *table, uint64_t hash, stru
 void table_prefetch(const struct table *table, uint64_t hash)
 {
     uint64_t entry = *table_entry(table, table_address(table, hash));
-    const unsigned char *block = group_block(entry);
+    uintptr_t block = (uintptr_t)group_block(entry); /* 0 for an empty group, which does no harm */
 
-    __builtin_prefetch(block);
-    __builtin_prefetch(block + 64);
+    __builtin_prefetch((const void *)block);
+    __builtin_prefetch((const void *)(block + 64));
 }
 
 void table_prefetch_item(const struct table *table, uint64_t hash)

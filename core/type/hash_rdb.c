@@ -31,7 +31,7 @@
 #include "core/type/rdb.h"
 
 #define VERSION_WITH_DEADLINES 12
-#define PRESIZE_MAX 65536     /* fields that a count may make room for before they have come */
+#define PRESIZE_MAX 1000000   /* fields that a count may make room for before they have come */
 #define COMPARE_EACH_MAX 16   /* fields compared with one another; more are sorted */
 #define VALKEY_NO_DEADLINE (-1)
 
@@ -185,7 +185,18 @@ struct reading {
     struct hash hash;
     struct buf field; /* the last field's name */
     uint64_t first_ms;
+    bool large;       /* a table from the beginning */
+    struct hash_table_ahead ahead;
 };
+
+/* False: it was there already. */
+static bool add_pair(struct rdb_in *in, struct reading *reading, struct slice field,
+                     struct slice value, int64_t deadline_ms)
+{
+    if (reading->large)
+        return hash_table_add(reading->hash.value, &reading->ahead, field, value, deadline_ms);
+    return hash_set(&reading->hash, in->limits, field, value, deadline_ms);
+}
 
 static int get_pair(struct rdb_in *in, uint8_t tag, struct reading *reading)
 {
@@ -203,7 +214,7 @@ static int get_pair(struct rdb_in *in, uint8_t tag, struct reading *reading)
         code = valkey ? get_kept(in, &value_kept, &value) : rdb_get_string(in, &value);
     if (code == 0 && valkey)
         code = get_valkey_deadline(in, &deadline_ms);
-    if (code == 0 && !hash_set(&reading->hash, in->limits, field, value, deadline_ms))
+    if (code == 0 && !add_pair(in, reading, field, value, deadline_ms))
         code = bad_twice(in);
     buf_free(&value_kept);
     return code;
@@ -218,11 +229,14 @@ static int decode_pairs(uint8_t tag, struct rdb_in *in, struct hash *hash)
     if (code == 0)
         code = rdb_get_len(in, &count);
     if (code == 0 && count > (uint64_t)in->limits->hash_entries) {
+        reading.large = true;
         hash_convert(&reading.hash);
         hash_table_presize(reading.hash.value, count < PRESIZE_MAX ? count : PRESIZE_MAX);
     }
     while (code == 0 && count-- > 0)
         code = get_pair(in, tag, &reading);
+    if (reading.large && !hash_table_add_end(reading.hash.value, &reading.ahead) && code == 0)
+        code = bad_twice(in);
     buf_free(&reading.field);
     *hash = reading.hash;
     return code;

@@ -290,11 +290,8 @@ struct field *hash_table_find(const struct hash_table *fields, struct slice name
     return slot == NULL ? NULL : table_item(slot);
 }
 
-static void add_field(struct hash_table *fields, uint64_t hash, struct slice name,
-                      struct slice value, int64_t deadline_ms)
+static void add_field(struct hash_table *fields, uint64_t hash, struct field *field)
 {
-    struct field *field = field_new(name, value, deadline_ms);
-
     fields->field_bytes += block_of(field);
     table_insert(fields->table, hash, field);
     if (field->flags & FIELD_DEADLINE)
@@ -344,10 +341,37 @@ bool hash_table_set(struct hash_table *fields, struct slice name, struct slice v
     struct table_slot *slot = find_slot(fields, hash, name);
 
     if (slot == NULL)
-        add_field(fields, hash, name, value, deadline_ms);
+        add_field(fields, hash, field_new(name, value, deadline_ms));
     else
         change_field(fields, slot, name, value, deadline_ms);
     return slot == NULL;
+}
+
+bool hash_table_add_end(struct hash_table *fields, struct hash_table_ahead *ahead)
+{
+    for (size_t i = 0; i < ahead->count; i++) {
+        struct field *field = ahead->fields[i];
+
+        if (find_slot(fields, ahead->hashes[i], field_name(field)) == NULL) {
+            add_field(fields, ahead->hashes[i], field);
+        } else {
+            ahead->twice = true;
+            mem_free(field);
+        }
+    }
+    ahead->count = 0;
+    return !ahead->twice;
+}
+
+bool hash_table_add(struct hash_table *fields, struct hash_table_ahead *ahead, struct slice name,
+                    struct slice value, int64_t deadline_ms)
+{
+    uint64_t hash = hash_bytes(name, fields->seed);
+
+    table_prefetch(fields->table, hash);
+    ahead->hashes[ahead->count] = hash;
+    ahead->fields[ahead->count++] = field_new(name, value, deadline_ms);
+    return ahead->count < HASH_TABLE_AHEAD || hash_table_add_end(fields, ahead);
 }
 
 bool hash_table_set_deadline(struct hash_table *fields, struct slice name, int64_t deadline_ms)
@@ -392,8 +416,8 @@ struct hash_table *hash_table_copy(const struct hash_table *fields)
         const struct field *field = table_item(slot);
         struct slice name = field_name(field);
 
-        add_field(copy, hash_bytes(name, copy->seed), name, field_value(field),
-                  field_deadline(field));
+        add_field(copy, hash_bytes(name, copy->seed),
+                  field_new(name, field_value(field), field_deadline(field)));
     }
     return copy;
 }

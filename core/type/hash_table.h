@@ -34,6 +34,19 @@ int64_t field_deadline(const struct field *field);
 /* Set value and deadline; true if the field is new. `name` and `value` lie elsewhere. */
 bool hash_table_set(struct hash_table *fields, struct slice name, struct slice value,
                     int64_t deadline_ms);
+/* For loading: fields that are put into the table some steps after its memory was asked for; until
+ * then they are found by nobody. Zero it before the first. `_add` and `_end` return false if a
+ * field was there already, this one or another; `_end` is called always. */
+#define HASH_TABLE_AHEAD 16
+struct hash_table_ahead {
+    struct field *fields[HASH_TABLE_AHEAD];
+    uint64_t hashes[HASH_TABLE_AHEAD];
+    size_t count;
+    bool twice;
+};
+bool hash_table_add(struct hash_table *fields, struct hash_table_ahead *ahead, struct slice name,
+                    struct slice value, int64_t deadline_ms);
+bool hash_table_add_end(struct hash_table *fields, struct hash_table_ahead *ahead);
 /* The next two: false if it is not there. */
 bool hash_table_set_deadline(struct hash_table *fields, struct slice name, int64_t deadline_ms);
 bool hash_table_delete(struct hash_table *fields, struct slice name);
