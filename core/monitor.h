@@ -14,6 +14,6 @@ void monitor_start(struct session *session);
 /* Does nothing for a session that is no monitor. */
 void monitor_stop(struct session *session);
 
-/* The command of ctx has run. One whose row has COMMAND_SKIP_MONITOR runs others itself, and calls
- * this before them. Those of administration are not shown. */
+/* The command of ctx has run; or will, if its row has COMMAND_SKIP_MONITOR: it runs others, which
+ * are shown behind it. Those of administration are not shown. */
 void monitor_show(const struct ctx *ctx);

@@ -78,6 +78,9 @@ void run_command(struct ctx *ctx)
     engine->touched_all = false;
     if (unlikely(ctx->state->renamed))
         use_own_name(ctx);
+    bool shown_first = ctx->command->flags & COMMAND_SKIP_MONITOR;
+    if (unlikely(engine->monitors != NULL) && shown_first)
+        monitor_show(ctx);
     ctx->command->run(ctx);
     if (unlikely(engine->trackers > 0) && ctx->command->flags & COMMAND_READONLY &&
         engine->current && engine->current->tracker)
@@ -94,7 +97,7 @@ void run_command(struct ctx *ctx)
     kv_assert(!own || !ctx->failed || ctx->command->flags & COMMAND_RUNS_SCRIPT);
     ctx->changed |= own;
     engine->touched_all |= all_before;
-    if (unlikely(engine->monitors != NULL) && !(ctx->command->flags & COMMAND_SKIP_MONITOR))
+    if (unlikely(engine->monitors != NULL) && !shown_first)
         monitor_show(ctx);
     count_call(engine, ctx);
 }

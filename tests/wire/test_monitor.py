@@ -80,6 +80,20 @@ def test_what_is_shown(m, w, requests, lines):
     assert shown(m, w) == lines
 
 
+def test_scripts(m, w):
+    w("EVAL", "return redis.call('set', KEYS[1], '1')", 1, "k")
+    w("SELECT", 2)
+    w("EVAL_RO", "return redis.pcall('get', 'x')", 0)
+    w("EVAL", "return redis.call('nosuch')", 0)
+    expected = [("0", '"EVAL" "return redis.call(\'set\', KEYS[1], \'1\')" "1" "k"'),
+                ("0", '"set" "k" "1"'), ("2", '"SELECT" "2"'),
+                ("2", '"EVAL_RO" "return redis.pcall(\'get\', \'x\')" "0"'), ("2", '"get" "x"'),
+                ("2", '"EVAL" "return redis.call(\'nosuch\')" "0"')]
+    lines = [line(m) for _ in expected]
+    assert [(db, text) for db, _, text in lines] == expected
+    assert [address for _, address, _ in lines if address == "lua"] == ["lua"] * 2
+
+
 def test_a_broken_transaction(m, w, server):
     w("WATCH", "a")
     with server.connect(2) as other:

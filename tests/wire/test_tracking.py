@@ -193,6 +193,22 @@ def test_a_client_that_waited(t, w):
     assert [t.read(), t.read()] == [told(b"s"), {b"s": [[b"1-1", [b"a", b"b"]]]}]
 
 
+def test_scripts(t, w):
+    t("SET", "k", 1)
+    read = "return redis.call('get', KEYS[1])"
+    for command in ("EVAL", "EVAL_RO"):
+        assert t(command, read, 1, "k") == b"1"
+        w("SET", "k", 1)
+        assert t.read() == told(b"k")
+    t("GET", "k")
+    t.send("EVAL", "redis.call('set', KEYS[1], 2); return redis.call('get', KEYS[1])", 1, "k")
+    assert [t.read(), t.read()] == [b"2", told(b"k")]
+    t("CLIENT", "TRACKING", "ON", "NOLOOP")
+    t("GET", "k")
+    assert t("EVAL", "return redis.call('set', KEYS[1], 2)", 1, "k") == OK
+    assert nothing_more(t)
+
+
 def test_figures(server, t, w):
     t("MGET", "a", "b")
     with server.connect(3) as other:
