@@ -27,6 +27,7 @@ struct server_data {
     struct store *store;             /* NULL: nothing is on disk */
     struct snapshot_writer *writer;
     int64_t progress_said_ms;
+    bool within_command;             /* a client asked for what is being loaded */
 };
 
 static void say(void *env, bool warning, const char *line)
@@ -67,7 +68,8 @@ static void on_progress(void *env, const struct recovery_progress *progress)
     struct engine *engine = data->options.engine;
     engine->loading_total = progress->bytes_total;
     engine->loading_done = progress->bytes_done;
-    data->options.poll(data->options.env);
+    if (!data->within_command) /* which ends before others begin */
+        data->options.poll(data->options.env);
     if (data->progress_said_ms == 0)
         data->progress_said_ms = engine->now_ms;
     if (engine->now_ms - data->progress_said_ms < PROGRESS_MS)
@@ -308,7 +310,9 @@ static int load_again(struct server_data *data, struct fault *fault)
     if (code != 0)
         return code;
     replay_forget_all(engine);
+    data->within_command = true;
     code = load(data, fault);
+    data->within_command = false;
     forget_sequences(data);
     return code;
 }

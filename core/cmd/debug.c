@@ -232,7 +232,8 @@ static const struct debug_subcommand debug_server[] = {
     {0},
 };
 
-static const struct debug_subcommand *const debug_lists[] = {debug_server, debug_values};
+static const struct debug_subcommand *const debug_lists[] = {debug_server, debug_values,
+                                                             debug_disk};
 
 #define LISTS (sizeof debug_lists / sizeof debug_lists[0])
 

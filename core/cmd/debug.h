@@ -11,3 +11,4 @@ struct debug_subcommand {
 };
 
 extern const struct debug_subcommand debug_values[]; /* debug_value.c: about keys and values */
+extern const struct debug_subcommand debug_disk[];   /* debug_disk.c: to disk and back */

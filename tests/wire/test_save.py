@@ -281,3 +281,27 @@ def test_leftovers_of_a_rewrite_that_a_crash_cut_short_are_removed(start):
         rewrite(c)
         until(lambda: len(glob.glob(os.path.join(server.folder, "appendonlydir", "*base*"))) <= 2)
     assert not glob.glob(os.path.join(server.folder, "appendonlydir", "*tmp*"))
+
+
+@pytest.mark.parametrize("mode", [("appendonly", "yes"), ("appendonly", "no")], ids="-".join)
+def test_debug_reload_gives_back_what_was_there(start, mode):
+    server = start(enable_debug_command="yes", **{mode[0]: mode[1]})
+    with server.connect() as c:
+        fill(c)
+        expected = keyspace(c)
+        assert c("DEBUG", "RELOAD") == OK
+        assert keyspace(c) == expected
+        if mode[1] == "yes":
+            c("SET", "one", "more")
+            expected = keyspace(c)
+            assert c("DEBUG", "LOADAOF") == OK
+            assert keyspace(c) == expected
+            assert str(c("DEBUG", "RELOAD", "NOSAVE")).startswith("ERR ")
+            c("SET", "and", "another")
+            expected = keyspace(c)
+            server.restart(crash=True)
+            assert keys_of(server) == expected
+        else:
+            c("SET", "one", "more")
+            assert c("DEBUG", "RELOAD", "NOSAVE") == OK
+            assert keyspace(c) == expected
