@@ -24,6 +24,7 @@
 #include "persistence/rdb_load.h"
 
 #define THREADS_MAX 8
+#define AHEAD 12 /* entries between what is announced and what is put */
 #define BYTES_LEAST ((uint64_t)2 << 20) /* less is read before a thread has begun */
 
 struct worker {
@@ -123,7 +124,12 @@ static int put_batch(const struct rdb_load *load, struct entry_batch *batch, str
         load->presize(load->env, batch->db, batch->presize);
     if (batch->text.len > 0)
         status = load->function(load->env, buf_slice(&batch->text), fault);
+    bool ahead = load->soon != NULL && load->put != NULL;
+    for (int i = 0; ahead && i < AHEAD && i < batch->count; i++)
+        load->soon(load->env, batch->db, entry_key(batch->entries[i]));
     for (int i = 0; i < batch->count; i++) {
+        if (ahead && i + AHEAD < batch->count)
+            load->soon(load->env, batch->db, entry_key(batch->entries[i + AHEAD]));
         if (status == 0)
             status = load->put(load->env, batch->db, batch->entries[i], fault);
         else
@@ -175,6 +181,7 @@ static void prepare(struct worker *worker, const struct entry_feed *feed, int nu
     worker->load.env = worker;
     worker->load.put = feed->load->put ? collect : NULL;
     worker->load.presize = collect_size;
+    worker->load.soon = NULL;
     worker->load.function = feed->load->function ? collect_function : NULL;
     worker->load.progress = collect_progress;
 }

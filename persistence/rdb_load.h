@@ -24,6 +24,9 @@ struct rdb_load {
     /* Takes the entry over. 0, or KV_E... with `fault` filled in, which ends the reading. NULL:
      * only check. */
     int (*put)(void *env, int db, struct entry *entry, struct fault *fault);
+    /* May be NULL. Some time before an entry is put, if there is one to come: what putting it will
+     * need may be brought into the processor's cache; nothing may change. */
+    void (*soon)(void *env, int db, struct slice key);
     /* A library of functions, as for `put`. NULL: it is refused. */
     int (*function)(void *env, struct slice code, struct fault *fault);
     /* Threads that decode, beside the one that calls: 0 for as many as pay, RDB_THREADS_NONE. All

@@ -405,6 +405,15 @@ static void presize(void *env, int db, uint64_t keys)
         recovery->options->presize(recovery->options->env, db, keys);
 }
 
+/* As if a command was to come that names the key. */
+static void put_soon(void *env, int db unused, struct slice key)
+{
+    struct recovery *recovery = env;
+    const struct slice argv[2] = {{"", 0}, key};
+    if (recovery->options->soon)
+        recovery->options->soon(recovery->options->env, 0, 2, argv);
+}
+
 static void count_keys(void *env, uint64_t offset, uint64_t keys)
 {
     struct recovery *recovery = env;
@@ -670,6 +679,7 @@ int recovery_run(const struct recovery_options *options, struct recovery_result 
                                   .good = apply_batch,
                                   .rdb = {.limits = options->limits,
                                           .put = put_entry,
+                                          .soon = put_soon,
                                           .presize = presize,
                                           .progress = count_keys}};
     if (status == 0)

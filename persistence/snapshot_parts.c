@@ -150,7 +150,7 @@ static int append_part(struct decoder *decoder)
     uint64_t raw = snapshot_part_raw(job->index, decoder->part);
     uint64_t bytes = snapshot_part_bytes(job->index, decoder->part);
     size_t left = (size_t)(in->end - in->at);
-    if (raw > (job->packed ? snapshot_frame_raw_max(bytes) : bytes))
+    if (job->packed ? raw > snapshot_frame_raw_max(bytes) : raw != bytes)
         return damaged(decoder, &decoder->read_fault, "a frame can't hold what it should");
     if (left + raw > decoder->raw_bytes) {
         uint8_t *more = mem_alloc(left + (size_t)raw);

@@ -298,6 +298,15 @@ static void an_index_that_counts_wrong_is_refused(void **state)
     faulty_disk_put(setting->disk, "data/base.rdb.kvi", buf_slice(&kvi));
     assert_int_equal(load(setting), KV_ECORRUPT);
     assert_non_null(strstr(setting->fault.text, "there are 2 keys, and there should be 3"));
+    /* of a plain file, a part can't be of another length than its bytes */
+    index.parts[2].keys--;
+    index.keys--;
+    index.parts[3].raw--;
+    buf_clear(&kvi);
+    snapshot_index_put(&index, &kvi);
+    faulty_disk_put(setting->disk, "data/base.rdb.kvi", buf_slice(&kvi));
+    assert_int_equal(load(setting), KV_ECORRUPT);
+    assert_non_null(strstr(setting->fault.text, "can't hold what it should"));
     snapshot_index_free(&index);
     buf_free(&kvi);
 }
