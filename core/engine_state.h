@@ -114,7 +114,4 @@ struct engine {
     struct snapshot_sink *sink;       /* borrowed; NULL: there can be none */
     bool snapshot_holds;              /* commands that write wait for its memory */
     bool news_due;                    /* who waited may go on: engine_news at the next turn's end */
-    /* Call `found` with the code of each library; NULL: there are none. */
-    void (*each_function)(struct engine *engine, void (*found)(void *env, struct slice code),
-                          void *env);
 };

@@ -29,8 +29,11 @@ static int apply_failed(struct engine *engine, struct ctx *ctx, struct fault *fa
 
 void replay_forget_all(struct engine *engine)
 {
+    struct slice words[] = {SLICE("FUNCTION"), SLICE("FLUSH"), SLICE("SYNC")};
+    struct fault fault;
     keyspace_flush(engine->keyspace, -1, false);
     engine->replay_session.db = 0;
+    (void)!replay_command(engine, 3, words, &fault); /* where there are functions */
 }
 
 void replay_soon(struct engine *engine, int step, int argc, const struct slice *argv)

@@ -18,6 +18,7 @@
 #include "core/engine_state.h"
 #include "core/evict.h"
 #include "core/keyspace.h"
+#include "core/scripting.h"
 #include "core/snapshot_private.h"
 #include "core/snapshot_sink.h"
 #include "core/type/entry.h"
@@ -207,8 +208,7 @@ void frame_put_head(struct snapshot *snapshot, const struct snapshot_order *orde
         put_aux(&out, "kvid", slice_of(order->kvid));
         put_aux_number(&out, "kvseq", order->seq);
     }
-    if (engine->each_function != NULL)
-        engine->each_function(engine, put_function, &out);
+    functions_each(engine, put_function, &out);
     lane->first_db = -1;
     put_sizes(lane, engine->keyspace);
     lane->first_db = -1;

@@ -146,7 +146,7 @@ int dump_load(const struct recovery_options *options, struct recovery_result *ou
     char name[DUMP_NAME_MAX + 1], path[PATH_BYTES], line[PATH_BYTES + 200];
     struct rdb_load load = {.disk = options->disk, .path = path, .limits = options->limits,
                             .env = options->env, .put = options->put,
-                            .presize = options->presize};
+                            .function = options->function, .presize = options->presize};
     struct rdb_found found;
     int status = dump_find(options->disk, options->dir, options->db_filename, name, fault);
 

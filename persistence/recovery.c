@@ -398,6 +398,12 @@ static int put_entry(void *env, int db, struct entry *entry, struct fault *fault
     return recovery->options->put(recovery->options->env, db, entry, fault);
 }
 
+static int add_function(void *env, struct slice code, struct fault *fault)
+{
+    struct recovery *recovery = env;
+    return recovery->options->function(recovery->options->env, code, fault);
+}
+
 static void presize(void *env, int db, uint64_t keys)
 {
     struct recovery *recovery = env;
@@ -679,6 +685,7 @@ int recovery_run(const struct recovery_options *options, struct recovery_result 
                                   .good = apply_batch,
                                   .rdb = {.limits = options->limits,
                                           .put = put_entry,
+                                          .function = options->function ? add_function : NULL,
                                           .soon = put_soon,
                                           .presize = presize,
                                           .progress = count_keys}};

@@ -32,6 +32,8 @@ struct recovery_options {
     int (*apply)(void *env, int argc, const struct slice *argv, struct fault *fault);
     /* Put one entry of a snapshot, which comes before all commands; it is taken over. */
     int (*put)(void *env, int db, struct entry *entry, struct fault *fault);
+    /* Add a library of functions that a snapshot holds. NULL: it is refused. */
+    int (*function)(void *env, struct slice code, struct fault *fault);
     /* Before those of a database: how many there will be. May be NULL. */
     void (*presize)(void *env, int db, uint64_t keys);
     /* May be NULL. Called some time before a command is applied, in two steps (0, 1): what it will

@@ -12,6 +12,7 @@
 #include "core/record.h"
 #include "core/replay.h"
 #include "core/save.h"
+#include "core/scripting.h"
 #include "core/settings.h"
 #include "persistence/dump.h"
 #include "persistence/file.h"
@@ -54,6 +55,12 @@ static int put_entry(void *env, int db, struct entry *entry, struct fault *fault
 {
     struct server_data *data = env;
     return replay_entry(data->options.engine, db, entry, fault);
+}
+
+static int add_function(void *env, struct slice code, struct fault *fault)
+{
+    struct server_data *data = env;
+    return functions_load(data->options.engine, code, fault);
 }
 
 static void presize(void *env, int db, uint64_t keys)
@@ -105,6 +112,7 @@ static struct store_options store_options(struct server_data *data)
             .limits = &settings->limits,
             .apply = apply,
             .put = put_entry,
+            .function = add_function,
             .presize = presize,
             .soon = apply_soon,
             .progress = on_progress,

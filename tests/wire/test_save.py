@@ -305,3 +305,27 @@ def test_debug_reload_gives_back_what_was_there(start, mode):
             c("SET", "one", "more")
             assert c("DEBUG", "RELOAD", "NOSAVE") == OK
             assert keyspace(c) == expected
+
+
+LIBRARY = ("#!lua name=library\nredis.register_function('twice', "
+           "function(keys, args) return args[1] * 2 end)")
+
+
+def test_functions_are_kept_in_bases_and_dumps(start):
+    server = start(enable_debug_command="yes")
+    with server.connect() as c:
+        assert c("FUNCTION", "LOAD", LIBRARY) == b"library"
+        rewrite(c)
+        c("SET", "a", "1")
+        assert c("DEBUG", "RELOAD") == OK
+        assert c("FCALL", "twice", 0, 21) == 42
+        assert c("DEBUG", "LOADAOF") == OK
+        assert c("FCALL", "twice", 0, 21) == 42
+    server.restart(crash=True)
+    with server.connect() as c:
+        assert c("FCALL", "twice", 0, 4) == 8
+        assert c("FUNCTION", "FLUSH") == OK
+        rewrite(c)
+    server.restart(crash=True)
+    with server.connect() as c:
+        assert c("FUNCTION", "LIST") == []
