@@ -84,7 +84,7 @@ struct settings {
     int appendfsync; /* enum journal_policy */
     char *append_filename, *append_dirname, *db_filename;
     int64_t log_chunk_bytes;      /* log-preallocate: space taken ahead at a time */
-    int64_t busy_reply_threshold_ms, script_memory_limit; /* of a script: before others are let in */
+    int64_t busy_reply_threshold_ms, script_memory_limit; /* of a script */
     int64_t log_backlog_bytes;    /* log-backlog-limit: beyond it writers wait */
     struct settings_saving saving;
     /* where they came from */
