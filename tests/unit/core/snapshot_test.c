@@ -611,38 +611,92 @@ static void databases_keep_the_number_they_had(void **state)
     assert_snapshot(expected);
 }
 
+static struct place find_number(int number)
+{
+    char text[16];
+    struct slice key = {text, (size_t)snprintf(text, sizeof(text), "%d", number)};
+    struct place place = find(world.engine->keyspace, 0, key);
+
+    place.key = place.entry == NULL ? key : entry_key(place.entry);
+    return place;
+}
+
+static void put_long(int number, char letter)
+{
+    char text[16];
+    struct slice key = {text, (size_t)snprintf(text, sizeof(text), "%d", number)};
+    struct place place = find(world.engine->keyspace, 0, key);
+
+    memset(letters, letter, 3 << 20);
+    keyspace_put_string(world.engine->keyspace, &place, (struct slice){letters, 3 << 20}, 99);
+}
+
+static void change_long(int number, int how)
+{
+    struct keyspace *keyspace = world.engine->keyspace;
+    struct place place = find_number(number);
+
+    if (how == 0) {
+        put_long(number, '#');
+    } else if (how == 1) {
+        keyspace_before_change(keyspace, &place);
+        memset(entry_bytes_of(place.entry), '#', 3 << 20);
+        keyspace_after_change(keyspace, &place, place.entry);
+    } else if (how == 2) {
+        keyspace_remove(keyspace, &place, true);
+    }
+}
+
+/* Three of four wait, and one is half written, when all are put over, changed, taken away, or let
+ * be. */
 static void a_long_string_is_cut_in_pieces(void **state)
 {
-    struct keyspace *keyspace = world.engine->keyspace, *expected;
     struct snapshot_progress progress;
-    struct place place;
 
     (void)state;
-    for (int i = 0; i < 4; i++) {
-        char text[16];
-        struct slice key = {text, (size_t)snprintf(text, sizeof(text), "%d", i)};
+    world.settings.saving.memory_limit = 1 << 20; /* small frames */
+    for (int how = 0; how < 4; how++) {
+        struct keyspace *expected;
 
-        place = find(keyspace, 0, key);
-        letters[0] = (char)('0' + i);
-        keyspace_put_string(keyspace, &place, (struct slice){letters, 3 << 20}, 99);
+        for (int i = 0; i < 4; i++)
+            put_long(i, (char)('0' + i));
+        expected = copy_of(world.engine->keyspace);
+        begin();
+        for (int i = 0; i < 10; i++)
+            snapshot_slice(world.engine, 0);
+        for (int i = 0; i < 4; i++)
+            change_long(i, how);
+        run_to_end();
+        snapshot_report(world.engine, &progress);
+        assert_true(progress.pieces > 10);
+        assert_snapshot(expected);
     }
+}
+
+/* What is being cut was moved to a database that is not, and that one is emptied. */
+static void a_value_outlives_the_database_it_was_moved_to(void **state)
+{
+    struct keyspace *keyspace = world.engine->keyspace, *expected;
+    struct hash hash = hash_new();
+    struct place place;
+    struct entry *entry;
+
+    (void)state;
+    hash_grow(&hash, 5 * LARGE);
+    place = find(keyspace, 0, SLICE("h"));
+    keyspace_put(keyspace, &place,
+                 entry_new_value(SLICE("h"), TYPE_HASH, hash.encoding, hash.value, 99));
     expected = copy_of(keyspace);
     begin();
-    for (int i = 0; i < 10; i++)
+    place = find(keyspace, 0, SLICE("h"));
+    entry = keyspace_take(keyspace, &place);
+    place = find(keyspace, 5, SLICE("h"));
+    keyspace_put(keyspace, &place, entry);
+    for (int i = 0; i < 3; i++)
         snapshot_slice(world.engine, 0);
-    /* Three of the four wait, or one is half written: put over, changed, taken away, let be. */
-    place = find(keyspace, 0, SLICE("0"));
-    letters[0] = '#';
-    keyspace_put_string(keyspace, &place, (struct slice){letters, 3 << 20}, 99);
-    place = find(keyspace, 0, SLICE("1"));
-    keyspace_before_change(keyspace, &place);
-    entry_bytes_of(place.entry)[(3 << 20) - 1] = '#';
-    keyspace_after_change(keyspace, &place, place.entry);
-    place = find(keyspace, 0, SLICE("2"));
-    keyspace_remove(keyspace, &place, true);
+    keyspace_flush(keyspace, 5, false);
+    assert_int_equal(keyspace_total(keyspace), 0);
     run_to_end();
-    snapshot_report(world.engine, &progress);
-    assert_true(progress.pieces > 40);
     assert_snapshot(expected);
 }
 
@@ -776,6 +830,7 @@ int main(void)
         test(one_that_was_given_up_leaves_no_trace),
         test(databases_keep_the_number_they_had),
         test(a_long_string_is_cut_in_pieces),
+        test(a_value_outlives_the_database_it_was_moved_to),
         test(writers_wait_when_the_disk_is_behind),
         test(a_turn_spares_a_slice),
         test(commands_that_write_wait_at_the_gate),
