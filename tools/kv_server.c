@@ -347,12 +347,30 @@ static int start(struct server *server)
     return status;
 }
 
+/* Users and renamed commands are judged, too; files are looked for where the server would, if its
+ * directory is there. */
+static int check_config(struct server *server)
+{
+    struct fault fault = {.offset = -1};
+    char line[2048];
+    if (enter_dir(server, &fault) != 0)
+        fault = (struct fault){.offset = -1};
+    make_engine(server);
+    int code = configure_engine(server->engine, &fault);
+    if (code == 0)
+        puts("The configuration is good.");
+    else
+        fprintf(stderr, "%s\n", fault_line(&fault, line, sizeof(line)));
+    free_parts(server);
+    return code == 0 ? 0 : 1;
+}
+
 static int answer(struct server *server, enum server_action action)
 {
     switch (action) {
     case SERVER_SAY_VERSION: say_version(); return 0;
     case SERVER_SAY_HELP: fputs(server_options_help, stdout); return 0;
-    case SERVER_CHECK_CONFIG: puts("The configuration is good."); return 0;
+    case SERVER_CHECK_CONFIG: return check_config(server);
     case SERVER_RUN: break;
     }
     return start(server);

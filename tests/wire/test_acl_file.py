@@ -1,5 +1,6 @@
 """Users in files: ACL LOAD and SAVE, `user` lines and CONFIG REWRITE; rename-command."""
 import os
+import subprocess
 
 import pytest
 
@@ -239,6 +240,21 @@ def test_no_secret_is_said(tmp_path):
         server = kv_server.Server(tmp_path, config=path, start=False)
         assert server.launch().process.wait(20) != 0
         assert "hunter2" not in server.log() and "line" in server.log()
+
+
+def test_check_config_judges_users_and_names(tmp_path):
+    path, acl = tmp_path / "x.conf", tmp_path / "u.acl"
+    acl.write_text("user a on +nosuch\n", encoding="utf-8")
+    for text, said in [("user a on +get\n", None), ("user a +nosuch\n", "Unknown command"),
+                       ("rename-command NOSUCH x\n", "No such command"),
+                       (f"aclfile {acl}\n", ":1: Error in applying operation '+nosuch'"),
+                       (f"dir {tmp_path}\naclfile u.acl\n", "u.acl:1: Error"),
+                       ("dir /no/such\n", None)]:
+        path.write_text(text, encoding="utf-8")
+        done = subprocess.run([kv_server.SERVER, "--check-config", path], text=True, timeout=20,
+                              capture_output=True, check=False)
+        assert done.returncode == (1 if said else 0), done
+        assert (said or "good") in done.stderr + done.stdout
 
 
 # --- rename-command -------------------------------------------------------------------------------
