@@ -82,7 +82,7 @@ struct settings {
     /* durability */
     bool persistence, appendonly, aof_timestamps;
     int appendfsync; /* enum journal_policy */
-    char *append_filename, *append_dirname, *db_filename;
+    char *append_filename, *append_dirname, *db_filename, *archive_dir;
     int64_t log_chunk_bytes;      /* log-preallocate: space taken ahead at a time */
     int64_t busy_reply_threshold_ms, script_memory_limit; /* of a script */
     int64_t log_backlog_bytes;    /* log-backlog-limit: beyond it writers wait */

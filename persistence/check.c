@@ -332,9 +332,16 @@ static int refuse_snapshot(struct check *check)
                      check->report.snapshot_bad
                          ? "the log begins with a snapshot (RDB), which is damaged: nothing was "
                            "changed. Put a good copy of that file in its place"
-                         : "the log begins with a snapshot (RDB), and this version can't write a "
-                           "log anew that does: nothing was changed. Put good copies of the "
-                           "damaged files in their place");
+                         : "the log is one file of a stock server, a snapshot (RDB) with commands "
+                           "behind it, which can't be taken apart here: nothing was changed. Start "
+                           "kv-server on it, which rewrites the log, and try again");
+}
+
+/* And nothing else in that file. */
+static bool begins_with_whole_snapshot(const struct walk *walk)
+{
+    const struct walk_file *file = &walk->files[0];
+    return walk->count > 0 && file->snapshot && file->rdb.end > 0 && file->rdb.end == file->size;
 }
 
 /* --fix. Damage in kv's own batches is not for it. */
@@ -369,7 +376,7 @@ static int rewrite(struct check *check, bool to_time)
                                             .env = check->options->env,
                                             .random_bytes = check->options->random_bytes};
     struct salvage_result result;
-    if (check->report.snapshot)
+    if (check->report.snapshot && !begins_with_whole_snapshot(&check->walk))
         return refuse_snapshot(check);
     if (!ask(check,
              "This will write what is kept into a new file, as new data (a new kvid), and rename "

@@ -440,3 +440,26 @@ int file_copy_range(const struct disk *disk, int fd, const char *path, off_t off
         disk->unlink(disk->self, to);
     return status;
 }
+
+int file_retire(const struct disk *disk, const char *directory, const char *name,
+                const char *archive)
+{
+    char from[PATH_BYTES_MAX], to[PATH_BYTES_MAX];
+    int status;
+
+    if (snprintf(from, sizeof from, "%s/%s", directory, name) >= (int)sizeof from)
+        return -ENAMETOOLONG;
+    if (!archive || !archive[0]) {
+        status = disk->unlink(disk->self, from);
+        return status == -ENOENT ? 0 : status;
+    }
+    if (snprintf(to, sizeof to, "%s/%s", archive, name) >= (int)sizeof to)
+        return -ENAMETOOLONG;
+    status = disk->exists(disk->self, from);
+    if (status <= 0)
+        return status;
+    status = disk->mkdir(disk->self, archive, 0755);
+    if (status == 0 || status == -EEXIST)
+        status = disk->rename(disk->self, from, to);
+    return status < 0 ? status : disk->fsync_directory(disk->self, archive);
+}

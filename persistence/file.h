@@ -77,6 +77,12 @@ must_check int file_append(const struct disk *disk, int fd, const char *path,
                            const struct iovec *parts, int count, int64_t offset,
                            struct fault *fault);
 
+/* Part with a file of a directory for good: move it into the directory `archive` (which is made if
+ * need be), or delete it (`archive` NULL or ""). A file that is not there is no error; what can't
+ * be moved stays. 0 or -errno. */
+int file_retire(const struct disk *disk, const char *directory, const char *name,
+                const char *archive);
+
 /* Copy `len` bytes from `offset` of an open file into a new file (O_EXCL) and sync it. */
 must_check int file_copy_range(const struct disk *disk, int fd, const char *path, off_t offset,
                                off_t len, const char *to, struct fault *fault);

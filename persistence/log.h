@@ -21,6 +21,8 @@ struct log_options {
     uint64_t chunk_bytes;             /* space taken ahead at a time; 0: none */
     uint64_t retry_ms;                /* between attempts to heal */
     bool time_stamps;                 /* #TS lines */
+    const char *archive;              /* where files go that a new base makes superfluous; "" or
+                                       * NULL: they are deleted. Outlives the log */
     /* Called on the log thread when a mark has risen or the state has changed: wakes the loop. */
     void (*news)(void *env);
     void *env;

@@ -21,7 +21,7 @@
  * rename on either manifest may be found: the file is poisoned, and the log heals into another one
  * with a complete switch. A base that could not be named is called history again.
  *
- * Deleting a large file takes long, so the sync thread does it. A name stays in the manifest as
+ * Deleting a large file takes long, so the sync thread does it (or moves it into the archive). A name stays in the manifest as
  * history until its file is gone.
  */
 #include "persistence/log_base.h"
@@ -253,7 +253,7 @@ static void manifest_with_base(const struct log *log, struct manifest *out)
     base->kvseq = log->base.seq;
 }
 
-/* The sync thread is to delete what the manifest calls history. */
+/* The sync thread is to part with what the manifest calls history. */
 static void retire(struct log *log)
 {
     pthread_mutex_lock(&log->lock);
@@ -345,18 +345,16 @@ bool log_base_is_due(const struct manifest *manifest)
 
 void log_base_delete_retired(struct log *log)
 {
-    const struct disk *disk = log->options.disk;
-    char path[PATH_BYTES];
+    char index[MANIFEST_NAME_MAX + sizeof INDEX_SUFFIX];
     struct buf names = {0};
 
     pthread_mutex_lock(&log->lock);
     buf_swap(&names, &log->retired);
     pthread_mutex_unlock(&log->lock);
     for (const char *at = names.data; at < names.data + names.len; at += strlen(at) + 1) {
-        snprintf(path, sizeof path, "%s/%s" INDEX_SUFFIX, log->directory, at);
-        disk->unlink(disk->self, path);
-        path[strlen(path) - strlen(INDEX_SUFFIX)] = '\0';
-        disk->unlink(disk->self, path);
+        snprintf(index, sizeof index, "%s" INDEX_SUFFIX, at);
+        file_retire(log->options.disk, log->directory, index, log->options.archive);
+        file_retire(log->options.disk, log->directory, at, log->options.archive);
     }
     buf_free(&names);
 }

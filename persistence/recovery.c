@@ -535,13 +535,14 @@ static void remove_file(struct recovery *recovery, const char *name)
         recovery->disk->unlink(recovery->disk->self, path); /* if it stays, the next one tries */
 }
 
-/* A base goes with its index. */
+/* A base goes with its index. If one stays, the next start tries. */
 static void remove_with_index(struct recovery *recovery, const char *name)
 {
+    const char *archive = recovery->options->archive;
     char index[MANIFEST_NAME_MAX + 8];
     snprintf(index, sizeof(index), "%s" INDEX_SUFFIX, name);
-    remove_file(recovery, index);
-    remove_file(recovery, name);
+    file_retire(recovery->disk, recovery->directory, index, archive);
+    file_retire(recovery->disk, recovery->directory, name, archive);
 }
 
 static void drop_entry(struct manifest *manifest, int at)

@@ -6,8 +6,9 @@
  *                are copied as they are; trailers are new. Raw commands get trailers too, a
  *                SELECT in front of each batch.
  *   3. switch    sync the new file and the directory; keep a copy of the old manifest; then the
- *                new manifest, which names the new file only.
- *   4. rename    the old files to <name>.damaged.<n>; write kv.durable for the new data.
+ *                new manifest, which names the new file only, behind the old base if that is a
+ *                snapshot and good.
+ *   4. rename    the other old files to <name>.damaged.<n>; write kv.durable for the new data.
  *
  * A crash before 3 is done leaves the old log and a file that nobody names; after it, the new
  * log and old files that nobody names.
@@ -378,6 +379,7 @@ static int create(struct rewrite *rewrite)
         snprintf(header->kvid + 2 * i, 3, "%02x", chance[i]);
     memcpy(&header->salt, chance + 16, sizeof(header->salt));
     header->first_batch = 1;
+    header->first_seq = rewrite->seq;
     char *to = buf_reserve(&rewrite->pending, FORMAT_HEADER_MAX);
     rewrite->pending.len = format_put_header(to, header);
     rewrite->running = format_seed(0, header->salt);
@@ -412,6 +414,12 @@ static int write_all(struct rewrite *rewrite)
 }
 
 /* --- Switch and rename ---------------------------------------------------------------------- */
+
+/* The snapshot that the log begins with: it stays, as the base of the new data. */
+static const struct walk_file *base_of(const struct walk *walk)
+{
+    return walk->count > 0 && walk->files[0].snapshot ? &walk->files[0] : NULL;
+}
 
 /* Keep the old manifest's text; it may be missing. */
 static int keep_manifest(struct rewrite *rewrite, const char *path, const char *name)
@@ -448,6 +456,14 @@ static int switch_manifest(struct rewrite *rewrite)
     highest(&number, rewrite->out->file);
     struct manifest_file *file = manifest_add(&manifest, MANIFEST_INCR, rewrite->out->file, number);
     memcpy(file->kvid, rewrite->header.kvid, sizeof(file->kvid));
+    file->kvseq = rewrite->header.first_seq;
+    const struct walk_file *base = base_of(rewrite->walk);
+    if (base) {
+        const struct manifest_file *old = &rewrite->walk->manifest->files[base->entry];
+        file = manifest_add(&manifest, MANIFEST_BASE, old->name, old->seq);
+        memcpy(file->kvid, rewrite->header.kvid, sizeof(file->kvid));
+        file->kvseq = rewrite->header.first_seq;
+    }
     status = manifest_store(rewrite->walk->disk, path, &manifest, &renamed, rewrite->fault);
     manifest_free(&manifest);
     return status;
@@ -457,7 +473,7 @@ static int rename_old(struct rewrite *rewrite)
 {
     const struct walk *walk = rewrite->walk;
     const struct disk *disk = walk->disk;
-    for (int i = 0; i < walk->count; i++) {
+    for (int i = base_of(walk) ? 1 : 0; i < walk->count; i++) {
         const char *name = walk->manifest->files[walk->files[i].entry].name;
         char to[CUT_PATH_MAX];
         int status = cut_free_name(disk, walk->directory, name, "damaged", to, rewrite->fault);
@@ -493,6 +509,8 @@ int salvage_run(struct walk *walk, const struct salvage_options *options,
     struct rewrite rewrite = {
         .walk = walk, .options = options, .out = out, .fault = fault, .fd = -1};
     *out = (struct salvage_result){0};
+    if (base_of(walk)) /* which says so itself, to a stock server's manifest */
+        rewrite.seq = walk->files[0].rdb.kvseq;
     int status = create(&rewrite);
     if (status == 0)
         status = write_all(&rewrite);

@@ -156,6 +156,7 @@ struct log_options store_log_options(const struct store *store,
         .chunk_bytes = options->chunk_bytes,
         .retry_ms = RETRY_MS,
         .time_stamps = options->time_stamps,
+        .archive = options->recovery.archive,
         .news = options->news,
         .env = options->news_env,
     };

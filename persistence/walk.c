@@ -313,8 +313,7 @@ static bool is_own_base(const struct pass *pass)
 {
     const struct walk_file *file = pass->file;
     return !pass->walk->manifest->sealed && file->snapshot && !file->dump && file->rdb.kvid[0] &&
-           file->rdb.checked && file->rdb.end == file->size &&
-           strcmp(file->rdb.kvid, pass->walk->kvid) == 0;
+           file->rdb.checked && file->rdb.end == file->size;
 }
 
 /* A file without a header. */

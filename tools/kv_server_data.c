@@ -108,6 +108,7 @@ static struct store_options store_options(struct server_data *data)
             .append_dirname = settings->append_dirname,
             .append_filename = settings->append_filename,
             .db_filename = settings_dump_name(settings),
+            .archive = settings->archive_dir,
             .env = data,
             .limits = &settings->limits,
             .apply = apply,
