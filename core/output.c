@@ -104,11 +104,12 @@ void output_append(struct output *output, const void *bytes, size_t len)
     if (len > room) {
         if (output->overrun)
             return;
-        if (room > 0)
+        if (room > 0) {
             memcpy(output->next, from, room);
-        output->next += room;
-        from += room;
-        len -= room;
+            output->next += room;
+            from += room;
+            len -= room;
+        }
         output_grow(output, len);
         if (output->overrun)
             return;

@@ -226,8 +226,15 @@ static void put(struct ctx *ctx, const char *bytes, size_t len)
     output_append(ctx->output, bytes, len);
 }
 
+/* As for Redis a zero byte ends the text of a status or an error, and line ends at the end of an
+ * error are dropped. */
 static void put_line(struct ctx *ctx, char type, struct slice text)
 {
+    if (type != '(' && text.len > 0)
+        text.len = strnlen(text.data, text.len);
+    while (type == '-' && text.len > 0 &&
+           (text.data[text.len - 1] == '\r' || text.data[text.len - 1] == '\n'))
+        text.len--;
     struct slice line = one_line(ctx, text);
     put(ctx, &type, 1);
     put(ctx, line.data, line.len);

@@ -139,18 +139,17 @@ static void delete_run(struct ctx *ctx)
     reply_ok(ctx);
 }
 
-static bool reply_count_error(struct ctx *ctx, const char *subcommand)
+static void reply_count_error(struct ctx *ctx)
 {
-    reply_error(ctx, "ERR unknown subcommand or wrong number of arguments for '%s'. "
+    reply_error(ctx, "ERR unknown subcommand or wrong number of arguments for '%.*s'. "
                      "Try FUNCTION HELP.",
-                subcommand);
-    return false;
+                (int)ctx->argv[1].len, ctx->argv[1].data);
 }
 
 static void flush_run(struct ctx *ctx)
 {
     if (ctx->argc > 3) {
-        reply_count_error(ctx, "flush");
+        reply_count_error(ctx);
         return;
     }
     if (ctx->argc == 3 && !ctx_arg_is(ctx, 2, "sync") && !ctx_arg_is(ctx, 2, "async")) {
@@ -413,7 +412,7 @@ static void restore_run(struct ctx *ctx)
     struct buf why = {0};
     enum restore_policy policy = RESTORE_APPEND;
     if (ctx->argc > 4) {
-        reply_count_error(ctx, "restore");
+        reply_count_error(ctx);
         return;
     }
     if (ctx->argc == 4 && ctx_arg_is(ctx, 3, "replace")) {

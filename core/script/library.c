@@ -189,26 +189,25 @@ bool library_read_name(struct slice code, struct slice *name, struct slice *body
         return false;
     }
     struct slice line = {code.data + 2, (size_t)(end - code.data) - 2};
+    struct slice engine = line;
     struct slice word;
+    const char *space = memchr(line.data, ' ', line.len);
+    if (space)
+        engine.len = (size_t)(space - line.data);
+    line = (struct slice){line.data + engine.len, line.len - engine.len};
     *body = (struct slice){end, code.len - (size_t)(end - code.data)};
     *name = (struct slice){NULL, 0};
-    if (!next_word(&line, &word) || !slice_is(word, "lua")) {
-        buf_printf(error, "Engine '%.*s' not found", word.len > 128 ? 128 : (int)word.len,
-                   word.data);
-        return false;
-    }
     while (next_word(&line, &word))
         if (!read_word(word, name, error))
             return false;
-    if (!name->data) {
+    if (!name->data)
         buf_append_text(error, "Library name was not given");
-        return false;
-    }
-    if (!is_name(*name)) {
+    else if (!is_name(*name))
         buf_append_text(error, BAD_NAME);
-        return false;
-    }
-    return true;
+    else if (!slice_is(engine, "lua"))
+        buf_printf(error, "Engine '%.*s' not found", engine.len > 128 ? 128 : (int)engine.len,
+                   engine.data);
+    return error->len == 0;
 }
 
 /* ---- registering ---- */

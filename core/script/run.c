@@ -17,6 +17,7 @@
 
 #include <lauxlib.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "core/base/attr.h"
 #include "core/ctx.h"
@@ -183,6 +184,7 @@ static void reply_failure(struct ctx *ctx, lua_State *lua, struct slice name)
     if (push_field(lua, "err")) {
         struct slice why;
         why.data = lua_tolstring(lua, -1, &why.len);
+        why.len = strnlen(why.data, why.len);
         buf_append_slice(&text, why);
         lua_pop(lua, 1);
     } else {

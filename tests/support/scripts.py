@@ -264,11 +264,35 @@ TRANSACTION = [
     (0.3, lambda r: ["WATCH"] + r.keys()), (0.2, lambda r: ["UNWATCH"]),
 ]
 
+SCRIPTS = [
+    b"return redis.call('GET', KEYS[1])",
+    b"return redis.pcall('INCR', KEYS[1])",
+    b"return redis.call('APPEND', KEYS[1], ARGV[1])",
+    b"redis.call('SET', KEYS[1], ARGV[1]) return redis.call('STRLEN', KEYS[2])",
+    b"local n = redis.call('EXISTS', KEYS[1], KEYS[2]) redis.call('DEL', KEYS[1]) return n",
+    b"redis.pcall('LPUSH', KEYS[1], ARGV[1]) redis.pcall('LPUSH', KEYS[2], ARGV[2]) return "
+    b"redis.call('LRANGE', KEYS[1], 0, -1)",
+    b"redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) return redis.call('HGETALL', KEYS[2])",
+    b"redis.call('SET', KEYS[1], ARGV[1]) redis.call('INCR', KEYS[1]) return 1",
+    b"return {redis.call('TYPE', KEYS[1]), #ARGV[1], ARGV[2] == '1', tonumber(ARGV[1]) or 'none'}",
+    b"redis.setresp(3) return {redis.pcall('ZSCORE', KEYS[1], ARGV[1]), KEYS, ARGV}",
+    b"return redis.error_reply(ARGV[1])", b"return {err = ARGV[1]}", b"return ARGV[1] + 1",
+    b"redis.call('SELECT', 1) return redis.call('SET', KEYS[1], ARGV[1])", b"return x", b"x =",
+    b"#!lua flags=no-writes\nreturn redis.pcall('SET', KEYS[1], ARGV[1])",
+    b"for i = 1, 3 do redis.pcall('RPUSH', KEYS[1], i) end return redis.pcall('RPOP', KEYS[1])",
+]
+SCRIPTING = [
+    (3, lambda r: [r.choice(["EVAL", "EVAL", "EVAL_RO"]), r.choice(SCRIPTS), 2, r.key(), r.key(),
+                   r.text(), r.text()]),
+    (0.2, lambda r: ["EVAL", r.choice(SCRIPTS), r.integer(), r.key(), r.key()]),
+    (0.2, lambda r: ["SCRIPT", r.choice(["LOAD", "EXISTS"]), r.choice(SCRIPTS)]),
+]
+
 # To these nothing is added: a timeout comes last, and must not be one from the texts; and redis 7.0
 # does not know the last argument of the others.
 AS_THEY_ARE = ("BLPOP", "BRPOP", "BZPOPMIN", "BZPOPMAX", "ZRANK", "ZREVRANK")
 GENERATORS = (STRING + LIST + SETS + STREAM + HASH + GENERIC + CARRIED + BITMAP + SORT + SERVER +
-              ABOUT + TRANSACTION + SORTED_SET + GEO + HYPERLOGLOG)
+              ABOUT + TRANSACTION + SORTED_SET + GEO + HYPERLOGLOG + SCRIPTING)
 
 
 def script(seed, length, generators=None):
