@@ -22,6 +22,7 @@
 #include "core/engine.h"
 #include "core/journal.h"
 #include "core/keyspace.h"
+#include "core/latency.h"
 #include "core/snapshot.h"
 #include "core/snapshot_sink.h"
 
@@ -327,7 +328,9 @@ static void base_named(struct engine *engine)
         base_failed(engine, problem);
         return;
     }
-    count(engine, &engine->save->base, true);
+    struct save_figures *figures = &engine->save->base;
+    count(engine, figures, true);
+    latency_add(engine, LATENCY_COMPACTION, (uint64_t)(engine->now_ms - figures->started_ms));
     say(engine, HOST_NOTICE, "Background append only file rewriting terminated with success", "");
 }
 

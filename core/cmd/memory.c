@@ -6,6 +6,7 @@
 #include "core/cmd/memory_figures.h"
 #include "core/cmd/rows.h"
 #include "core/ctx.h"
+#include "core/scripting.h"
 
 static void memory_usage_run(struct ctx *ctx)
 {
@@ -84,10 +85,12 @@ static size_t databases_in_use(struct ctx *ctx)
 static void memory_stats_run(struct ctx *ctx)
 {
     struct engine *engine = ctx->engine;
+    struct scripting_figures scripts;
     struct memory_figures figures;
     uint64_t keys = keyspace_total(ctx->keyspace);
 
     memory_figures(engine, &figures);
+    scripting_figures(engine, &scripts);
     const struct mem_stats *allocator = figures.allocator;
     size_t grown = figures.used > figures.startup ? figures.used - figures.startup : 0;
     reply_map(ctx, STATS_FIGURES + databases_in_use(ctx));
@@ -99,8 +102,8 @@ static void memory_stats_run(struct ctx *ctx)
     put_figure(ctx, "clients.normal", (int64_t)figures.sessions);
     put_figure(ctx, "cluster.links", 0);
     put_figure(ctx, "aof.buffer", (int64_t)journal_backlog(engine->journal));
-    put_figure(ctx, "lua.caches", 0);
-    put_figure(ctx, "functions.caches", 0);
+    put_figure(ctx, "lua.caches", (int64_t)scripts.script_bytes);
+    put_figure(ctx, "functions.caches", (int64_t)scripts.function_bytes);
     put_databases(ctx);
     put_figure(ctx, "overhead.total", (int64_t)figures.overhead);
     put_figure(ctx, "keys.count", (int64_t)keys);

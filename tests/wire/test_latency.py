@@ -129,6 +129,19 @@ def test_syncs_of_the_log_are_events(start):
         assert b"log-sync" in events or slowest < 5000
 
 
+def test_snapshots_and_compactions_are_events(start):
+    server = start("kv")
+    with server.connect(2) as c:
+        c.pipeline([("SET", f"{i}", "x" * 100) for i in range(50000)])
+        c("CONFIG", "SET", "latency-monitor-threshold", 1)
+        c("BGREWRITEAOF")
+        deadline = time.monotonic() + 60
+        while b"compaction" not in [event[0] for event in c("LATENCY", "LATEST")]:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert "compaction" in text(c("LATENCY", "DOCTOR"))
+
+
 def test_histograms(c):
     c("CONFIG", "RESETSTAT")
     for i in range(10):

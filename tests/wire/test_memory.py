@@ -40,6 +40,13 @@ def test_the_figures_are_those_of_redis(kv, reference):
             assert ours[name][::2] == value[::2]
 
 
+def test_scripts_are_in_the_figures(c):
+    assert c("SCRIPT", "FLUSH") == OK
+    none = pairs(c("MEMORY", "STATS"))[b"lua.caches"]
+    c("SCRIPT", "LOAD", "return " + "1" * 100)
+    assert pairs(c("MEMORY", "STATS"))[b"lua.caches"] > none + 100
+
+
 def test_usage(c):
     c("SET", "a", "x" * 1000)
     assert 1000 < c("MEMORY", "USAGE", "a") < 1500
