@@ -164,6 +164,7 @@ static bool refused_by_rights(struct ctx *ctx, uint32_t flags)
         refuse(ctx, "NOAUTH Authentication required.");
         return true;
     }
+    ctx->session->last_command = ctx->state; /* ACL LOG describes the session with it */
     enum acl_verdict verdict =
         acl_judge(ctx, ctx->session->transaction ? ACL_MULTI : ACL_TOPLEVEL);
     if (verdict == ACL_ALLOWED)

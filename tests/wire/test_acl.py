@@ -515,7 +515,7 @@ def test_kv_logs_the_fields_of_7_2_and_counts(kv, running):
         assert entry[b"timestamp-created"] <= entry[b"timestamp-last-updated"]
         assert entry[b"entry-id"] >= 0
         assert entry[b"object"] == b"x" * 1024
-        assert b"user=bob" in entry[b"client-info"]
+        assert b" cmd=get user=bob " in entry[b"client-info"]
     stats = kv("INFO", "stats").decode()
     for what in ("auth", "cmd", "key", "channel"):
         assert f"acl_access_denied_{what}:1\r\n" in stats
