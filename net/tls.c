@@ -6,9 +6,10 @@
  * when it was the former. Buffers are given back when they are empty: an idle link costs some KiB,
  * not forty.
  *
- * A record has 16 KiB at most, and each is sent by itself. If the socket takes only part of one,
- * the record is kept by OpenSSL and its bytes count as not sent: they are offered again, at another
- * address perhaps, but the same bytes first, which the output chain guarantees.
+ * A record has 16 KiB at most, and each is sent by itself, so small parts are gathered. If the
+ * socket takes only part of one, the record is kept by OpenSSL and its bytes count as not sent:
+ * they are offered again, at another address perhaps, but the same bytes first and no fewer, which
+ * the output chain guarantees.
  *
  * Renegotiation is refused (clients could make the server work with it), so that after the
  * handshake reading never waits for anything but bytes, with one exception: in TLS 1.3 the other
@@ -30,6 +31,8 @@
 #include "core/base/mem.h"
 #include "core/settings_tls.h"
 #include "net/tls.h"
+
+#define TLS_RECORD_BYTES SSL3_RT_MAX_PLAIN_LENGTH
 
 struct tls {
     SSL_CTX *context;
@@ -319,21 +322,40 @@ ssize_t tls_read(struct tls_link *link, void *out, size_t len)
     return (ssize_t)done;
 }
 
+/* What one record can take, from parts[0] + at on: in place, or gathered in `room`. */
+static const char *gather(const struct iovec *parts, int count, size_t at,
+                          char room[static TLS_RECORD_BYTES], size_t *len)
+{
+    const char *first = (const char *)parts[0].iov_base + at;
+    *len = parts[0].iov_len - at;
+    if (count == 1 || *len >= TLS_RECORD_BYTES)
+        return first;
+    memcpy(room, first, *len);
+    for (int i = 1; i < count && *len < TLS_RECORD_BYTES; i++) {
+        size_t left = TLS_RECORD_BYTES - *len;
+        size_t more = parts[i].iov_len < left ? parts[i].iov_len : left;
+        memcpy(room + *len, parts[i].iov_base, more);
+        *len += more;
+    }
+    return room;
+}
+
 ssize_t tls_writev(struct tls_link *link, const struct iovec *parts, int count, size_t most)
 {
+    char room[TLS_RECORD_BYTES];
     size_t done = 0, at = 0;
     errno = EPROTO;
     if (link->broken)
         return -1;
     ERR_clear_error();
-    for (int i = 0; i < count && done < most;) {
-        size_t sent = 0;
-        if (SSL_write_ex(link->ssl, (const char *)parts[i].iov_base + at, parts[i].iov_len - at,
-                         &sent)) {
+    while (count > 0 && done < most) {
+        size_t len, sent = 0;
+        const char *bytes = gather(parts, count, at, room, &len);
+        if (SSL_write_ex(link->ssl, bytes, len, &sent)) {
             done += sent;
             at += sent;
-            if (at == parts[i].iov_len)
-                i++, at = 0;
+            for (; count > 0 && at >= parts->iov_len; parts++, count--)
+                at -= parts->iov_len;
             continue;
         }
         link->broken = SSL_get_error(link->ssl, 0) != SSL_ERROR_WANT_WRITE;
