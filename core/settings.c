@@ -230,15 +230,6 @@ int settings_load_words(struct settings *settings, int count, const struct slice
     return result;
 }
 
-int settings_check(const struct settings *settings, struct fault *fault)
-{
-    if (!settings->persistence && settings->saving.count)
-        return fault_set(fault, KV_EREFUSED, settings->config_file, -1,
-                         "'persistence no' writes no file at all, and 'save' asks for snapshots: "
-                         "use 'save \"\"', or 'persistence yes'");
-    return 0;
-}
-
 const char *settings_dump_name(const struct settings *settings)
 {
     const char *name = settings->db_filename;

@@ -114,9 +114,6 @@ must_check int settings_load_words(struct settings *settings, int count, const s
                                    void (*warn)(void *env, const char *line), void *env,
                                    struct fault *fault);
 
-/* What no single row can tell, once everything is loaded: KV_EREFUSED if the options together would
- * lose data that their user expects to keep. */
-must_check int settings_check(const struct settings *settings, struct fault *fault);
 /* True if changes are recorded in a log: `persistence` and `appendonly` are both on. */
 bool settings_durable(const struct settings *settings);
 /* The name of the file that a dump is written to: dbfilename, whose ending says in which form;

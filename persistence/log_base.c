@@ -21,8 +21,8 @@
  * rename on either manifest may be found: the file is poisoned, and the log heals into another one
  * with a complete switch. A base that could not be named is called history again.
  *
- * Deleting a large file takes long, so the sync thread does it (or moves it into the archive). A name stays in the manifest as
- * history until its file is gone.
+ * Deleting a large file takes long, so the sync thread does it (or moves it into the archive). A
+ * name stays in the manifest as history until its file is gone.
  */
 #include "persistence/log_base.h"
 

@@ -234,8 +234,12 @@ static void say_hello(struct server *server)
     host->port.log(host, HOST_NOTICE, "Server initialized");
     if (!server->settings.persistence)
         say(server, true,
-            "In-memory mode: nothing is written to disk, and all data is lost when the server "
-            "stops. For a durable store start it without --persistence no.");
+            server->settings.saving.count > 0
+                ? "In-memory mode: nothing is written to disk, snapshots (save) neither, and all "
+                  "data is lost when the server stops. For a durable store start it without "
+                  "--persistence no."
+                : "In-memory mode: nothing is written to disk, and all data is lost when the "
+                  "server stops. For a durable store start it without --persistence no.");
     else if (!server->settings.appendonly)
         say(server, true,
             "There is no log (appendonly no): what changes is lost when the server stops, but for "
@@ -393,8 +397,6 @@ int main(int argc, char **argv)
     int status = 1;
     int code = server_options_read(argc, argv, &server.settings, &action, keep_warning, &server,
                                    &fault);
-    if (code == 0 && (action == SERVER_RUN || action == SERVER_CHECK_CONFIG))
-        code = settings_check(&server.settings, &fault);
     server_process_init(&server.host.process, &server.settings, argc, argv);
     if (code == 0)
         status = answer(&server, action);

@@ -44,7 +44,8 @@ def test_all_options_of_the_reference_are_known(kv, reference):
         "dir": "each has its own", "port": "each has its own",
         "client-query-buffer-limit": "", "logfile": "", "pidfile": "", "daemonize": "",
         "disable-thp": "nothing forks: huge pages do no harm",
-        "save": "no snapshots in this version", "slave-announce-ip": "",
+        "save": "nothing is saved unless told to", "dbfilename": "packed by LZ4",
+        "aof-timestamp-enabled": "what a point-in-time restore needs", "slave-announce-ip": "",
     }
     for name, value in theirs.items():
         if name not in reasons:
@@ -189,14 +190,6 @@ def test_a_port_that_is_taken_is_refused(own):
         assert other.recv(100) == b"+PONG\r\n"
 
 
-def test_what_needs_a_restart_takes_its_present_value_only(kv):
-    assert kv("CONFIG", "SET", "appendonly", "yes", "persistence", "yes") == OK
-    for name in ("appendonly", "persistence"):
-        error = kv("CONFIG", "SET", name, "no")
-        assert isinstance(error, Error) and "restart" in str(error)
-        assert get(kv, name) == {name: "yes"}
-
-
 @pytest.mark.parametrize("name,value", [
     ("tls-auth-clients-user", "CN"), ("min-replicas-to-write", "1")])
 def test_what_would_promise_too_much_is_refused(kv, name, value):
@@ -288,9 +281,3 @@ def test_include_and_warnings(tmp_path):
             "timeout": "9", "events-per-io-thread": "4"}
     assert server.log().count("'events-per-io-thread' is accepted, but has no effect in kv") == 1
     assert "activedefrag" not in server.log()
-
-
-def test_appendonly_no_with_save_points_is_refused(tmp_path):
-    server = kv_server.Server(tmp_path, "--appendonly", "no", "--save", "60", "1", start=False)
-    assert server.launch().process.wait(20) != 0
-    assert "snapshots" in server.log()

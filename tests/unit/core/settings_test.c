@@ -103,7 +103,6 @@ static void the_defaults_are_durable_and_closed(void **state)
     assert_get(fixture, "client-output-buffer-limit",
                "client-output-buffer-limit=normal 0 0 0 slave 268435456 67108864 60 pubsub "
                "33554432 8388608 60;");
-    assert_int_equal(settings_check(&fixture->settings, &fixture->fault), 0);
 }
 
 static void a_file_is_read_line_by_line(void **state)
@@ -218,16 +217,6 @@ static void the_command_line_takes_words(void **state)
         settings_load_words(&fixture->settings, 2, port, warn, fixture, &fixture->fault),
         KV_EFORMAT);
     assert_non_null(strstr(fixture->fault.text, "'--port x'"));
-}
-
-static void no_persistence_with_save_points_is_refused(void **state)
-{
-    struct fixture *fixture = *state;
-    assert_int_equal(load(fixture, "persistence no\nsave 60 1\n"), 0);
-    assert_int_equal(settings_check(&fixture->settings, &fixture->fault), KV_EREFUSED);
-    assert_int_equal(load(fixture, "save \"\"\n"), 0);
-    assert_int_equal(settings_check(&fixture->settings, &fixture->fault), 0);
-    assert_false(settings_durable(&fixture->settings));
 }
 
 struct bad_set {

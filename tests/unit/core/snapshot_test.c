@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/base/attr.h"
 #include "core/base/fault.h"
 #include "core/base/mem.h"
-#include "core/base/rng.h"
 #include "core/ctx.h"
 #include "core/keyspace.h"
 #include "core/type/digest.h"
@@ -19,6 +19,7 @@
 #include "core/type/zset.h"
 #include "tests/support/fake_world.h"
 #include "tests/support/memory_sink.h"
+#include "tests/support/random_values.h"
 #include "tests/support/test.h"
 
 #define DATABASES 4 /* that the tests use */
@@ -47,148 +48,23 @@ static const struct command *const tables[] = {rows, NULL};
 
 static struct fake_world world;
 static struct memory_sink sink;
-static struct rng rng;
 static char letters[3 << 20];
 
-static int open_world(void **state)
+static int open_world(void **state unused)
 {
-    (void)state;
     fake_world_open(&world, tables);
     memory_sink_open(&sink);
     world.engine->sink = &sink.port;
-    rng_seed(&rng, 7);
     memset(letters, 'x', sizeof(letters));
+    random_values_begin(7, &world.settings.limits);
     return 0;
 }
 
-static int close_world(void **state)
+static int close_world(void **state unused)
 {
-    (void)state;
     fake_world_close(&world);
     memory_sink_close(&sink);
     return 0;
-}
-
-/* --- Random values ---------------------------------------------------------------------------- */
-
-static uint64_t below(uint64_t bound)
-{
-    return rng_below(&rng, bound);
-}
-
-static struct slice word(char out[static 32], uint64_t bound)
-{
-    unsigned long long number = below(bound);
-    int len = snprintf(out, 32, below(2) ? "%llu" : "element:%llu", number);
-
-    return (struct slice){out, (size_t)len};
-}
-
-static struct slice any_string(void)
-{
-    size_t len = below(60) == 0 ? below(sizeof(letters) / 8) : below(100);
-
-    for (size_t i = 0; i < len && i < 40; i++)
-        letters[i] = (char)('a' + below(26));
-    return (struct slice){letters, len};
-}
-
-static void hash_grow(struct hash *hash, uint64_t count)
-{
-    char field[32], value[32];
-
-    for (uint64_t i = 0; i < count; i++) {
-        int64_t deadline = below(8) ? HASH_NO_DEADLINE : (int64_t)(1 + below(1000000));
-        struct slice name = word(field, 100000);
-
-        hash_set(hash, &world.settings.limits, name, word(value, 1000), deadline);
-    }
-}
-
-static void set_grow(struct set *set, uint64_t count)
-{
-    char member[32];
-
-    for (uint64_t i = 0; i < count; i++)
-        set_add(set, word(member, 100000), &world.settings.limits);
-}
-
-static void zset_grow(struct zset *zset, uint64_t count)
-{
-    char text[32];
-
-    for (uint64_t i = 0; i < count; i++) {
-        struct slice member = word(text, 100000);
-        struct zset_spot spot = zset_find(zset, member);
-
-        zset_put(zset, &spot, member, (double)below(1000) / 4, &world.settings.limits);
-    }
-}
-
-static void list_grow(struct list *list, uint64_t count)
-{
-    char element[32];
-
-    for (uint64_t i = 0; i < count; i++)
-        list_push(list, below(2), word(element, 100000));
-}
-
-static void stream_grow(struct stream *stream, uint64_t count)
-{
-    char name[32], value[32];
-    struct stream_group *group;
-
-    for (uint64_t i = 0; i < count; i++) {
-        struct stream_id id = stream->last_id;
-        struct slice words[2] = {word(name, 5), word(value, 1000)};
-
-        id.ms += below(3);
-        id.seq += 1;
-        stream_append(stream, id, 2, words, &world.settings.limits);
-        if (below(4) != 0)
-            continue;
-        group = stream_group_find(stream, SLICE("group"));
-        if (group == NULL)
-            group = stream_group_new(stream, SLICE("group"), STREAM_ID_MIN, STREAM_READ_UNKNOWN);
-        struct slice who = word(name, 3);
-        struct stream_consumer *consumer = stream_consumer_find(group, who);
-        if (consumer == NULL)
-            consumer = stream_consumer_new(stream, group, who, 77);
-        stream_pending_give(stream, group, id, consumer)->delivered_ms = (int64_t)below(99);
-    }
-}
-
-static struct entry *entry_any(struct slice key, uint64_t count, int64_t deadline)
-{
-    struct hash hash;
-    struct set set;
-    struct zset zset;
-    struct list list;
-    struct stream *stream;
-
-    switch (below(6)) {
-    case 0:
-        hash = hash_new();
-        hash_grow(&hash, count);
-        return entry_new_value(key, TYPE_HASH, hash.encoding, hash.value, deadline);
-    case 1:
-        set = set_new_least();
-        set_grow(&set, count);
-        return entry_new_value(key, TYPE_SET, set.encoding, set.value, deadline);
-    case 2:
-        zset = zset_new(false);
-        zset_grow(&zset, count);
-        return entry_new_value(key, TYPE_ZSET, zset.encoding, zset.value, deadline);
-    case 3:
-        list = list_new(&world.settings.limits);
-        list_grow(&list, count);
-        return entry_new_value(key, TYPE_LIST, list.encoding, list.value, deadline);
-    case 4:
-        stream = stream_new();
-        stream_grow(stream, count);
-        return entry_new_value(key, TYPE_STREAM, ENCODING_STREAM, stream, deadline);
-    default: return entry_new_string(key, any_string(), deadline);
-    }
 }
 
 /* --- Random changes --------------------------------------------------------------------------- */
@@ -200,19 +76,19 @@ static struct place find(struct keyspace *keyspace, int db, struct slice key)
 
 static struct slice key_any(char out[static 32])
 {
-    int len = snprintf(out, 32, "key:%d", (int)below(KEYS));
+    int len = snprintf(out, 32, "key:%d", (int)pick(KEYS));
 
     return (struct slice){out, (size_t)len};
 }
 
 static int64_t deadline_any(void)
 {
-    return below(3) ? ENTRY_NO_DEADLINE : (int64_t)below(100000);
+    return pick(3) ? ENTRY_NO_DEADLINE : (int64_t)pick(100000);
 }
 
 static uint64_t count_any(void)
 {
-    return below(12) == 0 ? LARGE + below(LARGE) : 1 + below(40);
+    return pick(12) == 0 ? LARGE + pick(LARGE) : 1 + pick(40);
 }
 
 static bool hash_change(struct entry *entry)
@@ -220,10 +96,10 @@ static bool hash_change(struct entry *entry)
     struct hash hash = hash_of(entry);
     char field[32];
 
-    for (uint64_t i = below(30); i > 0; i--)
-        hash_delete(&hash, word(field, 100000));
-    hash_grow(&hash, below(3) == 0 ? below(600) : below(8));
-    for (struct hash_item item; below(40) != 0 && hash_random(hash, &rng, &item);)
+    for (uint64_t i = pick(30); i > 0; i--)
+        hash_delete(&hash, random_word(field, 100000));
+    random_hash(&hash, pick(3) == 0 ? pick(600) : pick(8));
+    for (struct hash_item item; pick(40) != 0 && hash_random(hash, random_source(), &item);)
         hash_delete(&hash, item.field);
     entry_set_value(entry, hash.encoding, hash.value);
     return hash_count(hash) > 0;
@@ -235,9 +111,9 @@ static bool set_change(struct entry *entry)
     char digits[SET_DIGITS];
     struct set_at at;
 
-    set_grow(&set, below(3) == 0 ? below(600) : below(8));
-    while (set_count(&set) > 0 && below(40) != 0) {
-        set_random(&set, &rng, digits, &at);
+    random_set(&set, pick(3) == 0 ? pick(600) : pick(8));
+    while (set_count(&set) > 0 && pick(40) != 0) {
+        set_random(&set, random_source(), digits, &at);
         set_delete(&set, &at);
     }
     entry_set_value(entry, set.encoding, set.value);
@@ -249,12 +125,12 @@ static bool zset_change(struct entry *entry)
     struct zset zset = zset_of(entry);
     uint64_t count;
 
-    zset_grow(&zset, below(3) == 0 ? below(600) : below(8));
+    random_zset(&zset, pick(3) == 0 ? pick(600) : pick(8));
     count = zset_count(&zset);
-    if (count > 0 && below(2)) {
-        uint64_t from = below(count), most = count - from;
+    if (count > 0 && pick(2)) {
+        uint64_t from = pick(count), most = count - from;
 
-        zset_remove_range(&zset, from, 1 + below(most < 50 || below(20) == 0 ? most : 50));
+        zset_remove_range(&zset, from, 1 + pick(most < 50 || pick(20) == 0 ? most : 50));
     }
     entry_set_value(entry, zset.encoding, zset.value);
     return zset_count(&zset) > 0;
@@ -266,18 +142,18 @@ static bool list_change(struct entry *entry)
     char element[32];
     uint64_t count;
 
-    list_grow(&list, below(3) == 0 ? below(600) : below(8));
+    random_list(&list, pick(3) == 0 ? pick(600) : pick(8));
     count = list_count(&list);
-    if (count > 0 && below(2)) {
-        uint64_t from = below(3) == 0 ? 0 : below(count), most = count - from;
+    if (count > 0 && pick(2)) {
+        uint64_t from = pick(3) == 0 ? 0 : pick(count), most = count - from;
 
-        list_delete(&list, from, 1 + below(most < 50 || below(20) == 0 ? most : 50));
+        list_delete(&list, from, 1 + pick(most < 50 || pick(20) == 0 ? most : 50));
     }
     count = list_count(&list);
     if (count > 0)
-        list_set(&list, below(count), word(element, 9));
+        list_set(&list, pick(count), random_word(element, 9));
     if (count > 0)
-        list_insert(&list, below(count + 1), word(element, 9));
+        list_insert(&list, pick(count + 1), random_word(element, 9));
     entry_set_value(entry, list.encoding, list.value);
     return list_count(&list) > 0;
 }
@@ -288,19 +164,19 @@ static bool stream_change(struct entry *entry)
     struct stream_walk walk;
     struct stream_trim trim = {.by = STREAM_TRIM_LENGTH};
 
-    stream_grow(stream, below(30));
-    if (below(3) == 0) {
-        trim.length = stream->length - below(stream->length + 1) / 3;
+    random_stream(stream, pick(30));
+    if (pick(3) == 0) {
+        trim.length = stream->length - pick(stream->length + 1) / 3;
         stream_trim(stream, &trim);
     }
-    if (below(3) == 0 && stream->length > 0) {
-        stream_walk_begin(&walk, stream, STREAM_ID_MIN, STREAM_ID_MAX, below(2));
+    if (pick(3) == 0 && stream->length > 0) {
+        stream_walk_begin(&walk, stream, STREAM_ID_MIN, STREAM_ID_MAX, pick(2));
         stream_walk_next(&walk);
         struct stream_id id = walk.id;
         stream_walk_end(&walk);
         stream_delete(stream, id);
     }
-    if (below(10) == 0)
+    if (pick(10) == 0)
         stream_group_remove(stream, SLICE("group"));
     return true;
 }
@@ -309,14 +185,14 @@ static struct entry *string_change(struct entry *entry)
 {
     size_t len;
 
-    if (below(3) == 0)
+    if (pick(3) == 0)
         return entry_set_deadline(entry, deadline_any());
-    len = entry_string_len(entry) + below(2000);
+    len = entry_string_len(entry) + pick(2000);
     if (len > sizeof(letters))
         len = 10;
     entry = entry_resize(entry, len);
     if (len > 0)
-        entry_bytes_of(entry)[below(len)] = '!';
+        entry_bytes_of(entry)[pick(len)] = '!';
     return entry;
 }
 
@@ -344,20 +220,20 @@ static void carry(struct place *from)
     struct keyspace *keyspace = world.engine->keyspace;
     char text[32];
     struct slice key = key_any(text);
-    bool same = below(2);
+    bool same = pick(2);
     struct entry *entry = keyspace_take(keyspace, from);
     struct place to;
 
     if (same) {
         key = entry_key(entry);
-        to = find(keyspace, (int)below(DATABASES), key);
+        to = find(keyspace, (int)pick(DATABASES), key);
         if (to.entry != NULL)
-            keyspace_remove(keyspace, &to, below(2));
+            keyspace_remove(keyspace, &to, pick(2));
         to = find(keyspace, to.db, key);
         keyspace_put(keyspace, &to, entry);
         return;
     }
-    to = find(keyspace, (int)below(DATABASES), key);
+    to = find(keyspace, (int)pick(DATABASES), key);
     keyspace_put(keyspace, &to, entry_rename(entry, key));
 }
 
@@ -366,20 +242,20 @@ static void act(void)
     struct keyspace *keyspace = world.engine->keyspace;
     char text[32];
     struct slice key = key_any(text);
-    struct place place = find(keyspace, (int)below(DATABASES), key);
+    struct place place = find(keyspace, (int)pick(DATABASES), key);
 
-    if (below(8) == 0 && place.entry != NULL)
-        place.entry = below(2) ? place.entry : NULL; /* one that is hidden, in half of the cases */
-    switch (below(place.entry != NULL ? 10 : 3)) {
-    case 0: keyspace_put_string(keyspace, &place, any_string(), deadline_any()); break;
-    case 1: keyspace_put(keyspace, &place, entry_any(key, count_any(), deadline_any())); break;
+    if (pick(8) == 0 && place.entry != NULL)
+        place.entry = pick(2) ? place.entry : NULL; /* one that is hidden, in half of the cases */
+    switch (pick(place.entry != NULL ? 10 : 3)) {
+    case 0: keyspace_put_string(keyspace, &place, random_string(), deadline_any()); break;
+    case 1: keyspace_put(keyspace, &place, random_entry(key, count_any(), deadline_any())); break;
     case 2:
-        if (below(400) == 0)
-            keyspace_flush(keyspace, below(2) ? -1 : (int)below(DATABASES), below(2));
-        else if (below(20) == 0)
-            keyspace_swap(keyspace, (int)below(DATABASES), (int)below(DATABASES));
+        if (pick(400) == 0)
+            keyspace_flush(keyspace, pick(2) ? -1 : (int)pick(DATABASES), pick(2));
+        else if (pick(20) == 0)
+            keyspace_swap(keyspace, (int)pick(DATABASES), (int)pick(DATABASES));
         break;
-    case 3: keyspace_remove(keyspace, &place, below(2)); break;
+    case 3: keyspace_remove(keyspace, &place, pick(2)); break;
     case 4: keyspace_set_deadline(keyspace, &place, deadline_any()); break;
     case 5:
     case 6: carry(&place); break;
@@ -392,9 +268,10 @@ static void fill(int keys)
     for (int i = 0; i < keys; i++) {
         char text[32];
         struct slice key = key_any(text);
-        struct place place = find(world.engine->keyspace, (int)below(DATABASES), key);
+        struct place place = find(world.engine->keyspace, (int)pick(DATABASES), key);
 
-        keyspace_put(world.engine->keyspace, &place, entry_any(key, count_any(), deadline_any()));
+        keyspace_put(world.engine->keyspace, &place,
+                     random_entry(key, count_any(), deadline_any()));
     }
 }
 
@@ -467,7 +344,7 @@ static void begin_as(bool compress)
 
 static void begin(void)
 {
-    begin_as(below(2));
+    begin_as(pick(2));
 }
 
 static void assert_nothing_held(void)
@@ -493,11 +370,10 @@ static void run_to_end(void)
 
 /* --- Tests ------------------------------------------------------------------------------------ */
 
-static void an_empty_keyspace_gives_a_head_alone(void **state)
+static void an_empty_keyspace_gives_a_head_alone(void **state unused)
 {
     char text[64];
 
-    (void)state;
     begin();
     run_to_end();
     assert_int_equal(sink.current, SNAPSHOT_DONE);
@@ -509,11 +385,10 @@ static void an_empty_keyspace_gives_a_head_alone(void **state)
     assert_snapshot(copy_of(world.engine->keyspace));
 }
 
-static void what_does_not_change_is_written_as_it_is(void **state)
+static void what_does_not_change_is_written_as_it_is(void **state unused)
 {
     struct keyspace *expected;
 
-    (void)state;
     fill(2000);
     expected = copy_of(world.engine->keyspace);
     begin();
@@ -523,45 +398,43 @@ static void what_does_not_change_is_written_as_it_is(void **state)
 
 /* Random changes between slices of one piece each; several in a row, so that the marks have been
  * turned over. In every third the frames are small and the disk is slow. */
-static void a_snapshot_is_what_was_there_when_it_began(void **state)
+static void a_snapshot_is_what_was_there_when_it_began(void **state unused)
 {
-    (void)state;
     fill(1500);
     for (int round = 0; round < 12; round++) {
         struct keyspace *expected = copy_of(world.engine->keyspace);
-        uint64_t steps = 0, often = 1 + below(6);
+        uint64_t steps = 0, often = 1 + pick(6);
 
         sink.slow = round % 3 == 0;
         world.settings.saving.memory_limit = round % 3 == 0 ? 1 << 20 : 0;
         begin();
         while (!snapshot_ended(world.engine)) {
             if (!snapshot_holds_writes(world.engine))
-                for (uint64_t i = below(often * 2); i > 0; i--)
+                for (uint64_t i = pick(often * 2); i > 0; i--)
                     act();
-            for (uint64_t i = below(8); i > 0; i--)
+            for (uint64_t i = pick(8); i > 0; i--)
                 snapshot_slice(world.engine, 0);
-            if (below(3) == 0)
+            if (pick(3) == 0)
                 memory_sink_write(&sink, 1);
             if (++steps % 500 == 0)
                 keyspace_check(world.engine->keyspace);
         }
         assert_nothing_held();
         assert_snapshot(expected);
-        fill((int)below(800));
+        fill((int)pick(800));
     }
 }
 
 /* Given up anywhere, by a command or by the disk: the next one is right all the same. */
-static void one_that_was_given_up_leaves_no_trace(void **state)
+static void one_that_was_given_up_leaves_no_trace(void **state unused)
 {
-    (void)state;
     fill(800);
     for (int round = 0; round < 60; round++) {
         struct keyspace *expected;
-        bool fails = below(2);
+        bool fails = pick(2);
 
         begin();
-        for (uint64_t i = below(300); i > 0 && !snapshot_ended(world.engine); i--) {
+        for (uint64_t i = pick(300); i > 0 && !snapshot_ended(world.engine); i--) {
             act();
             snapshot_slice(world.engine, 0);
         }
@@ -578,19 +451,18 @@ static void one_that_was_given_up_leaves_no_trace(void **state)
             continue;
         expected = copy_of(world.engine->keyspace);
         begin();
-        for (uint64_t i = below(100); i > 0; i--)
+        for (uint64_t i = pick(100); i > 0; i--)
             act();
         run_to_end();
         assert_snapshot(expected);
     }
 }
 
-static void databases_keep_the_number_they_had(void **state)
+static void databases_keep_the_number_they_had(void **state unused)
 {
     struct keyspace *keyspace = world.engine->keyspace, *expected;
     struct place place;
 
-    (void)state;
     for (int db = 0; db < 3; db++) {
         char text[16];
         int len = snprintf(text, sizeof(text), "of %d", db);
@@ -649,11 +521,10 @@ static void change_long(int number, int how)
 
 /* Three of four wait, and one is half written, when all are put over, changed, taken away, or let
  * be. */
-static void a_long_string_is_cut_in_pieces(void **state)
+static void a_long_string_is_cut_in_pieces(void **state unused)
 {
     struct snapshot_progress progress;
 
-    (void)state;
     world.settings.saving.memory_limit = 1 << 20; /* small frames */
     for (int how = 0; how < 4; how++) {
         struct keyspace *expected;
@@ -674,15 +545,14 @@ static void a_long_string_is_cut_in_pieces(void **state)
 }
 
 /* What is being cut was moved to a database that is not, and that one is emptied. */
-static void a_value_outlives_the_database_it_was_moved_to(void **state)
+static void a_value_outlives_the_database_it_was_moved_to(void **state unused)
 {
     struct keyspace *keyspace = world.engine->keyspace, *expected;
     struct hash hash = hash_new();
     struct place place;
     struct entry *entry;
 
-    (void)state;
-    hash_grow(&hash, 5 * LARGE);
+    random_hash(&hash, 5 * LARGE);
     place = find(keyspace, 0, SLICE("h"));
     keyspace_put(keyspace, &place,
                  entry_new_value(SLICE("h"), TYPE_HASH, hash.encoding, hash.value, 99));
@@ -701,13 +571,12 @@ static void a_value_outlives_the_database_it_was_moved_to(void **state)
 }
 
 /* With a disk that writes nothing the walk stops, and changes go on until the limit is reached. */
-static void writers_wait_when_the_disk_is_behind(void **state)
+static void writers_wait_when_the_disk_is_behind(void **state unused)
 {
     struct keyspace *keyspace = world.engine->keyspace;
     struct snapshot_progress progress;
     int changed = 0;
 
-    (void)state;
     world.settings.saving.memory_limit = 2 << 20;
     for (int i = 0; i < 200; i++) {
         char text[16];
@@ -749,13 +618,12 @@ static uint64_t clock_ns(void *self)
 
 /* Alone the turns follow each other at once, each with a slice; beside commands a slice takes half
  * of their time, and little bits are saved up. */
-static void a_turn_spares_a_slice(void **state)
+static void a_turn_spares_a_slice(void **state unused)
 {
     struct snapshot_progress progress;
     struct session session;
     int turns = 0;
 
-    (void)state;
     fake_session_open(&world, &session);
     world.host.monotonic_ns = clock_ns;
     fill(3000);
@@ -778,11 +646,10 @@ static void a_turn_spares_a_slice(void **state)
     session_close(&session);
 }
 
-static void commands_that_write_wait_at_the_gate(void **state)
+static void commands_that_write_wait_at_the_gate(void **state unused)
 {
     struct session session;
 
-    (void)state;
     fake_session_open(&world, &session);
     world.engine->snapshot_holds = true;
     assert_int_equal(fake_request(&session, "SET", "k", "v", NULL), ENGINE_WAIT);
@@ -795,9 +662,8 @@ static void commands_that_write_wait_at_the_gate(void **state)
     session_close(&session);
 }
 
-static void the_end_of_the_engine_ends_it(void **state)
+static void the_end_of_the_engine_ends_it(void **state unused)
 {
-    (void)state;
     fill(500);
     begin();
     for (int i = 0; i < 200; i++) {
@@ -806,12 +672,11 @@ static void the_end_of_the_engine_ends_it(void **state)
     }
 }
 
-static void no_snapshot_without_a_sink(void **state)
+static void no_snapshot_without_a_sink(void **state unused)
 {
     struct snapshot_order order = {.form = SNAPSHOT_LZ4, .path = "x"};
     struct fault fault = {0};
 
-    (void)state;
     world.engine->sink = NULL;
     assert_int_equal(snapshot_begin(world.engine, &order, &fault), KV_EREFUSED);
     assert_true(snapshot_ended(world.engine));
