@@ -20,7 +20,11 @@ OWN = {
     "memory": ["keyspace_memory"],
     "clients": ["total_blocking_keys", "total_blocking_keys_on_nokey"],  # of Redis 7.2
     "persistence": [
-        "persistence_mode", "log_state", "log_policy", "log_kvid", "log_file", "log_seq",
+        "persistence_mode", "snapshot_running", "snapshot_raw_bytes",
+                    "snapshot_file_bytes", "snapshot_eta_seconds", "snapshot_handed_over",
+                    "snapshot_memory", "snapshot_memory_peak", "snapshot_slices",
+                    "snapshot_slice_max_usec", "snapshot_writers_paused", "snapshot_problem",
+                    "log_state", "log_policy", "log_kvid", "log_file", "log_seq",
         "log_written_seq", "log_durable_seq", "log_unsynced_ms", "log_pending_bytes",
         "log_batches", "log_durable_batch", "log_syncs", "log_last_sync_usec", "log_max_sync_usec",
         "log_sync_errors", "log_write_errors", "log_heals", "log_writers_paused",
