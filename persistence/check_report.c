@@ -194,6 +194,9 @@ static void say_facts(struct about *about, const struct fault *fault)
         report_line(about->report, "%s: a snapshot of %" PRIu64 " bytes, RDB version %d, %s",
                     about->name, file->rdb.end, file->rdb.version,
                     file->rdb.checked ? "its checksum holds" : "which has no checksum");
+        if (file->rdb.problem[0])
+            report_line(about->report, "  %s: it loads more slowly, and nothing is lost",
+                        file->rdb.problem);
         report_line(about->report, "RDB preamble is OK, proceeding with AOF tail...");
     }
     report_line(about->report,

@@ -13,14 +13,17 @@
  */
 #include "persistence/dump.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/base/fault.h"
 #include "core/base/num.h"
+#include "core/base/slice.h"
 #include "persistence/file.h"
 #include "persistence/rdb_load.h"
 #include "persistence/recovery.h"
+#include "persistence/snapshot_file.h"
 
 #define PATH_BYTES 1024
 #define MARK_BYTES_MAX 64
@@ -140,23 +143,87 @@ static int refuse_log(const struct recovery_options *options, struct fault *faul
                      options->dir, options->append_dirname);
 }
 
+static int64_t size_of(const struct disk *disk, const char *path)
+{
+    int fd = disk->open(disk->self, path, O_RDONLY, 0);
+    int64_t size = fd < 0 ? 0 : disk->size(disk->self, fd);
+
+    if (fd >= 0)
+        disk->close(disk->self, fd);
+    return size > 0 ? size : 0;
+}
+
+struct loading {
+    const struct recovery_options *options;
+    struct recovery_progress progress;
+};
+
+static int put(void *env, int db, struct entry *entry, struct fault *fault)
+{
+    const struct recovery_options *options = ((struct loading *)env)->options;
+
+    return options->put(options->env, db, entry, fault);
+}
+
+static int add_function(void *env, struct slice code, struct fault *fault)
+{
+    const struct recovery_options *options = ((struct loading *)env)->options;
+
+    return options->function(options->env, code, fault);
+}
+
+static void put_soon(void *env, int db unused, struct slice key)
+{
+    const struct recovery_options *options = ((struct loading *)env)->options;
+    const struct slice argv[2] = {{"", 0}, key};
+
+    if (options->soon)
+        options->soon(options->env, 0, 2, argv);
+}
+
+static void presize(void *env, int db, uint64_t keys)
+{
+    const struct recovery_options *options = ((struct loading *)env)->options;
+
+    if (options->presize)
+        options->presize(options->env, db, keys);
+}
+
+static void tell_progress(void *env, uint64_t bytes, uint64_t keys)
+{
+    struct loading *loading = env;
+
+    loading->progress.bytes_done = bytes;
+    loading->progress.keys = keys;
+    if (loading->options->progress)
+        loading->options->progress(loading->options->env, &loading->progress);
+}
+
 int dump_load(const struct recovery_options *options, struct recovery_result *out,
               struct fault *fault)
 {
-    char name[DUMP_NAME_MAX + 1], path[PATH_BYTES], line[PATH_BYTES + 200];
+    char name[DUMP_NAME_MAX + 1], path[PATH_BYTES], line[PATH_BYTES + 300];
+    struct loading loading = {.options = options};
     struct rdb_load load = {.disk = options->disk, .path = path, .limits = options->limits,
-                            .env = options->env, .put = options->put,
-                            .function = options->function, .presize = options->presize};
+                            .env = &loading, .put = put, .soon = put_soon, .presize = presize,
+                            .function = options->function ? add_function : NULL,
+                            .progress = tell_progress};
     struct rdb_found found;
     int status = dump_find(options->disk, options->dir, options->db_filename, name, fault);
 
     if (status < 0 || !name[0])
         return status;
     snprintf(path, sizeof path, "%s/%s", options->dir, name);
+    loading.progress.bytes_total = (uint64_t)size_of(options->disk, path);
     status = rdb_load(&load, &found, fault);
     if (status < 0)
         return status;
     out->keys = found.keys;
+    if (found.problem[0]) {
+        snprintf(line, sizeof line, "%s: %s: it was read as one stream, whose checksum holds", path,
+                 found.problem);
+        options->say(options->env, true, line);
+    }
     snprintf(line, sizeof line, "the dump %s with %llu keys (RDB %d, %s) was loaded", path,
              (unsigned long long)found.keys, found.version,
              found.checked ? "its checksum holds" : "it has no checksum");
@@ -175,5 +242,6 @@ int dump_recover(const struct recovery_options *options, struct recovery_result 
              options->append_filename);
     if (status == 0 && off == 0 && options->disk->exists(options->disk->self, manifest) != 0)
         status = refuse_log(options, fault);
+    snapshot_file_sweep(options->disk, options->dir); /* what a crash has left */
     return status == 0 ? dump_load(options, out, fault) : status;
 }

@@ -340,7 +340,9 @@ int server_data_reload(struct server_data *data, enum host_reload what, struct f
             : fault_set(fault, KV_EREFUSED, "", -1, "there is no log to load from");
     replay_forget_all(engine);
     replay_loading(engine, true);
+    data->within_command = true;
     int code = dump_load(&options.recovery, &result, fault);
+    data->within_command = false;
     replay_loading(engine, false);
     return code;
 }
