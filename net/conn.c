@@ -532,11 +532,13 @@ static void on_news(void *owner)
 
 static void read_on(struct conns *conns)
 {
-    struct conn_link *last = conns->unread.previous;
-    for (bool end = false; !end;) {
+    size_t count = 0;
+    for (struct conn_link *at = conns->unread.next; at != &conns->unread; at = at->next)
+        count++;
+    /* A turn within this one may have taken some of them. */
+    for (; count > 0 && conns->unread.next != &conns->unread; count--) {
         struct conn_link *link = conns->unread.next;
         struct conn *conn = CONN_OF(link, unread);
-        end = link == last;
         link_take(link);
         conn->state &= ~(uint32_t)CONN_UNREAD;
         conn_touch(conn);
@@ -627,6 +629,7 @@ void conns_beside_end(struct conns *conns, struct conns_beside *aside)
 void conns_settle_beside(struct conns *conns)
 {
     struct engine *engine = conns->options.engine;
+    read_on(conns);
     struct conn *conn = conns->touched_first;
     conns->touched_first = NULL;
     while (conn) {

@@ -373,6 +373,22 @@ def test_functions_come_back(start, crash):
         assert names(c) == []
 
 
+def test_functions_are_in_a_new_base(start):
+    server = start("kv")
+    with server.connect() as c:
+        c("FUNCTION", "LOAD", LIBRARY)
+        c("FUNCTION", "LOAD", library(one("gone"), "gone"))
+        c("FCALL", "count", 1, "n")
+        assert isinstance(c("BGREWRITEAOF"), Status)
+        until(lambda: "aof_rewrites:1\r\n" in c("INFO", "persistence").decode() and
+              "aof_rewrite_in_progress:0" in c("INFO", "persistence").decode())
+        c("FUNCTION", "DELETE", "gone")
+    server.restart(crash=True)
+    with server.connect() as c:
+        assert names(c) == ["mylib"]
+        assert c("FCALL", "count", 1, "n") == 2
+
+
 def test_a_stock_server_reads_functions_from_our_log(start):
     server = start("kv")
     with server.connect() as c:

@@ -301,8 +301,10 @@ def test_a_reply_without_end_closes_the_client(start):
 
 # --- Scripts that do not end ---------------------------------------------------------------------
 
-@pytest.fixture(params=["kv", "redis"])
+@pytest.fixture(params=["kv", "kv-threads", "redis"])
 def busy(request, start):
+    if request.param == "kv-threads":
+        return start("kv", busy_reply_threshold="50", io_threads="3")
     return start(request.param, busy_reply_threshold="50")
 
 
