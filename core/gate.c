@@ -11,6 +11,7 @@
 #include "core/monitor.h"
 #include "core/pubsub.h"
 #include "core/run.h"
+#include "core/save.h"
 #include "core/scripting.h"
 #include "core/transaction.h"
 
@@ -134,6 +135,14 @@ bool gate_log_refuses(const struct engine *engine, uint32_t flags, struct journa
 static bool refused_by_log(struct ctx *ctx)
 {
     struct journal_report report;
+    if (unlikely(save_stops_writes(ctx->engine))) {
+        refuse(ctx, "MISCONF Redis is configured to save RDB snapshots, but it's currently unable "
+                    "to persist to disk. Commands that may modify the data set are disabled, "
+                    "because this instance is configured to report errors during writes if RDB "
+                    "snapshotting fails (stop-writes-on-bgsave-error option). Please check the "
+                    "Redis logs for details about the RDB error.");
+        return true;
+    }
     if (!gate_log_refuses(ctx->engine, ctx->command->flags, &report))
         return false;
     refuse(ctx, "MISCONF Errors writing to the AOF file: %s", report.problem);

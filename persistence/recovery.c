@@ -36,6 +36,7 @@
 #include "persistence/dump.h"
 #include "persistence/file.h"
 #include "persistence/import.h"
+#include "persistence/log_numbers.h"
 #include "persistence/manifest.h"
 #include "persistence/reader.h"
 #include "persistence/snapshot_file.h"
@@ -107,20 +108,6 @@ struct inventory {
     int status;
 };
 
-/* The number in "<append_filename>.<number>.", or 0. */
-static uint64_t number_in_name(const char *name, const char *append_filename)
-{
-    size_t stem = strlen(append_filename);
-    uint64_t number = 0;
-    if (strncmp(name, append_filename, stem) != 0 || name[stem] != '.')
-        return 0;
-    const char *digits = name + stem + 1, *end = strchr(digits, '.');
-    if (!end || !num_parse_u64((struct slice){digits, (size_t)(end - digits)}, &number) ||
-        number > INT64_MAX)
-        return 0;
-    return number;
-}
-
 /* A file that was made and never written to: empty, or a header, or as much of one as a crash left;
  * zero bytes behind it do not count. 1, 0 or KV_EIO. */
 static int holds_nothing(struct recovery *recovery, const char *path)
@@ -164,12 +151,13 @@ static void take_name(void *env, const char *name)
     struct recovery *recovery = inventory->recovery;
     const char *stem = recovery->options->append_filename;
     char path[PATH_MAX_BYTES];
-    uint64_t number = number_in_name(name, stem);
+    uint64_t number = log_number_in_name(name, stem);
     if (number > inventory->number_max)
         inventory->number_max = number;
     if (inventory->status < 0 || strncmp(name, stem, strlen(stem)) != 0 ||
         strlen(name) > MANIFEST_NAME_MAX || is_named(&recovery->manifest, name) ||
-        strstr(name, ".torn.") || strstr(name, ".damaged.") || ends_with(name, ".tmp") ||
+        strstr(name, ".torn.") || strstr(name, ".damaged.") ||
+        strstr(name, ".aside.") || ends_with(name, ".tmp") ||
         ends_with(name, INDEX_SUFFIX) ||
         ends_with(name, ".manifest"))
         return;

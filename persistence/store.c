@@ -133,9 +133,7 @@ static int set_paths(struct store *store, const struct recovery_options *recover
     return fault_set(fault, KV_ELIMIT, recovery->dir, -1, "the path is too long");
 }
 
-/* A log that is open is not switched off any more. A mark that stays makes the next start ask the
- * operator more than it must, at worst. */
-static void off_mark_remove(const struct store *store)
+void store_remove_off_mark(const struct store *store)
 {
     const struct disk *disk = store->disk;
     char path[STORE_PATH_MAX + 16];
@@ -174,7 +172,7 @@ static int recover_and_open(struct store *store, const struct store_options *opt
     status = log_open(&log, &result->start, journal, &store->log, fault);
     manifest_free(&result->start.manifest);
     if (status == 0)
-        off_mark_remove(store);
+        store_remove_off_mark(store);
     return status;
 }
 
@@ -196,8 +194,6 @@ int store_open_bare(const struct store_options *options, struct store **out, str
     status = set_paths(store, &options->recovery, fault);
     if (status == 0)
         status = take_lock(store, dir, fault);
-    if (status == 0)
-        status = store_finish_switch(store, &options->recovery, fault);
     if (status == 0)
         status = probe_all(store, dir, fault);
     if (status < 0) {

@@ -18,3 +18,7 @@ struct store {
 
 struct log_options store_log_options(const struct store *store,
                                      const struct store_options *options);
+
+/* A log that is open is not switched off any more. A mark that stays makes the next start ask the
+ * operator more than it must, at worst. */
+void store_remove_off_mark(const struct store *store);

@@ -1,164 +1,196 @@
 /* Switching the log on while the server runs, for what is in memory.
  *
- *   1. prepare   <appendonlydir>.new is made, empty; the caller writes a snapshot there, complete
- *                and synced
- *   2. turn on   a manifest that names it as base, of a new kvid, is stored beside it: the new
- *                directory is a log that starts
- *                <appendonlydir>, if there is one      -> <appendonlydir>.aside.<n>
- *                <appendonlydir>.new                   -> <appendonlydir>
- *                the data directory is synced, and the log opened there
+ *   1. prepare   the log's directory is made, if need be; a name for a base is chosen that no file
+ *                has; the manifest that is there (else one that names nothing) gets a line that
+ *                calls it history, so that a start deletes what a crash leaves of it
+ *   2.           the caller writes the snapshot, complete and synced
+ *   3. turn on   a copy of the old manifest is kept; then the log is opened, whose first switch of
+ *                the manifest names the new base and the new file, of a new kvid, and nothing else:
+ *                up to then the old log is there, from then on the new one
+ *   4.           the files of the old log are renamed: <name>.aside.<n>, beside <manifest>.aside.<n>
  *
- * A crash in between finds the old log, or, between the two renames, none: then the next start
- * finishes the second one (store_finish_switch). A new directory without a manifest is none. What
- * was set aside is never touched again: it is the operator's.
+ * What was set aside is never touched again: it is the operator's. A crash before 4 is done leaves
+ * old files under their old names, named in the kept manifest only; a start says so.
  */
 #include "persistence/store_switch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/base/fault.h"
-#include "core/base/mem.h"
 #include "persistence/cut.h"
 #include "persistence/file.h"
+#include "persistence/log_numbers.h"
 #include "persistence/manifest.h"
 #include "persistence/store_private.h"
 
-#define BASE_NUMBER 1
+#define ASIDE "aside"
 
-static int call_failed(struct fault *fault, int status, const char *path, const char *doing)
+static int call_failed(struct fault *fault, int64_t status, const char *path, const char *doing)
 {
-    errno = -status;
+    errno = (int)-status;
     return fault_errno(fault, path, -1, doing);
 }
 
-static void new_directory(const struct store *store, char out[static STORE_PATH_MAX])
+static void manifest_path(const struct store *store, const struct store_options *options,
+                          char out[static 2 * STORE_PATH_MAX])
 {
-    snprintf(out, STORE_PATH_MAX, "%.*s.new", STORE_PATH_MAX - 16, store->directory);
+    snprintf(out, 2 * STORE_PATH_MAX, "%s/%s.manifest", store->directory,
+             options->recovery.append_filename);
 }
 
-struct emptying {
-    const struct disk *disk;
-    const char *directory;
-};
-
-static void remove_entry(void *env, const char *name)
+static int make_directory(const struct store *store, const struct store_options *options,
+                          struct fault *fault)
 {
-    const struct emptying *emptying = env;
-    char path[STORE_PATH_MAX + DUMP_NAME_MAX + 2];
+    const struct disk *disk = store->disk;
+    const char *dir = options->recovery.dir;
+    int status = disk->mkdir(disk->self, store->directory, 0755);
 
-    snprintf(path, sizeof path, "%s/%s", emptying->directory, name);
-    emptying->disk->unlink(emptying->disk->self, path);
+    if (status < 0 && status != -EEXIST)
+        return call_failed(fault, status, store->directory, "create the directory");
+    status = disk->fsync_directory(disk->self, dir);
+    return status < 0 ? call_failed(fault, status, dir, "sync of the directory") : 0;
+}
+
+/* The manifest that is there, or an empty one. One that this server did not seal is not added to,
+ * and neither are files without any. */
+static int load_manifest(const struct store *store, const struct store_options *options,
+                         const struct log_numbers *numbers, struct manifest *out,
+                         struct fault *fault)
+{
+    const struct disk *disk = store->disk;
+    char path[2 * STORE_PATH_MAX];
+    int there, status = 0;
+
+    *out = (struct manifest){0};
+    manifest_path(store, options, path);
+    there = disk->exists(disk->self, path);
+    if (there < 0)
+        return call_failed(fault, there, path, "stat");
+    if (there)
+        status = manifest_load(disk, path, out, fault);
+    if (status < 0)
+        return status;
+    if (there ? out->sealed : numbers->highest == 0)
+        return 0;
+    manifest_free(out);
+    return fault_set(fault, KV_EREFUSED, store->directory, -1,
+                     "there are files of another log that kv has not taken over. Nothing was "
+                     "changed. Put them aside: mv '%s' '%s.aside'",
+                     store->directory, store->directory);
 }
 
 int store_prepare(struct store *store, const struct store_options *options, struct store_base *out,
                   struct fault *fault)
 {
     const struct disk *disk = store->disk;
-    char directory[STORE_PATH_MAX];
-    struct emptying emptying = {disk, directory};
+    char path[2 * STORE_PATH_MAX];
+    struct log_numbers numbers;
+    struct manifest manifest;
     unsigned char random[16];
-    int status;
+    bool renamed;
+    int status = make_directory(store, options, fault);
 
-    new_directory(store, directory);
-    status = disk->mkdir(disk->self, directory, 0755);
-    if (status == -EEXIST)
-        status = disk->list(disk->self, directory, remove_entry, &emptying);
+    if (status == 0)
+        status = log_numbers_read(disk, store->directory, options->recovery.append_filename,
+                                  &numbers, fault);
+    if (status == 0)
+        status = load_manifest(store, options, &numbers, &manifest, fault);
     if (status < 0)
-        return call_failed(fault, status, directory, "make the directory");
+        return status;
     options->recovery.random_bytes(options->recovery.env, random, sizeof random);
     for (int i = 0; i < 16; i++)
         snprintf(out->kvid + 2 * i, 3, "%02x", random[i]);
-    snprintf(out->name, sizeof out->name, "%.200s.%d.base.rdb", options->recovery.append_filename,
-             BASE_NUMBER);
-    snprintf(out->path, sizeof out->path, "%s/%s", directory, out->name);
-    return 0;
+    out->number = numbers.highest + 1;
+    snprintf(out->name, sizeof out->name, "%.200s.%llu.base.rdb",
+             options->recovery.append_filename, (unsigned long long)out->number);
+    snprintf(out->path, sizeof out->path, "%s/%s", store->directory, out->name);
+    manifest_add(&manifest, MANIFEST_HISTORY, out->name, out->number);
+    manifest_path(store, options, path);
+    status = manifest_store(disk, path, &manifest, &renamed, fault);
+    manifest_free(&manifest);
+    return status;
 }
 
-/* The new directory becomes a log that starts. */
-static int store_manifest(const struct store *store, const struct store_options *options,
-                          const struct store_base *base, struct manifest *manifest,
-                          struct fault *fault)
-{
-    char directory[STORE_PATH_MAX], path[2 * STORE_PATH_MAX];
-    struct manifest_file *file;
-    bool renamed;
-
-    file = manifest_add(manifest, MANIFEST_BASE, base->name, BASE_NUMBER);
-    memcpy(file->kvid, base->kvid, sizeof file->kvid);
-    new_directory(store, directory);
-    snprintf(path, sizeof path, "%s/%s.manifest", directory, options->recovery.append_filename);
-    return manifest_store(store->disk, path, manifest, &renamed, fault);
-}
-
-/* The old log goes aside, the new one takes its name. */
-static int exchange(const struct store *store, const struct store_options *options,
-                    struct fault *fault)
+/* A copy of the manifest beside it. */
+static int keep_manifest(const struct store *store, const struct store_options *options,
+                         char kept[static CUT_PATH_MAX], struct fault *fault)
 {
     const struct disk *disk = store->disk;
-    char directory[STORE_PATH_MAX], aside[CUT_PATH_MAX] = "";
-    const char *dir = options->recovery.dir;
-    int status = disk->exists(disk->self, store->directory);
+    char path[2 * STORE_PATH_MAX], name[MANIFEST_NAME_MAX + 1];
+    struct buf text = {0};
+    bool renamed;
+    int status;
 
-    new_directory(store, directory);
-    if (status > 0) {
-        status = cut_free_name(disk, dir, options->recovery.append_dirname, "aside", aside, fault);
-        if (status < 0)
-            return status;
-        status = disk->rename(disk->self, store->directory, aside);
-    }
-    if (status < 0)
-        return call_failed(fault, status, store->directory, "set the old log aside");
-    status = disk->rename(disk->self, directory, store->directory);
-    if (status < 0) {
-        if (aside[0])
-            disk->rename(disk->self, aside, store->directory);
-        return call_failed(fault, status, directory, "rename");
-    }
-    if (aside[0]) {
-        char line[STORE_PATH_MAX + CUT_PATH_MAX + 64];
+    manifest_path(store, options, path);
+    snprintf(name, sizeof name, "%.200s.manifest", options->recovery.append_filename);
+    status = file_read_all(disk, path, MANIFEST_BYTES_MAX, &text, fault);
+    if (status == 0)
+        status = cut_free_name(disk, store->directory, name, ASIDE, kept, fault);
+    if (status == 0)
+        status = file_replace(disk, kept, buf_slice(&text), &renamed, fault);
+    buf_free(&text);
+    return status;
+}
 
-        snprintf(line, sizeof line, "the log that was in %s is kept in %s", store->directory,
-                 aside);
+/* The old log's files, but for history. What can't be renamed keeps its name. */
+static int set_aside(const struct store *store, const struct manifest *old)
+{
+    const struct disk *disk = store->disk;
+    char from[STORE_PATH_MAX + MANIFEST_NAME_MAX + 2], to[CUT_PATH_MAX];
+    int count = 0;
+
+    for (int i = 0; i < old->count; i++) {
+        if (old->files[i].type == MANIFEST_HISTORY)
+            continue;
+        snprintf(from, sizeof from, "%s/%s", store->directory, old->files[i].name);
+        if (cut_free_name(disk, store->directory, old->files[i].name, ASIDE, to, NULL) == 0 &&
+            disk->rename(disk->self, from, to) == 0)
+            count++;
+    }
+    disk->fsync_directory(disk->self, store->directory);
+    return count;
+}
+
+static void say_aside(const struct store *store, const struct store_options *options,
+                      const char *kept)
+{
+    char line[STORE_PATH_MAX + CUT_PATH_MAX + 100];
+
+    snprintf(line, sizeof line, "the log that was in %s before is kept there as *.aside.*; its "
+             "manifest is %s", store->directory, kept);
+    if (options->recovery.say)
         options->recovery.say(options->recovery.env, true, line);
-    }
-    status = disk->fsync_directory(disk->self, dir);
-    return status < 0 ? call_failed(fault, status, dir, "sync of the directory") : 0;
 }
 
 int store_turn_on(struct store *store, const struct store_options *options,
                   const struct store_base *base, struct journal *journal, struct fault *fault)
 {
-    struct log_start start = {.next_file = BASE_NUMBER + 1};
+    struct log_start start = {.next_file = base->number + 1};
     struct log_options log = store_log_options(store, options);
-    int status = store_manifest(store, options, base, &start.manifest, fault);
+    char path[2 * STORE_PATH_MAX], kept[CUT_PATH_MAX];
+    struct manifest old = {0};
+    struct manifest_file *file;
+    int status;
 
-    memcpy(start.kvid, base->kvid, sizeof start.kvid);
-    if (status == 0)
-        status = exchange(store, options, fault);
-    if (status == 0)
+    manifest_path(store, options, path);
+    status = manifest_load(store->disk, path, &old, fault);
+    if (status == 0 && old.count > 1)
+        status = keep_manifest(store, options, kept, fault);
+    if (status == 0) {
+        file = manifest_add(&start.manifest, MANIFEST_BASE, base->name, base->number);
+        memcpy(file->kvid, base->kvid, sizeof file->kvid);
+        memcpy(start.kvid, base->kvid, sizeof start.kvid);
         status = log_open(&log, &start, journal, &store->log, fault);
-    manifest_free(&start.manifest);
-    return status;
-}
-
-int store_finish_switch(const struct store *store, const struct recovery_options *options,
-                        struct fault *fault)
-{
-    const struct disk *disk = store->disk;
-    char directory[STORE_PATH_MAX], manifest[2 * STORE_PATH_MAX];
-    int status = disk->exists(disk->self, store->directory);
-
-    if (status != 0)
-        return status < 0 ? call_failed(fault, status, store->directory, "stat") : 0;
-    new_directory(store, directory);
-    snprintf(manifest, sizeof manifest, "%s/%s.manifest", directory, options->append_filename);
-    status = disk->exists(disk->self, manifest);
-    if (status > 0) {
-        status = disk->rename(disk->self, directory, store->directory);
-        if (status == 0)
-            status = disk->fsync_directory(disk->self, options->dir);
     }
-    return status < 0 ? call_failed(fault, status, directory, "rename") : 0;
+    if (status == 0) {
+        store_remove_off_mark(store);
+        if (set_aside(store, &old) > 0)
+            say_aside(store, options, kept);
+    }
+    manifest_free(&start.manifest);
+    manifest_free(&old);
+    return status;
 }

@@ -108,16 +108,22 @@ static struct recovery_options recovery_options(struct faulty_disk *disk, struct
     return options;
 }
 
-int rig_open_store(struct log_rig *rig, rig_apply *apply, void *env)
+struct store_options rig_store_options(struct log_rig *rig)
 {
-    struct store_options options = {
+    return (struct store_options){
+        .recovery = recovery_options(rig->disk, NULL),
         .policy = rig->options.policy, .chunk_bytes = rig->options.chunk_bytes,
         .time_stamps = rig->options.time_stamps, .news = on_news, .news_env = rig,
     };
+}
+
+int rig_open_store(struct log_rig *rig, rig_apply *apply, void *env)
+{
+    struct store_options options = rig_store_options(rig);
     struct recovery_result result;
     struct sink sink = {.apply = apply, .env = env};
 
-    options.recovery = recovery_options(rig->disk, &sink);
+    options.recovery.env = &sink;
     return store_open(&options, &rig->journal, &rig->store, &result, &rig->fault);
 }
 

@@ -12,6 +12,7 @@
 #include "core/base/slice.h"
 #include "core/journal.h"
 #include "persistence/log.h"
+#include "persistence/store.h"
 #include "tests/support/faulty_disk.h"
 
 #define RIG_DIRECTORY "data/appendonlydir"
@@ -41,6 +42,8 @@ must_check int rig_open(struct log_rig *rig, const struct log_start *start);
 /* The whole way instead: lock, probe, recover, open. Every command goes to `apply`. */
 typedef int rig_apply(void *env, int argc, const struct slice *argv, struct fault *fault);
 must_check int rig_open_store(struct log_rig *rig, rig_apply *apply, void *env);
+/* The options that rig_open_store goes by, with nobody who takes commands. */
+struct store_options rig_store_options(struct log_rig *rig);
 /* Recovery alone, as rig_open_store does it. */
 must_check int rig_recover(struct faulty_disk *disk, rig_apply *apply, void *env,
                            struct fault *fault);

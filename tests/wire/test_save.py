@@ -329,3 +329,21 @@ def test_functions_are_kept_in_bases_and_dumps(start):
     server.restart(crash=True)
     with server.connect() as c:
         assert c("FUNCTION", "LIST") == []
+
+
+def test_a_dump_that_fails_stops_writes_where_there_is_no_log(start):
+    server = start(appendonly="no", save="1000 100000")
+    with server.connect() as c:
+        assert c("SET", "a", "1") == OK
+        # a directory in its place: no file can take that name
+        os.mkdir(os.path.join(server.folder, "dump.rdb.lz4"))
+        assert isinstance(c("SAVE"), Error)
+        assert str(c("SET", "a", "2")).startswith("MISCONF Redis is configured to save RDB")
+        assert c("GET", "a") == b"1"
+        assert c("CONFIG", "SET", "stop-writes-on-bgsave-error", "no") == OK
+        assert c("SET", "a", "2") == OK
+        assert c("CONFIG", "SET", "stop-writes-on-bgsave-error", "yes") == OK
+        os.rmdir(os.path.join(server.folder, "dump.rdb.lz4"))
+        assert c("SAVE") == OK
+        assert c("SET", "a", "3") == OK
+    server.options["appendonly"] = "no"

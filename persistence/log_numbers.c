@@ -1,0 +1,47 @@
+/* See the header. */
+#include "persistence/log_numbers.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "core/base/fault.h"
+#include "core/base/num.h"
+#include "persistence/file.h"
+
+uint64_t log_number_in_name(const char *name, const char *append_filename)
+{
+    size_t stem = strlen(append_filename);
+    uint64_t number = 0;
+    if (strncmp(name, append_filename, stem) != 0 || name[stem] != '.')
+        return 0;
+    const char *digits = name + stem + 1, *end = strchr(digits, '.');
+    if (!end || !num_parse_u64((struct slice){digits, (size_t)(end - digits)}, &number) ||
+        number > INT64_MAX)
+        return 0;
+    return number;
+}
+
+struct reading {
+    const char *append_filename;
+    struct log_numbers *out;
+};
+
+static void take_name(void *env, const char *name)
+{
+    const struct reading *reading = env;
+    uint64_t number = log_number_in_name(name, reading->append_filename);
+    if (number > reading->out->highest)
+        reading->out->highest = number;
+}
+
+int log_numbers_read(const struct disk *disk, const char *directory, const char *append_filename,
+                     struct log_numbers *out, struct fault *fault)
+{
+    struct reading reading = {append_filename, out};
+    *out = (struct log_numbers){0};
+    int status = disk->list(disk->self, directory, take_name, &reading);
+    if (status == 0)
+        return 0;
+    errno = -status;
+    return fault_errno(fault, directory, -1, "list");
+}
