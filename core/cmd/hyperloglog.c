@@ -3,11 +3,11 @@
  * Values are strings (core/ds/hll.h), edited in a copy where they are sparse, which is short, and
  * in place where they are dense.
  *
- * PFCOUNT is a read to who calls it: its row says so, in Redis as here; it is never refused or held
- * back as a write. But with one key it keeps the estimate in the value's header, where GET shows
- * it. That is a change like any other, also in Redis: recorded as the request, so that a replay
- * gives the same bytes. Where no write would be taken at the moment (the log, CLIENT PAUSE), the
- * estimate is just answered, and kept another time.
+ * PFCOUNT is a read to who calls it: its row says so, in Redis as here; it is never refused as a
+ * write, but waits where one would (`may_replicate`). For with one key it keeps the estimate in the
+ * value's header, where GET shows it. That is a change like any other, also in Redis: recorded as
+ * the request, so that a replay gives the same bytes. Where no write would be taken at the moment,
+ * the estimate is just answered, and kept another time.
  */
 #include "core/cmd/rows.h"
 #include "core/ctx.h"
