@@ -7,7 +7,7 @@
  *   3. turn on   a copy of the old manifest is kept; then the log is opened, whose first switch of
  *                the manifest names the new base and the new file, of a new kvid, and nothing else:
  *                up to then the old log is there, from then on the new one
- *   4.           the files of the old log are renamed: <name>.aside.<n>, beside <manifest>.aside.<n>
+ *   4.           the files of the old log are renamed: <name>.aside.<n>, as the kept manifest is
  *
  * What was set aside is never touched again: it is the operator's. A crash before 4 is done leaves
  * old files under their old names, named in the kept manifest only; a start says so.
