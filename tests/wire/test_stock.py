@@ -374,7 +374,7 @@ def test_what_can_not_be_taken_over_is_refused_with_its_reason(tmp_path):
             (good + bytes(7), "offset 17"),
             (good + b"\x01" * 8, "checksum"),
             (good.replace(b"\xfe\x00", b"\xfe\x10") + bytes(8), "databases"),
-            (b"REDIS0010\xf5\x01x\xff" + bytes(8), "FUNCTION FLUSH"),
+            (b"REDIS0010\xf5\x01x\xff" + bytes(8), "a library of functions"),
             (b"REDIS0010\x07\x01k\x00\xff" + bytes(8), "module"),
             (good[:-1] + b"\x00\x01a\x012\xff" + bytes(8), "twice"),
             (b"", "no snapshot")]:

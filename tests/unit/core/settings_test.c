@@ -387,7 +387,6 @@ int main(void)
         TEST(lines_for_the_engine_are_kept_word_by_word),
         TEST(what_has_no_effect_warns_unless_it_is_the_default),
         TEST(the_command_line_takes_words),
-        TEST(no_persistence_with_save_points_is_refused),
         TEST(config_set_refuses_with_the_words_of_redis),
         TEST(config_set_changes_all_or_nothing),
         TEST(what_needs_a_restart_takes_its_present_value_only),
