@@ -30,7 +30,8 @@ RUN ln -s kv-server /usr/local/bin/redis-server \
     && ln -s /usr/bin/redis-cli /usr/local/bin/valkey-cli \
     && ln -s /usr/bin/redis-benchmark /usr/local/bin/valkey-benchmark \
     && redis-cli --version && redis-benchmark --version && kv-server --version \
-    && kv-check-rdb --help >/dev/null
+    && kv-check-rdb --help >/dev/null && kv-backup --help >/dev/null \
+    && kv-restore --help >/dev/null
 WORKDIR /data
 VOLUME /data
 EXPOSE 6379

@@ -25,7 +25,7 @@ class Container:
         for name in ("basename", "grep", "stat"):
             os.symlink(f"/usr/bin/{name}", self.programs / name)
         for name in ("kv-server", "redis-server", "valkey-server", "redis-cli", "kv-check-aof",
-                     "kv-check-rdb"):
+                     "kv-check-rdb", "kv-backup"):
             self.fake(name, 'exit 0')
         # Drops nothing, goes on with what follows the --.
         self.fake("setpriv", 'while [ "$1" != -- ]; do shift; done; shift; exec "$@"')
@@ -151,6 +151,9 @@ def test_tools_work_as_the_owner_of_the_data(container):
     container.run("kv-check-aof", "/data/appendonlydir")
     assert container.names() == ["setpriv", "kv-check-aof"]
     assert container.server() == ["kv-check-aof", "/data/appendonlydir"]
+    # backups go where the caller may write
+    container.run("kv-backup", "/data", "/backups")
+    assert container.names() == ["kv-backup"]
 
 
 @pytest.mark.parametrize("flag", ["--version", "--help"])

@@ -1,0 +1,438 @@
+"""kv-backup and kv-restore: a backup taken under load holds one moment with all that was answered
+before, an altered one is refused, and a restore to a time gives what was there then.
+"""
+import fcntl
+import os
+import shutil
+import stat
+import subprocess
+import threading
+import time
+
+import pytest
+
+import kv
+import scripts
+from harness import OK, Error, Server, until
+from test_save import info, rewrite
+
+BACKUP, RESTORE = (os.path.join(kv.ROOT, "tools", name) for name in ("kv-backup", "kv-restore"))
+ENVIRONMENT = {**os.environ, "PATH": kv.BUILD + os.pathsep + os.environ["PATH"], "LC_ALL": "C",
+               "TZ": "UTC"}
+ACCOUNTS, EACH = 100, 100
+
+
+def call(*words, **options):
+    words = [str(word) for word in words]
+    return subprocess.run(words, env=ENVIRONMENT, capture_output=True, check=False, **options)
+
+
+def done(*words, **options):
+    result = call(*words, **options)
+    assert result.returncode == 0, result.stderr.decode()
+    return result.stdout
+
+
+def refused(*words, **options):
+    """The text of the refusal."""
+    result = call(*words, **options)
+    assert result.returncode == 1, result.stdout.decode()
+    return result.stderr.decode()
+
+
+def backup(server, target, *words):
+    """Make one; its path."""
+    before = set(os.listdir(target)) if os.path.exists(target) else set()
+    done(BACKUP, server.folder, target, *words)
+    new = [name for name in os.listdir(target) if name not in before]
+    assert len(new) == 1, new
+    return os.path.join(str(target), new[0])
+
+
+def tree(folder):
+    """Path, content of all below."""
+    found = {}
+    for path, _, names in os.walk(folder):
+        for name in names:
+            with open(os.path.join(path, name), "rb") as file:
+                found[os.path.relpath(os.path.join(path, name), folder)] = file.read()
+    return found
+
+
+def values(folder, *keys):
+    """What a server that starts there answers to GET."""
+    server = Server("kv", str(folder))
+    with server.connect() as c:
+        found = [c("GET", key) for key in keys]
+    server.stop()
+    return found
+
+
+class Load:
+    """Clients that move amounts within transactions, and count what was answered to each."""
+
+    def __init__(self, server, clients=4):
+        self.server, self.over = server, threading.Event()
+        self.answered = [0] * clients
+        with server.connect() as c:
+            for i in range(ACCOUNTS):
+                c.pipeline([("SET", f"account {i}", EACH), ("HSET", "hash", f"account {i}", EACH)])
+        self.threads = [threading.Thread(target=self.move, args=(i,)) for i in range(clients)]
+
+    def move(self, number):
+        r = scripts.Chance(number)
+        with self.server.connect() as mine:
+            while not self.over.is_set():
+                a, b, n = r.randrange(ACCOUNTS), r.randrange(ACCOUNTS), r.randrange(50)
+                answers = mine.pipeline([
+                    ("MULTI",), ("DECRBY", f"account {a}", n), ("INCRBY", f"account {b}", n),
+                    ("HINCRBY", "hash", f"account {a}", -n), ("HINCRBY", "hash", f"account {b}", n),
+                    ("INCR", f"count {number}"), ("EXEC",)])
+                self.answered[number] = answers[-1][-1]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        for thread in self.threads:
+            thread.join()
+
+    def check(self, folder, least, most):
+        other = Server("kv", str(folder))
+        with other.connect() as c:
+            accounts = [int(c("GET", f"account {i}")) for i in range(ACCOUNTS)]
+            assert sum(accounts) == ACCOUNTS * EACH
+            assert [int(c("HGET", "hash", f"account {i}")) for i in range(ACCOUNTS)] == accounts
+            for number, (low, high) in enumerate(zip(least, most)):
+                assert low <= int(c("GET", f"count {number}") or 0) <= high
+        other.stop()
+
+
+def test_a_backup_under_load_holds_one_moment_with_all_that_was_answered(start, tmp_path):
+    server = start(auto_aof_rewrite_percentage=0)
+    target = tmp_path / "backups"
+    backups, over = [], threading.Event()
+
+    def rewrite_on_and_on():
+        with server.connect() as c:
+            while not over.is_set():
+                rewrite(c)
+                time.sleep(0.2)
+
+    with Load(server) as load:
+        rewriter = threading.Thread(target=rewrite_on_and_on)
+        rewriter.start()
+        try:
+            for number in range(5):
+                least = list(load.answered)
+                made = backup(server, target, "--name", f"number {number}")
+                # one that is asked for but unanswered may be in
+                backups.append((made, least, [count + 1 for count in load.answered]))
+        finally:
+            over.set()
+            rewriter.join()
+    for number, (made, least, most) in enumerate(backups):
+        done(RESTORE, "--verify", made)
+        folder = tmp_path / f"restored {number}"
+        before = tree(made)
+        done(RESTORE, made, folder)
+        load.check(folder, least, most)
+        assert tree(made) == before  # though a server ran on what was restored
+    server.restart(crash=True)
+
+
+def test_what_never_changes_is_linked_and_the_rest_is_not(start):
+    server = start()
+    with server.connect() as c:
+        c("SET", "a", "1")
+        rewrite(c)
+        c("SET", "a", "2")
+        made = backup(server, os.path.join(server.folder, "backups"))
+    for name in os.listdir(made + "/appendonlydir"):
+        links = os.stat(f"{made}/appendonlydir/{name}").st_nlink
+        assert links == (2 if ".base.rdb" in name else 1), name
+
+
+def test_a_half_written_end_is_cut_from_the_copy_alone(start, tmp_path):
+    server = start()
+    with server.connect() as c:
+        c("SET", "a", "0")
+        c("SET", "a", "1")
+    server.kill()
+    log = next(name for name in os.listdir(server.folder + "/appendonlydir") if "incr" in name)
+    path = os.path.join(server.folder, "appendonlydir", log)
+    with open(path, "ab") as file:
+        file.write(b"*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$1")
+    before = tree(server.folder)
+    made = backup(server, tmp_path / "backups")
+    assert tree(server.folder) == before
+    assert sorted(os.listdir(made)) == ["BACKUP", "appendonlydir"]
+    assert not [name for name in os.listdir(made + "/appendonlydir") if "torn" in name]
+    done(RESTORE, made, tmp_path / "restored")
+    assert values(tmp_path / "restored", "a", "b") == [b"1", None]
+    # damage further up is none that may be cut
+    with open(path, "r+b") as file:
+        file.seek(150)
+        file.write(b"\xff")
+    assert "is damaged; nothing was saved" in refused(BACKUP, server.folder, tmp_path / "backups")
+    assert len(os.listdir(tmp_path / "backups")) == 1
+    with open(path, "wb") as file:
+        file.write(before["appendonlydir/" + log])
+    server.start()
+
+
+def test_keep_removes_the_oldest_complete_ones(start, tmp_path):
+    server = start()
+    target = tmp_path / "backups"
+    with server.connect() as c:
+        c("SET", "a", "1")
+    for name in ("kv-20200101T000000Z", "kv-20210101T000000Z", "kv-20220101T000000Z"):
+        os.makedirs(target / name)
+        (target / name / "BACKUP").write_text("kv-backup 1\n")
+    os.makedirs(target / "kv-20190101T000000Z")  # no BACKUP: not ours to remove
+    os.makedirs(target / "kv-20230101T000000Z.partial")  # what a crash leaves
+    os.makedirs(target / "mine.partial")
+    done(BACKUP, server.folder, target, "--name", "before the upgrade")
+    done(BACKUP, server.folder, target, "--keep", 2)
+    names = sorted(os.listdir(target))
+    assert names[:3] == ["before the upgrade", "kv-20190101T000000Z", "kv-20220101T000000Z"]
+    assert names[3].startswith("kv-20") and names[4:] == ["mine.partial"]
+    table = done(RESTORE, "--list", target).decode()
+    assert "before the upgrade" in table and "20190101" not in table and "mine" not in table
+    assert "exists" in refused(BACKUP, server.folder, target, "--name", "before the upgrade")
+
+
+def test_a_stream_restores_as_a_directory_does(start, tmp_path):
+    server = start()
+    with server.connect() as c:
+        c("SET", "a", "1")
+        rewrite(c)
+        c("SET", "b", "2")
+    stream = done(BACKUP, server.folder, "-")
+    done(RESTORE, "-", tmp_path / "restored", input=stream)
+    assert values(tmp_path / "restored", "a", "b") == [b"1", b"2"]
+    for bad in (stream[:2000], b"", b"not a tar" * 1000):
+        refused(RESTORE, "-", tmp_path / "other", input=bad)
+        assert os.listdir(tmp_path / "other") == ["kv.lock"]
+
+
+def test_an_altered_or_incomplete_backup_is_refused(start, tmp_path):
+    server = start()
+    with server.connect() as c:
+        c("SET", "a", "1")
+        rewrite(c)
+        c("SET", "b", "2")
+    server.restart()  # its end writes kv.durable
+    good = backup(server, tmp_path / "backups")
+    paths = [path for path, content in tree(good).items() if content]
+    assert "appendonlydir/kv.durable" in paths
+    bad = str(tmp_path / "bad")
+    data = tmp_path / "data"
+
+    def check(what):
+        for words in (["--verify", bad], [bad, data]):
+            text = refused(RESTORE, *words)
+            assert "use another one" in text or "complete" in text, (what, text)
+        assert os.listdir(data) == ["kv.lock"]
+        shutil.rmtree(bad)
+
+    for path in paths:
+        for alter in ("flip", "cut", "remove"):
+            shutil.copytree(good, bad)
+            if alter == "remove":
+                os.remove(os.path.join(bad, path))
+            else:
+                content = bytearray(tree(good)[path])
+                if alter == "cut":
+                    del content[-1]
+                else:
+                    content[len(content) // 2] ^= 1
+                with open(os.path.join(bad, path), "wb") as file:
+                    file.write(content)
+            check((path, alter))
+    shutil.copytree(good, bad)
+    shutil.copy(good + "/BACKUP", bad + "/appendonlydir/more")
+    check("more")
+    assert b"is good" in done(RESTORE, "--verify", good)
+
+
+def test_a_restore_keeps_what_was_there_and_says_how_to_undo_it(start, tmp_path):
+    server = start()
+    with server.connect() as c:
+        c("SET", "a", "backed up")
+        made = backup(server, tmp_path / "backups")
+        c("SET", "a", "later")
+        c("SAVE")
+        before = tree(server.folder)
+        assert "a server is running" in refused(RESTORE, made, server.folder)
+        after = tree(server.folder)
+        for state in (before, after):
+            state.pop("server.out")
+            state.pop("appendonlydir/kv.durable", None)
+        assert after == before
+    server.stop()
+    text = done(RESTORE, made, server.folder).decode()
+    names = os.listdir(server.folder)
+    assert sum(name.startswith("appendonlydir.before-") for name in names) == 1
+    assert sum(name.startswith("dump.rdb.lz4.before-") for name in names) == 1
+    assert not [name for name in names if name.startswith(".kv-restore")]
+    server.start()
+    with server.connect() as c:
+        assert c("GET", "a") == b"backed up"
+    server.stop()
+    for line in text.splitlines():
+        if line.startswith("  mv "):
+            subprocess.run(["sh", "-c", line], check=True)
+    server.start()
+    with server.connect() as c:
+        assert c("GET", "a") == b"later"
+
+
+def test_a_dump_is_backed_up_where_there_is_no_log(start, tmp_path):
+    server = start(appendonly="no")
+    target = tmp_path / "backups"
+    with server.connect() as c:
+        c("SET", "a", "1")
+        assert "neither a log nor a dump" in refused(BACKUP, server.folder, target)
+        assert c("SAVE") == OK
+    made = backup(server, target)
+    assert sorted(os.listdir(made)) == ["BACKUP", "dump.rdb.lz4"]
+    assert b" dump " in done(RESTORE, "--list", target)
+    assert "holds one moment" in refused(RESTORE, made, tmp_path / "r", "--to-time", "now")
+    # over a log, which must not win afterwards
+    with Server("kv", str(tmp_path / "r")) as other, other.connect() as c:
+        c("SET", "a", "of the log")
+    done(RESTORE, made, tmp_path / "r")
+    assert values(tmp_path / "r", "a") == [b"1"]
+    path = os.path.join(server.folder, "dump.rdb.lz4")
+    with open(path, "r+b") as file:
+        file.truncate(os.path.getsize(path) - 9)
+    assert "is damaged; nothing was saved" in refused(BACKUP, server.folder, target)
+    assert len(os.listdir(target)) == 1
+
+
+def test_a_log_that_was_switched_off_comes_with_its_newer_dump(start, tmp_path):
+    server = start()
+    with server.connect() as c:
+        c("SET", "a", "logged")
+        assert c("CONFIG", "SET", "appendonly", "no") == OK
+        time.sleep(0.05)
+        c("SET", "a", "saved")
+        assert not isinstance(c("SAVE"), Error)
+    made = backup(server, tmp_path / "backups")
+    assert "dump.rdb.lz4" in os.listdir(made)
+    done(RESTORE, "--verify", made)
+
+
+def wait_for_a_second():
+    now = time.time()
+    time.sleep(int(now) + 1.01 - now)
+
+
+@pytest.mark.parametrize("rewrites", [(), (2, 5)], ids=["one log", "across rewrites"])
+def test_a_restore_to_a_time_gives_what_was_there_then(start, tmp_path, rewrites):
+    """One value a second; the record says which second had which as its last."""
+    archive = tmp_path / "archive"
+    server = start(auto_aof_rewrite_percentage=0, aof_archive_dir=archive)
+    record = {}
+    with server.connect() as c:
+        for step in range(8):
+            wait_for_a_second()
+            assert c("SET", "step", step) == OK
+            assert c("INCR", f"at {step}") == 1
+            record[int(time.time())] = step
+            if step in rewrites:
+                rewrite(c)
+                until(lambda: info(c, "aof_rewrite_in_progress") == "0")
+    made = backup(server, tmp_path / "backups")
+    if rewrites:
+        until(lambda: len(os.listdir(archive)) >= 4)
+    for moment, step in record.items():
+        keys = ["step", f"at {step}", f"at {step + 1}"]
+        expected = [b"%d" % step, b"1", None]
+        ways = [["--archive", archive]]
+        if not rewrites:
+            ways = [[]]
+        elif step > rewrites[-1]:
+            ways.append([])
+        else:
+            folder = tmp_path / f"none {step}"
+            if step < rewrites[-1]:
+                text = refused(RESTORE, made, folder, "--to-time", moment)
+                assert "give the --archive" in text
+        for number, way in enumerate(ways):
+            folder = tmp_path / f"restored {step} {number}"
+            text = "@%d" % moment if step % 2 else moment
+            done(RESTORE, made, folder, "--to-time", text, *way)
+            assert not [name for name in os.listdir(folder / "appendonlydir") if "damaged" in name]
+            assert values(folder, *keys) == expected, (step, way)
+    first = min(record)
+    assert "Choose a later time" in refused(RESTORE, made, tmp_path / "early", "--to-time",
+                                            first - 100, *(["--archive", archive] if rewrites
+                                                           else []))
+    if rewrites:  # the archive alone, as far as it reaches; and with a hole in it
+        moment = next(m for m, step in record.items() if step == 1)
+        done(RESTORE, archive, tmp_path / "alone", "--to-time", moment)
+        assert values(tmp_path / "alone", "step") == [b"1"]
+        middle = next(m for m, step in record.items() if step == 4)
+        gone = sorted(name for name in os.listdir(archive) if "incr" in name)
+        os.remove(archive / gone[-1])
+        result = call(RESTORE, archive, tmp_path / "end", "--to-time", middle)
+        assert result.returncode == 0
+        assert b"all of it is restored" in result.stderr  # it ends before
+        refused(RESTORE, made, tmp_path / "hole", "--archive", archive, "--to-time", middle)
+        assert os.listdir(tmp_path / "hole") == ["kv.lock"]
+
+
+def test_a_time_behind_the_end_restores_everything_and_says_so(start, tmp_path):
+    server = start()
+    with server.connect() as c:
+        c("SET", "a", "1")
+    made = backup(server, tmp_path / "backups")
+    result = call(RESTORE, made, tmp_path / "r", "--to-time", "1 hour")
+    assert result.returncode == 0
+    assert b"all of it is restored" in result.stderr
+    assert values(tmp_path / "r", "a") == [b"1"]
+
+
+def test_refusals_say_what_to_do(tmp_path):
+    empty, target = tmp_path / "empty", tmp_path / "backups"
+    empty.mkdir()
+    assert "Is it the server's dir?" in refused(BACKUP, empty, target)
+    assert not target.exists()
+    assert "Name the server's data directory" in refused(BACKUP, tmp_path / "none", target)
+    for words in ([], [empty], ["--keep", "x", empty, target], ["--keep", "0", empty, target],
+                  ["--name", "a/b", empty, target], ["--nonsense", empty, target],
+                  [empty, target, "more"], ["--keep"]):
+        text = refused(BACKUP, *words)
+        assert "help" in text or "Usage" in text or "takes a" in text, words
+    for words in ([], [empty], ["--nonsense", empty, target], [empty, target, "more"],
+                  ["--to-time"]):
+        text = refused(RESTORE, *words)
+        assert "help" in text or "Usage" in text, words
+    assert "is no time" in refused(RESTORE, empty, target, "--to-time", "soonish")
+    assert "needs --to-time" in refused(RESTORE, empty, target, "--archive", empty)
+    assert "has no file BACKUP" in refused(RESTORE, empty, target)
+    assert "Usage: kv-backup" in done(BACKUP, "--help").decode()
+    assert "Usage: kv-restore" in done(RESTORE, "--help").decode()
+
+
+def test_two_backups_into_one_target_wait_for_nobody(start, tmp_path):
+    server = start()
+    with server.connect() as c:
+        c("SET", "a", "1")
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    assert "another backup into" in refused(BACKUP, server.folder, tmp_path)
+    os.close(descriptor)
+    backup(server, tmp_path)
+
+
+def test_the_scripts_are_programs():
+    for path in (BACKUP, RESTORE):
+        assert os.stat(path).st_mode & stat.S_IXUSR
+    if shutil.which("shellcheck"):
+        subprocess.run(["shellcheck", BACKUP, RESTORE], check=True)
