@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """Side by side: kv-server and its peers on the same machine, in turn, under the same load.
 
-    make bench                      all tables, about ten minutes
+    make bench                      all tables, about a quarter of an hour
     make bench BENCH='load memory'  some of them: load, types, items, readers,
-                                    latency, memory, start
+                                    latency, memory, start, snapshot, scripts,
+                                    pubsub, tls
     PEER=/path/to/valkey-server make bench
 
 Prints tables in Markdown. Figures of one run on a noisy machine mean little: compare the ratios.
@@ -14,18 +15,12 @@ import sys
 import threading
 import time
 
+import bench_clients
+import bench_snapshot
 import servers
 from servers import Server, benchmark, fill
+from tables import MODES, ROUNDS, SCALE, candidates, ratio, row, start
 
-ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
-SCALE = float(os.environ.get("BENCH_SCALE", "1"))
-MODES = {
-    "off": {"kv": ["--persistence", "no"], "peer": ["--appendonly", "no"]},
-    "everysec": {"kv": ["--appendfsync", "everysec"],
-                 "peer": ["--appendonly", "yes", "--appendfsync", "everysec"]},
-    "always": {"kv": ["--appendfsync", "always"],
-               "peer": ["--appendonly", "yes", "--appendfsync", "always"]},
-}
 # what, clients, pipeline, requests
 LOADS = [
     ("SET", 1, 1, 15000), ("SET", 50, 1, 150000), ("SET", 500, 1, 150000), ("SET", 50, 16, 800000),
@@ -39,24 +34,6 @@ TYPES = [
     ("ZRANK", 50, 16, 800000), ("XADD", 50, 16, 400000),
 ]
 READ_FROM = {"GET": "SET", "RPOP": "LPUSH", "HGET": "HSET", "ZRANK": "ZADD"}
-
-
-def candidates():
-    peers = [os.environ["PEER"]] if os.environ.get("PEER") else []
-    return ["kv"] + [servers.REFERENCE] + peers
-
-
-def start(candidate, mode, **more):
-    kind = "kv" if candidate == "kv" else "peer"
-    return Server(candidate, MODES[mode][kind], **more)
-
-
-def row(*cells):
-    print("| " + " | ".join(str(cell) for cell in cells) + " |", flush=True)
-
-
-def ratio(ours, theirs):
-    return f"{ours / theirs:.2f}" if theirs else "-"
 
 
 def one_load(candidate, mode, what, clients, pipeline, requests):
@@ -219,7 +196,7 @@ def table_start():
 
 TABLES = {"load": table_load, "types": table_types, "readers": table_readers,
           "latency": table_latency, "memory": table_memory, "items": table_items,
-          "start": table_start}
+          "start": table_start, **bench_snapshot.TABLES, **bench_clients.TABLES}
 
 
 def main():

@@ -1,5 +1,6 @@
 """Starting servers for the benchmark, loading them, and reading what they used."""
 import csv
+import hashlib
 import io
 import os
 import random
@@ -66,6 +67,29 @@ class Server:
             resident = int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
         return used, resident
 
+    def tree(self):
+        """Its pid and its children's."""
+        pids = [self.process.pid]
+        try:
+            for task in os.listdir(f"/proc/{pids[0]}/task"):
+                with open(f"/proc/{pids[0]}/task/{task}/children") as children:
+                    pids += [int(pid) for pid in children.read().split()]
+        except OSError:
+            pass  # a thread that has just ended
+        return pids
+
+    def pss(self):
+        """Bytes resident in it and its children, what they share counted once."""
+        total = 0
+        for pid in self.tree():
+            try:
+                with open(f"/proc/{pid}/smaps_rollup") as rollup:
+                    total += next(int(line.split()[1]) for line in rollup
+                                  if line.startswith("Pss:")) * 1024
+            except (OSError, StopIteration):
+                pass  # a child that has just ended
+        return total
+
     def __enter__(self):
         return self
 
@@ -99,6 +123,7 @@ def read_reply(stream):
     return rest.decode()
 
 
+SCRIPT = "return redis.call('incr', KEYS[1])"
 COMMANDS = {
     "SET": ["SET", "key:__rand_int__", "v" * 32],
     "GET": ["GET", "key:__rand_int__"],
@@ -113,14 +138,17 @@ COMMANDS = {
     "XADD": ["XADD", "stream", "*", "field", "v" * 22],
     "GETKEYS": ["SET", "other:__rand_int__", "v" * 32],
     "GETKEYS_READ": ["GET", "other:__rand_int__"],
+    "EVAL": ["EVAL", SCRIPT, "1", "counter:__rand_int__"],
+    "EVALSHA": ["EVALSHA", hashlib.sha1(SCRIPT.encode()).hexdigest(), "1",
+                "counter:__rand_int__"],
 }
 
 
-def benchmark(port, what, clients, pipeline, requests):
+def benchmark(port, what, clients, pipeline, requests, options=()):
     """One run of redis-benchmark; its CSV line as a dict of numbers."""
     out = subprocess.run(
         [BENCHMARK, "-p", str(port), "-c", str(clients), "-P", str(pipeline), "-n", str(requests),
-         "-r", "100000", "--csv"] + COMMANDS[what],
+         "-r", "100000", "--csv", *options] + COMMANDS[what],
         capture_output=True, text=True, check=True).stdout
     rows = list(csv.reader(io.StringIO(out)))
     head = next(i for i, cells in enumerate(rows) if cells and cells[0] == "test")
