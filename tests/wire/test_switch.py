@@ -4,6 +4,7 @@ import os
 import subprocess
 
 import pytest
+import redis
 
 import kv
 from harness import OK, Error, Server, keyspace
@@ -130,3 +131,32 @@ def test_switching_again_and_again_under_load_loses_nothing(tmp_path, policy):
     server.restart(crash=True)
     assert keys_of(server) == expected
     server.stop()
+
+
+def test_memory_mode_opens_no_file_for_writing(tmp_path):
+    """By strace: whatever clients do, up to and over its end."""
+    trace = tmp_path / "trace"
+    data = tmp_path / "data"
+    data.mkdir()
+    server = kv.Server(data, "--persistence", "no", "--save", "1 1", start=False)
+    server.program = "strace"
+    server.config = ["-f", "-qq", "-e", "trace=open,openat,creat,rename,unlink,mkdir,truncate",
+                     "-o", str(trace), kv.SERVER]
+    server.start()
+    with server.client() as c:
+        for i in range(1000):
+            c.set(f"key {i}", "x" * 1000)
+        for command in ("SAVE", "BGSAVE", "BGREWRITEAOF"):
+            with pytest.raises(redis.ResponseError):
+                c.execute_command(command)
+        c.flushall()
+        c.shutdown(nosave=True)
+    assert server.process.wait(30) == 0
+    lines = trace.read_text().splitlines()
+    assert len(lines) > 10
+    wrote = [line for line in lines
+             if "/dev/null" not in line and any(word in line for word in (
+                 "O_WRONLY", "O_RDWR", "O_CREAT", "creat(", "rename(", "unlink(", "mkdir(",
+                 "truncate("))]
+    assert wrote == []
+    assert os.listdir(data) == ["server.out"]
