@@ -420,6 +420,59 @@ def test_refusals_say_what_to_do(tmp_path):
     assert "Usage: kv-restore" in done(RESTORE, "--help").decode()
 
 
+def test_a_data_directory_that_cannot_be_written_is_refused(start, tmp_path):
+    server = start()
+    with server.connect() as c:
+        c("SET", "a", "1")
+    made = backup(server, tmp_path / "backups")
+    (tmp_path / "data" / "kv.lock").mkdir(parents=True)
+    assert "Run this as its owner" in refused(RESTORE, made, tmp_path / "data")
+    (tmp_path / "file").write_text("")
+    assert "cannot make" in refused(RESTORE, made, tmp_path / "file")
+    assert "cannot make" in refused(BACKUP, server.folder, tmp_path / "file")
+
+
+def test_a_restore_that_is_cut_short_leaves_the_old_log_the_new_or_a_refusal(start, tmp_path):
+    """Each rename in turn fails, and the script with it; what a start then finds is judged. Running
+    it again finishes it."""
+    server = start()
+    with server.connect() as c:
+        c("SET", "a", "backed up")
+        made = backup(server, tmp_path / "backups")
+        c("SET", "a", "later")
+    server.restart()
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    count = programs / "count"
+    (programs / "mv").write_text(f'#!/bin/sh\necho >>{count}\n[ "$(wc -l <{count})" != "$FAILING" ]'
+                                 ' || exit 1\nexec /bin/mv "$@"\n')
+    (programs / "mv").chmod(0o755)
+    verdicts = []
+    for failing in range(1, 10):
+        folder = tmp_path / f"data {failing}"
+        shutil.copytree(server.folder, folder)
+        count.write_text("")
+        path = f"{programs}:{ENVIRONMENT['PATH']}"
+        result = subprocess.run([RESTORE, made, str(folder)], capture_output=True, check=False,
+                                env={**ENVIRONMENT, "PATH": path, "FAILING": str(failing)})
+        if result.returncode == 0:
+            assert values(folder, "a") == [b"backed up"]
+            break
+        if os.path.exists(folder / "appendonlydir"):
+            verdicts += values(folder, "a")
+        else:
+            started = call(kv.SERVER, "--dir", folder, "--port", kv.free_port(), timeout=20)
+            assert started.returncode != 0
+            assert b"appendonly.aof: offset 0" in started.stdout + started.stderr
+            assert (folder / "appendonly.aof").read_text().startswith("A restore was interrupted")
+            verdicts.append("refused")
+        done(RESTORE, made, folder)
+        assert values(folder, "a") == [b"backed up"]
+        assert not os.path.exists(folder / "appendonly.aof")
+        assert [name for name in os.listdir(folder) if name.startswith("appendonlydir.before-")]
+    assert verdicts == [b"later", b"later", "refused"]
+
+
 def test_two_backups_into_one_target_wait_for_nobody(start, tmp_path):
     server = start()
     with server.connect() as c:
