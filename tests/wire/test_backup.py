@@ -314,17 +314,26 @@ def test_a_dump_is_backed_up_where_there_is_no_log(start, tmp_path):
     assert len(os.listdir(target)) == 1
 
 
-def test_a_log_that_was_switched_off_comes_with_its_newer_dump(start, tmp_path):
+def test_of_a_log_that_was_switched_off_the_dump_made_since_is_taken(start, tmp_path):
     server = start()
+    target = tmp_path / "backups"
     with server.connect() as c:
+        c("SET", "a", "an old dump")
+        assert c("SAVE") == OK
         c("SET", "a", "logged")
+        assert sorted(os.listdir(backup(server, target, "--name", "on"))) == ["BACKUP",
+                                                                             "appendonlydir"]
         assert c("CONFIG", "SET", "appendonly", "no") == OK
-        time.sleep(0.05)
+        result = call(BACKUP, server.folder, target, "--name", "off")
+        assert b"the log is switched off" in result.stderr
+        assert sorted(os.listdir(target / "off")) == ["BACKUP", "appendonlydir"]
         c("SET", "a", "saved")
-        assert not isinstance(c("SAVE"), Error)
-    made = backup(server, tmp_path / "backups")
-    assert "dump.rdb.lz4" in os.listdir(made)
-    done(RESTORE, "--verify", made)
+        assert c("SAVE") == OK
+        assert sorted(os.listdir(backup(server, target, "--name", "since"))) == ["BACKUP",
+                                                                                "dump.rdb.lz4"]
+    for name, value in (("on", b"logged"), ("off", b"logged"), ("since", b"saved")):
+        done(RESTORE, target / name, tmp_path / name)
+        assert values(tmp_path / name, "a") == [value]
 
 
 def wait_for_a_second():
