@@ -3,37 +3,13 @@
 #include <lualib.h>
 
 #include "core/script/libraries.h"
+#include "tests/support/lua_lines.h"
 #include "tests/support/test.h"
 
 static int open_lua(void **state)
 {
-    lua_State *lua = luaL_newstate();
-    luaL_openlibs(lua);
-    lua_add_bit(lua);
-    *state = lua;
-    return 0;
+    return lua_lines_open(state, lua_add_bit);
 }
-
-static int close_lua(void **state)
-{
-    lua_close(*state);
-    return 0;
-}
-
-/* Each line is a chunk that must return true. */
-static void check(void **state, const char *const *lines, size_t count)
-{
-    lua_State *lua = *state;
-    for (size_t i = 0; i < count; i++) {
-        if (luaL_dostring(lua, lines[i]) != 0)
-            fail_msg("%s: %s", lines[i], lua_tostring(lua, -1));
-        if (!lua_toboolean(lua, -1))
-            fail_msg("%s: does not hold", lines[i]);
-        lua_settop(lua, 0);
-    }
-}
-
-#define CHECK(state, lines) check(state, lines, sizeof(lines) / sizeof((lines)[0]))
 
 static void operations_are_those_of_32_bits(void **state)
 {
@@ -72,11 +48,11 @@ static void numbers_that_are_no_integers_are_rounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(operations_are_those_of_32_bits, open_lua, close_lua),
+        cmocka_unit_test_setup_teardown(operations_are_those_of_32_bits, open_lua, lua_lines_close),
         cmocka_unit_test_setup_teardown(hexadecimal_has_the_digits_that_are_asked_for, open_lua,
-                                        close_lua),
+                                        lua_lines_close),
         cmocka_unit_test_setup_teardown(numbers_that_are_no_integers_are_rounded, open_lua,
-                                        close_lua),
+                                        lua_lines_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

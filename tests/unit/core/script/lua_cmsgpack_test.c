@@ -3,37 +3,13 @@
 #include <lualib.h>
 
 #include "core/script/libraries.h"
+#include "tests/support/lua_lines.h"
 #include "tests/support/test.h"
 
 static int open_lua(void **state)
 {
-    lua_State *lua = luaL_newstate();
-    luaL_openlibs(lua);
-    lua_add_cmsgpack(lua);
-    *state = lua;
-    return 0;
+    return lua_lines_open(state, lua_add_cmsgpack);
 }
-
-static int close_lua(void **state)
-{
-    lua_close(*state);
-    return 0;
-}
-
-/* Each line is a chunk that must return true. */
-static void check(void **state, const char *const *lines, size_t count)
-{
-    lua_State *lua = *state;
-    for (size_t i = 0; i < count; i++) {
-        if (luaL_dostring(lua, lines[i]) != 0)
-            fail_msg("%s: %s", lines[i], lua_tostring(lua, -1));
-        if (!lua_toboolean(lua, -1))
-            fail_msg("%s: does not hold", lines[i]);
-        lua_settop(lua, 0);
-    }
-}
-
-#define CHECK(state, lines) check(state, lines, sizeof(lines) / sizeof((lines)[0]))
 
 static void each_value_has_its_bytes(void **state)
 {
@@ -103,11 +79,12 @@ static void hostile_lengths_and_depths_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(each_value_has_its_bytes, open_lua, close_lua),
-        cmocka_unit_test_setup_teardown(what_is_packed_comes_back, open_lua, close_lua),
-        cmocka_unit_test_setup_teardown(every_cut_of_a_message_is_an_error, open_lua, close_lua),
+        cmocka_unit_test_setup_teardown(each_value_has_its_bytes, open_lua, lua_lines_close),
+        cmocka_unit_test_setup_teardown(what_is_packed_comes_back, open_lua, lua_lines_close),
+        cmocka_unit_test_setup_teardown(every_cut_of_a_message_is_an_error, open_lua,
+                                        lua_lines_close),
         cmocka_unit_test_setup_teardown(hostile_lengths_and_depths_are_refused, open_lua,
-                                        close_lua),
+                                        lua_lines_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

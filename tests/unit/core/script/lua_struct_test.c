@@ -3,37 +3,13 @@
 #include <lualib.h>
 
 #include "core/script/libraries.h"
+#include "tests/support/lua_lines.h"
 #include "tests/support/test.h"
 
 static int open_lua(void **state)
 {
-    lua_State *lua = luaL_newstate();
-    luaL_openlibs(lua);
-    lua_add_struct(lua);
-    *state = lua;
-    return 0;
+    return lua_lines_open(state, lua_add_struct);
 }
-
-static int close_lua(void **state)
-{
-    lua_close(*state);
-    return 0;
-}
-
-/* Each line is a chunk that must return true. */
-static void check(void **state, const char *const *lines, size_t count)
-{
-    lua_State *lua = *state;
-    for (size_t i = 0; i < count; i++) {
-        if (luaL_dostring(lua, lines[i]) != 0)
-            fail_msg("%s: %s", lines[i], lua_tostring(lua, -1));
-        if (!lua_toboolean(lua, -1))
-            fail_msg("%s: does not hold", lines[i]);
-        lua_settop(lua, 0);
-    }
-}
-
-#define CHECK(state, lines) check(state, lines, sizeof(lines) / sizeof((lines)[0]))
 
 static void each_option_has_its_bytes(void **state)
 {
@@ -81,10 +57,10 @@ static void what_lies_outside_of_the_data_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(each_option_has_its_bytes, open_lua, close_lua),
-        cmocka_unit_test_setup_teardown(what_is_packed_comes_back, open_lua, close_lua),
+        cmocka_unit_test_setup_teardown(each_option_has_its_bytes, open_lua, lua_lines_close),
+        cmocka_unit_test_setup_teardown(what_is_packed_comes_back, open_lua, lua_lines_close),
         cmocka_unit_test_setup_teardown(what_lies_outside_of_the_data_is_refused, open_lua,
-                                        close_lua),
+                                        lua_lines_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
