@@ -47,9 +47,9 @@
 #define LIMIT_USUAL ((size_t)64 << 20)
 #define LIMIT_LEAST ((size_t)1 << 20)
 #define FRAME_BYTES_LEAST ((size_t)64 << 10)
-#define STEP_BYTES ((size_t)32 << 10) /* after which the clock is looked at again */
+#define STEP_BYTES ((size_t)8 << 10) /* after which the clock is looked at again */
 #define FRAMES_QUEUED 4           /* the walk waits for the disk beyond */
-#define TURN_IDLE_NS 500000u      /* a slice when nobody wants anything */
+#define TURN_IDLE_NS 50000u       /* a slice when nobody wants anything: see snapshot_turn */
 #define TURN_LEAST_NS 50000u      /* a slice beside commands is worth its while from here on */
 #define TURN_MOST_NS 500000u
 
@@ -287,7 +287,9 @@ bool snapshot_slice(struct engine *engine, uint64_t budget_us)
 }
 
 /* Beside commands it gets half of the time that they took; alone, all but what a command that
- * arrives meanwhile may wait. */
+ * arrives meanwhile may wait. A client that sends one command after the other meets such a slice
+ * twice, when its command comes and when the log says that it is written: so they are short. Turns
+ * that find nothing else to do cost a few microseconds; measured, a save takes no longer. */
 bool snapshot_turn(struct engine *engine)
 {
     struct snapshot *snapshot = engine->snapshot;
