@@ -63,6 +63,8 @@ static void evict(struct session *session)
 
 void client_memory_keep_bound(struct engine *engine)
 {
+    if (likely(engine->clients_bytes == 0))
+        return;
     size_t most = limit_of(engine);
     while (unlikely(most > 0 && engine->clients_bytes > most)) {
         struct session *session = biggest(engine);

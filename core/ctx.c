@@ -83,7 +83,7 @@ static void changed(struct ctx *ctx, const struct place *place)
 /* Clients that wait for the key may find there what they wait for, or hear that it is gone. */
 static void wake(struct ctx *ctx, const struct place *place)
 {
-    if (!place->entry)
+    if (likely(!(ctx->engine->attention & ATTENTION_WAITERS)) || !place->entry)
         return;
     enum value_type type = entry_type(place->entry);
     if (type == TYPE_LIST || type == TYPE_ZSET || type == TYPE_STREAM)

@@ -163,11 +163,14 @@ static void forget_caching(const struct ctx *ctx)
 static void answered(struct ctx *ctx)
 {
     struct engine *engine = ctx->engine;
-    forget_caching(ctx);
-    tracking_answered(engine);
+    if (unlikely(engine->attention & (ATTENTION_TRACKERS | ATTENTION_TRACKED))) {
+        forget_caching(ctx);
+        tracking_answered(engine);
+    }
     push_own(engine);
     engine->current = NULL;
-    waiters_serve(engine);
+    if (unlikely(engine->attention & ATTENTION_WAITERS))
+        waiters_serve(engine);
     push_stamp(engine);
 }
 
@@ -190,12 +193,10 @@ bool engine_admits(const struct engine *engine, const struct session *session)
 
 /* Within the turn of a script that runs for long: its effects are open, and everything that belongs
  * to it stays as it is. */
-static void execute_beside_script(struct ctx *ctx)
+static __attribute__((noinline)) void execute_beside_script(struct ctx *ctx,
+                                                            enum gate_verdict verdict)
 {
     struct session *session = ctx->session;
-    struct arena arena = {0};
-    ctx->arena = &arena;
-    enum gate_verdict verdict = gate_check(ctx);
     kv_assert(verdict != GATE_WAIT);
     session->commands++;
     if (session->flags & SESSION_REPLY_SKIP_NEXT)
@@ -207,7 +208,7 @@ static void execute_beside_script(struct ctx *ctx)
     kv_assert(!ctx->changed);
     if (!run_drop_reply(session))
         output_mark(&session->output, 0, false);
-    arena_free(&arena);
+    arena_free(ctx->arena);
 }
 
 enum engine_result engine_execute(struct engine *engine, struct session *session, int argc,
@@ -224,12 +225,18 @@ enum engine_result engine_execute(struct engine *engine, struct session *session
         .db = session->db,
         .now_ms = engine->now_ms,
     };
+    struct arena beside;
     if (unlikely(engine->busy)) {
-        execute_beside_script(&ctx);
+        beside = (struct arena){0};
+        ctx.arena = &beside;
+    } else {
+        engine->current = session;
+    }
+    enum gate_verdict verdict = gate_check(&ctx);
+    if (unlikely(engine->busy)) {
+        execute_beside_script(&ctx, verdict);
         return ENGINE_DONE;
     }
-    engine->current = session;
-    enum gate_verdict verdict = gate_check(&ctx);
     if (unlikely(verdict == GATE_WAIT)) {
         engine->current = NULL;
         return wait_later(session, ctx.command);

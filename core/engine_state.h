@@ -34,6 +34,16 @@ struct watched_keys;
 #define GATE_CELLS 65536
 #define ENGINE_DATABASES_MAX 65536
 
+/* Who is to hear of commands or changes. Each bit is kept by the part that it names; mostly all are
+ * 0, and one test of the word spares the way of a command the questions. */
+enum engine_attention {
+    ATTENTION_MONITORS = 1 << 0, /* monitor.c: engine->monitors */
+    ATTENTION_TRACKERS = 1 << 1, /* tracking.c: engine->trackers > 0 */
+    ATTENTION_TRACKED = 1 << 2,  /* tracking.c: there is a table of keys */
+    ATTENTION_WATCHES = 1 << 3,  /* watch.c: keys are watched */
+    ATTENTION_WAITERS = 1 << 4,  /* wait_keys.c: keys are waited for, or are to be served */
+};
+
 struct engine {
     struct settings *settings;
     struct host *host;
@@ -44,6 +54,7 @@ struct engine {
     struct reaper *reaper;
     struct rng rng;
     struct arena arena;               /* for one command */
+    uint32_t attention;               /* enum engine_attention */
     struct stats stats;
     struct slowlog *slowlog;
     struct latency *latency;
@@ -115,3 +126,8 @@ struct engine {
     bool snapshot_holds;              /* commands that write wait for its memory */
     bool news_due;                    /* who waited may go on: engine_news at the next turn's end */
 };
+
+static inline void engine_attend(struct engine *engine, enum engine_attention bit, bool wanted)
+{
+    engine->attention = wanted ? engine->attention | bit : engine->attention & ~(uint32_t)bit;
+}

@@ -131,8 +131,8 @@ bool gate_log_refuses(const struct engine *engine, uint32_t flags, struct journa
     return true;
 }
 
-/* What the log's state forbids; true if it was replied. */
-static bool refused_by_log(struct ctx *ctx)
+/* The log or the save points may be in trouble; true if it was replied. */
+static __attribute__((noinline)) bool refused_by_disk(struct ctx *ctx)
 {
     struct journal_report report;
     if (unlikely(save_stops_writes(ctx->engine))) {
@@ -147,6 +147,16 @@ static bool refused_by_log(struct ctx *ctx)
         return false;
     refuse(ctx, "MISCONF Errors writing to the AOF file: %s", report.problem);
     return true;
+}
+
+/* What the log's state forbids, or that of the dump; true if it was replied. */
+static bool refused_by_log(struct ctx *ctx)
+{
+    const struct engine *engine = ctx->engine;
+    int state = atomic_load_explicit(&engine->journal->state, memory_order_acquire);
+    if (likely(state == JOURNAL_HEALTHY || (state == JOURNAL_OFF && !save_stops_writes(engine))))
+        return false;
+    return refused_by_disk(ctx);
 }
 
 static bool refused_by_memory(struct ctx *ctx, uint32_t flags)

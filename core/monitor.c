@@ -14,6 +14,7 @@ void monitor_start(struct session *session)
     session->flags |= SESSION_MONITOR;
     session->monitor_next = engine->monitors;
     engine->monitors = session;
+    engine_attend(engine, ATTENTION_MONITORS, true);
     session_limit_choose(session);
 }
 
@@ -25,6 +26,7 @@ void monitor_stop(struct session *session)
     while (*link != session)
         link = &(*link)->monitor_next;
     *link = session->monitor_next;
+    engine_attend(session->engine, ATTENTION_MONITORS, session->engine->monitors != NULL);
     session->flags &= ~(uint32_t)SESSION_MONITOR;
     session_limit_choose(session);
 }

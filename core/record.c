@@ -11,6 +11,8 @@
 #include "core/wait_keys.h"
 #include "core/watch.h"
 
+#define TOUCH_LISTENERS (ATTENTION_WATCHES | ATTENTION_TRACKERS | ATTENTION_TRACKED)
+
 static uint32_t gate_cell(int db, uint64_t hash)
 {
     return (uint32_t)((hash ^ (uint64_t)db * 0x9e3779b97f4a7c15ull) >> 48);
@@ -35,6 +37,8 @@ void record_touched(struct engine *engine, const struct place *place)
 {
     uint32_t cell = gate_cell(place->db, place->hash);
     buf_append(&engine->touched, &cell, sizeof cell);
+    if (likely(!(engine->attention & TOUCH_LISTENERS)))
+        return;
     watch_touch(engine, place->db, place->key, false);
     tracking_touch(engine, place->key);
 }
@@ -55,7 +59,8 @@ void record_event(struct engine *engine, char event_class, const char *event, in
                   struct slice key)
 {
     engine->stats.key_events++;
-    pubsub_notify(engine, event_class, event, db, key);
+    if (unlikely(engine->settings->notify_events))
+        pubsub_notify(engine, event_class, event, db, key);
 }
 
 bool record_may_delete(const struct engine *engine)

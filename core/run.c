@@ -68,6 +68,21 @@ static void use_own_name(struct ctx *ctx)
     ctx->argv = words;
 }
 
+/* What MONITOR shows before it has run. */
+static bool is_shown_first(const struct ctx *ctx)
+{
+    return ctx->command->flags & COMMAND_SKIP_MONITOR;
+}
+
+static __attribute__((noinline)) void tell_listeners(const struct ctx *ctx)
+{
+    struct session *current = ctx->engine->current;
+    if (ctx->command->flags & COMMAND_READONLY && current && current->tracker)
+        tracking_remember(current, ctx->command, ctx->argc, ctx->argv);
+    if (!is_shown_first(ctx))
+        monitor_show(ctx);
+}
+
 void run_command(struct ctx *ctx)
 {
     struct engine *engine = ctx->engine;
@@ -78,13 +93,9 @@ void run_command(struct ctx *ctx)
     engine->touched_all = false;
     if (unlikely(ctx->state->renamed))
         use_own_name(ctx);
-    bool shown_first = ctx->command->flags & COMMAND_SKIP_MONITOR;
-    if (unlikely(engine->monitors != NULL) && shown_first)
+    if (unlikely(engine->attention & ATTENTION_MONITORS) && is_shown_first(ctx))
         monitor_show(ctx);
     ctx->command->run(ctx);
-    if (unlikely(engine->trackers > 0) && ctx->command->flags & COMMAND_READONLY &&
-        engine->current && engine->current->tracker)
-        tracking_remember(engine->current, ctx->command, ctx->argc, ctx->argv);
     if (ctx->command->flags & COMMAND_ALL_KEYS)
         ctx_depends_on_all(ctx);
     bool own = engine->touched.len > touched_before || engine->touched_all;
@@ -97,8 +108,8 @@ void run_command(struct ctx *ctx)
     kv_assert(!own || !ctx->failed || ctx->command->flags & COMMAND_RUNS_SCRIPT);
     ctx->changed |= own;
     engine->touched_all |= all_before;
-    if (unlikely(engine->monitors != NULL) && !shown_first)
-        monitor_show(ctx);
+    if (unlikely(engine->attention & (ATTENTION_MONITORS | ATTENTION_TRACKERS)))
+        tell_listeners(ctx);
     count_call(engine, ctx);
 }
 

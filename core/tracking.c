@@ -96,6 +96,7 @@ void tracking_on(struct session *session, uint32_t options, uint64_t redirect, i
     if (!session->tracker) {
         session->tracker = mem_alloc_zero(sizeof *session->tracker);
         engine->trackers++;
+        engine_attend(engine, ATTENTION_TRACKERS, true);
     }
     uint32_t missed = session->tracker->options & TRACKER_MISSED;
     session->tracker->options = options | missed;
@@ -112,6 +113,7 @@ void tracking_off(struct session *session)
     tracked_prefixes_forget(engine->tracking->prefixes, session);
     engine->trackers_missed -= (session->tracker->options & TRACKER_MISSED) != 0;
     engine->trackers--;
+    engine_attend(engine, ATTENTION_TRACKERS, engine->trackers > 0);
     mem_free(session->tracker);
     session->tracker = NULL;
 }
@@ -179,8 +181,10 @@ static struct tracked_key *find_or_add(struct engine *engine, struct slice name)
 {
     struct tracking *tracking = engine->tracking;
     uint64_t hash = keyspace_hash(engine->keyspace, name);
-    if (!tracking->keys)
+    if (!tracking->keys) {
         tracking->keys = table_new(&key_type, &engine->keyspace);
+        engine_attend(engine, ATTENTION_TRACKED, true);
+    }
     struct table_slot *slot = table_find(tracking->keys, hash, name);
     if (slot)
         return table_item(slot);
@@ -281,6 +285,7 @@ static void drop_keys(struct engine *engine)
     else
         free_keys(tracking->keys);
     tracking->keys = NULL;
+    engine_attend(engine, ATTENTION_TRACKED, false);
     tracking->items = tracking->added = 0;
 }
 

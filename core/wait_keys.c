@@ -94,12 +94,14 @@ static struct wait_key *make_key(struct engine *engine, int db, struct slice nam
     key->next = keys->table[hash & (keys->cells - 1)];
     keys->table[hash & (keys->cells - 1)] = key;
     keys->count++;
+    engine_attend(engine, ATTENTION_WAITERS, true);
     return key;
 }
 
 /* A key that is in the ready list leaves when its turn is over. */
-static void drop_key_if_unused(struct wait_keys *keys, struct wait_key *key)
+static void drop_key_if_unused(struct engine *engine, struct wait_key *key)
 {
+    struct wait_keys *keys = engine->wait_keys;
     if (key->first || key->ready || key->serving)
         return;
     struct wait_key **at = &keys->table[key->hash & (keys->cells - 1)];
@@ -107,6 +109,7 @@ static void drop_key_if_unused(struct wait_keys *keys, struct wait_key *key)
         at = &(*at)->next;
     *at = key->next;
     keys->count--;
+    engine_attend(engine, ATTENTION_WAITERS, keys->count > 0);
     mem_free(key);
 }
 
@@ -171,7 +174,7 @@ void wait_keys_leave(struct engine *engine, struct wait_link *link)
     else
         key->last = link->previous;
     key->links--;
-    drop_key_if_unused(engine->wait_keys, key);
+    drop_key_if_unused(engine, key);
 }
 
 struct wait_key *wait_keys_take_ready(struct engine *engine)
@@ -191,5 +194,5 @@ struct wait_key *wait_keys_take_ready(struct engine *engine)
 void wait_keys_served(struct engine *engine, struct wait_key *key)
 {
     key->serving = false;
-    drop_key_if_unused(engine->wait_keys, key);
+    drop_key_if_unused(engine, key);
 }

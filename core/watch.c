@@ -80,8 +80,9 @@ static struct table_slot *find(const struct watched_keys *keys, int db, struct s
                       (struct slice){(const char *)&name, sizeof name});
 }
 
-static struct watched_key *find_or_add(struct watched_keys *keys, int db, struct slice key)
+static struct watched_key *find_or_add(struct engine *engine, int db, struct slice key)
 {
+    struct watched_keys *keys = engine->watched;
     struct table_slot *slot = find(keys, db, key);
     if (slot)
         return table_item(slot);
@@ -90,6 +91,7 @@ static struct watched_key *find_or_add(struct watched_keys *keys, int db, struct
     if (key.len > 0)
         memcpy(watched->key, key.data, key.len);
     table_insert(keys->table, hash_name(keys->seed, db, key), watched);
+    engine_attend(engine, ATTENTION_WATCHES, true);
     return watched;
 }
 
@@ -106,7 +108,7 @@ void watch_key(struct session *session, struct slice key)
         if (watch->key->db == session->db &&
             slice_equal(key, (struct slice){watch->key->key, watch->key->key_len}))
             return;
-    struct watched_key *watched = find_or_add(engine->watched, session->db, key);
+    struct watched_key *watched = find_or_add(engine, session->db, key);
     struct place place =
         keyspace_find(engine->keyspace, session->db, key, keyspace_hash(engine->keyspace, key));
     struct watch *watch = mem_alloc(sizeof *watch);
@@ -124,11 +126,13 @@ void watch_key(struct session *session, struct slice key)
     session->watches = watch;
 }
 
-static void forget_key(struct watched_keys *keys, struct watched_key *watched)
+static void forget_key(struct engine *engine, struct watched_key *watched)
 {
+    struct watched_keys *keys = engine->watched;
     struct slice key = {watched->key, watched->key_len};
     table_remove(keys->table, hash_name(keys->seed, watched->db, key),
                  find(keys, watched->db, key));
+    engine_attend(engine, ATTENTION_WATCHES, table_count(keys->table) > 0);
     mem_free(watched);
 }
 
@@ -141,7 +145,7 @@ void watch_forget(struct session *session)
         if (watch->next_of_key)
             watch->next_of_key->link_of_key = watch->link_of_key;
         if (!watch->key->watches)
-            forget_key(session->engine->watched, watch->key);
+            forget_key(session->engine, watch->key);
         mem_free(watch);
     }
     session->flags &= ~(uint32_t)SESSION_WATCH_BROKEN;

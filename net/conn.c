@@ -582,17 +582,30 @@ void conns_resume(struct conns *conns)
     }
 }
 
-void conns_settle(struct conns *conns)
+/* Beside a script its own connection stays as it is, and of the others only those go that came
+ * meanwhile. */
+static void settle_touched(struct conns *conns)
 {
+    const struct engine *engine = conns->options.engine;
+    const struct session *busy = engine->busy_session;
     /* What settling touches (it should not) waits for the next turn. */
     struct conn *conn = conns->touched_first;
     conns->touched_first = NULL;
     while (conn) {
         struct conn *next = conn->touched_next;
+        bool may_free = likely(!busy) || conn->born_beside == engine->turns;
         conn->state &= ~(uint32_t)CONN_TOUCHED;
-        settle(conn, true);
+        if (likely(&conn->session != busy))
+            settle(conn, may_free);
+        else
+            conn_touch(conn);
         conn = next;
     }
+}
+
+void conns_settle(struct conns *conns)
+{
+    settle_touched(conns);
     client_memory_keep_bound(conns->options.engine);
     if (unlikely(conns->touched_first))
         loop_again(conns->options.loop);
@@ -628,20 +641,8 @@ void conns_beside_end(struct conns *conns, struct conns_beside *aside)
 
 void conns_settle_beside(struct conns *conns)
 {
-    struct engine *engine = conns->options.engine;
     read_on(conns);
-    struct conn *conn = conns->touched_first;
-    conns->touched_first = NULL;
-    while (conn) {
-        struct conn *next = conn->touched_next;
-        bool young = conn->born_beside == engine->turns;
-        conn->state &= ~(uint32_t)CONN_TOUCHED;
-        if (&conn->session != engine->busy_session)
-            settle(conn, young);
-        else
-            conn_touch(conn);
-        conn = next;
-    }
+    settle_touched(conns);
 }
 
 /* ---- the clock ---- */
