@@ -91,6 +91,11 @@ static inline enum line number_line(struct resp_parser *parser, struct slice byt
 {
     size_t left = bytes.len - parser->at;
     const char *digits = bytes.data + parser->at + 1;
+    if (left > 3 && digits[1] == '\r' && digits[0] >= '0' && digits[0] <= '9') {
+        parser->at += 4; /* most numbers have one digit */
+        *out = digits[0] - '0';
+        return LINE_NUMBER;
+    }
     int64_t value = 0;
     size_t i = 0;
     size_t max = left < FAST_DIGITS + 3 ? left : FAST_DIGITS + 3;
