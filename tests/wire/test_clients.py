@@ -258,9 +258,10 @@ def test_celery_loses_no_task_over_crashes(own, tmp_path, celery_tasks):
     """The server is killed twice while one thread hands in tasks and a worker does them. A task
     that was handed in without an error was acknowledged: it is done in the end; and a result that
     a worker stored without an error is there. The worker is started anew after each crash, as a
-    supervisor does, so it must also find the tasks that its predecessor had begun. Celery takes a task
-    out of the queue before it notes that it has it: each of the two kills of the server, and of
-    the worker, may cost the one task that was on its way."""
+    supervisor does, so it must also find the tasks that its predecessor had begun.
+
+    Celery takes a task out of the queue before it notes that it has it: each of the two kills of
+    the server, and of the worker, may cost the one task that was on its way."""
     sent = {}
 
     def hand_in():
