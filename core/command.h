@@ -34,11 +34,11 @@ enum command_flag {
     COMMAND_RUNS_SCRIPT = 1 << 23,   /* writes if not READONLY, even if it fails */
     COMMAND_DELETES = 1 << 24,       /* only ever frees space: allowed on a full disk */
     COMMAND_ALL_KEYS = 1 << 25,      /* its reply depends on every key: the newest change */
-    /* its reply never waits for the log (INFO, CLIENT, CONFIG ...) */
-    COMMAND_NO_HOLD = 1 << 26,
+    COMMAND_NO_HOLD = 1 << 26,       /* its reply never waits for the log (INFO, CONFIG ...) */
     /* no LRU update: OBJECT, TYPE, TTL ... look keys up with LOOKUP_PEEK */
     COMMAND_TOUCHES_NOTHING = 1 << 27,
     COMMAND_NEVER_QUEUED = 1 << 28,  /* runs at once behind MULTI, too */
+    COMMAND_PARTIAL = 1 << 22,       /* what it did before an error stays done: MIGRATE */
     COMMAND_KEEPS_CACHING = 1 << 21, /* CLIENT CACHING is for the command behind it */
     COMMAND_WHILE_SUBSCRIBED = 1 << 30, /* allowed to a subscriber in RESP2 */
     COMMAND_RUNS_QUEUE = 1 << 29,    /* EXEC: it is what is queued that the gate judges */

@@ -21,6 +21,31 @@ struct host_facts {
 
 enum host_reload { HOST_RELOAD_DUMP, HOST_RELOAD_LOG };
 
+/* How a talk with another server ended. */
+enum exchange_end {
+    EXCHANGE_DONE,
+    EXCHANGE_NO_CONNECTION, /* no such host, or it did not take the connection in time */
+    EXCHANGE_NOT_WRITTEN,   /* no progress in time, or an error, before all was written */
+    EXCHANGE_NOT_READ,      /* the same before the last answer; or what came is none */
+};
+
+enum exchange_step {
+    EXCHANGE_WAIT,   /* for the next line */
+    EXCHANGE_GO_ON,  /* the same; and `rest` may be sent now */
+    EXCHANGE_END,    /* that was the last one */
+    EXCHANGE_BROKEN, /* that was no answer: give up */
+};
+
+struct exchange {
+    struct slice host;
+    int64_t port;
+    int64_t timeout_ms;       /* the longest time without progress */
+    struct slice first, rest; /* what is sent at once; what waits for EXCHANGE_GO_ON */
+    /* One line of the answer, without its end. */
+    enum exchange_step (*take_line)(void *env, struct slice line);
+    void *env;
+};
+
 enum host_level { HOST_DEBUG, HOST_VERBOSE, HOST_NOTICE, HOST_WARNING };
 
 struct host {
@@ -61,4 +86,6 @@ struct host {
     void (*run_events)(void *self);
     /* Stop this thread for so long: DEBUG SLEEP. NULL: refused. */
     void (*sleep_us)(void *self, int64_t us);
+    /* Talk to another server over a TCP connection of its own. Blocks. NULL: refused. */
+    enum exchange_end (*exchange)(void *self, const struct exchange *exchange);
 };

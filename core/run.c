@@ -1,6 +1,6 @@
 /* Invariants: the keyspace changes exactly when effects are recorded (asserted behind each
- * command); an error reply leaves the keyspace as it was; a reply depends on at least its own
- * effects. */
+ * command); an error reply leaves the keyspace as it was (but for
+ * scripts and MIGRATE); a reply depends on at least its own effects. */
 #include "core/run.h"
 
 #include "core/base/histogram.h"
@@ -105,7 +105,8 @@ void run_command(struct ctx *ctx)
     kv_assert(!own || !engine->recording || recorded);
     kv_assert(!recorded || engine->touched_all ||
               keyspace_changes(engine->keyspace) != changes_before);
-    kv_assert(!own || !ctx->failed || ctx->command->flags & COMMAND_RUNS_SCRIPT);
+    kv_assert(!own || !ctx->failed ||
+              ctx->command->flags & (COMMAND_RUNS_SCRIPT | COMMAND_PARTIAL));
     ctx->changed |= own;
     engine->touched_all |= all_before;
     if (unlikely(engine->attention & (ATTENTION_MONITORS | ATTENTION_TRACKERS)))

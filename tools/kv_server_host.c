@@ -19,6 +19,7 @@
 #include "persistence/file.h"
 #include "tools/kv_server_crash.h"
 #include "tools/kv_server_data.h"
+#include "tools/kv_server_exchange.h"
 
 #define HOST_FILE_BYTES_MAX (64 * 1024 * 1024)
 #define HOST_LINGER_MS 500 /* for the last replies */
@@ -198,6 +199,7 @@ void server_host_init(struct server_host *host, struct settings *settings, struc
             .facts = facts,
             .run_events = run_events,
             .sleep_us = sleep_us,
+            .exchange = server_exchange,
         },
     };
     server_log_init(&host->log, settings);

@@ -240,14 +240,17 @@ static void reply_arguments(struct ctx *ctx, const struct doc_argument *first, i
 static void reply_argument(struct ctx *ctx, const struct doc_argument *argument)
 {
     size_t flags = (size_t)argument->optional + argument->multiple + argument->multiple_token;
-    reply_map(ctx, 2 + (argument->key_spec >= 0) + (argument->token.len > 0) +
+    reply_map(ctx, 2 + (argument->key_spec >= 0) + (argument->token.data != NULL) +
                        (argument->since.len > 0) + (argument->deprecated.len > 0) + (flags > 0) +
                        (argument->child_count > 0));
     reply_field(ctx, "name", argument->name);
     reply_field(ctx, "type", argument->type);
     if (argument->key_spec >= 0)
         reply_pair(ctx, "key_spec_index", argument->key_spec);
-    reply_field(ctx, "token", argument->token);
+    if (argument->token.data) { /* it may be empty */
+        reply_text(ctx, "token");
+        reply_bulk(ctx, argument->token);
+    }
     reply_field(ctx, "since", argument->since);
     reply_field(ctx, "deprecated_since", argument->deprecated);
     if (flags) {

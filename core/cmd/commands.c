@@ -16,7 +16,7 @@ const struct command *const command_tables[] = {
     commands_dump,          commands_memory,
     commands_bitmap,        commands_bitmap_op,
     commands_bitmap_field,  commands_hyperloglog,
-    commands_sort,
+    commands_migrate,       commands_sort,
     commands_set,           commands_set_algebra,
     commands_stream,        commands_stream_read,
     commands_stream_group,  commands_stream_claim,

@@ -75,7 +75,10 @@ static bool parse_body(struct docs_parser *parser, struct doc_argument *argument
     if (take(parser, "=")) {
         argument->type = SLICE("pure-token");
         argument->token = take_word(parser, " |)}]@%^!");
-        return argument->token.len > 0;
+        bool given = argument->token.len > 0;
+        if (slice_equal(argument->token, SLICE("\"\"")))
+            argument->token = SLICE("");
+        return given;
     }
     const char *colon = memrchr(word.data, ':', word.len);
     if (!colon)

@@ -3,7 +3,7 @@
  * A row's syntax is a list of arguments with blanks between them:
  *
  *   name:type      type is string, integer, double, key, pattern, unix-time or pure-token
- *   name=TOKEN     a word that stands for itself (type pure-token)
+ *   name=TOKEN     a word that stands for itself (type pure-token); "" is the empty one
  *   name(a|b|c)    one of several arguments
  *   name{a b}      several arguments that belong together
  *   [argument]     may be left out
@@ -24,7 +24,8 @@
 #include "core/base/slice.h"
 
 struct doc_argument {
-    struct slice name, token, since, deprecated; /* empty: none */
+    struct slice name, since, deprecated; /* empty: none */
+    struct slice token;                   /* data NULL: none */
     struct slice type;
     bool optional, multiple, multiple_token;
     int key_spec; /* -1: none */

@@ -15,6 +15,8 @@
  * RESTORE is recorded with an absolute deadline. One that is over gives no key, but in replay
  * nothing expires: there the key is made, and goes when the load is complete.
  */
+#include "core/cmd/dump.h"
+
 #include "core/base/crc64.h"
 #include "core/base/fault.h"
 #include "core/cmd/rows.h"
@@ -29,24 +31,32 @@
 #define VALKEY_VERSION_LEAST 80
 #define FREQUENCY_MAX 255
 
+void dump_append(const struct ctx *ctx, const struct entry *entry, struct buf *payload)
+{
+    const struct settings *settings = ctx->engine->settings;
+    struct rdb_out out = {.buf = payload, .compress = settings->rdb_compression};
+    size_t from = payload->len;
+
+    out.version = (int)settings->rdb_version;
+    if (out.version == 0)
+        out.version = rdb_version_of(entry);
+    buf_append_char(payload, (char)rdb_tag_of(entry, out.version));
+    rdb_put_value(&out, entry);
+    buf_append_char(payload, (char)(out.version & 255));
+    buf_append_char(payload, (char)(out.version >> 8));
+    rdb_put_u64(&out, crc64_bytes(0, payload->data + from, payload->len - from));
+}
+
 static void dump_run(struct ctx *ctx)
 {
     const struct entry *entry = ctx_find(ctx, ctx->argv[1], LOOKUP_READ).entry;
     struct buf payload = {0};
-    struct rdb_out out = {.buf = &payload, .compress = ctx->engine->settings->rdb_compression};
 
     if (entry == NULL) {
         reply_null(ctx);
         return;
     }
-    out.version = (int)ctx->engine->settings->rdb_version;
-    if (out.version == 0)
-        out.version = rdb_version_of(entry);
-    buf_append_char(&payload, (char)rdb_tag_of(entry, out.version));
-    rdb_put_value(&out, entry);
-    buf_append_char(&payload, (char)(out.version & 255));
-    buf_append_char(&payload, (char)(out.version >> 8));
-    rdb_put_u64(&out, crc64_bytes(0, payload.data, payload.len));
+    dump_append(ctx, entry, &payload);
     reply_bulk(ctx, buf_slice(&payload));
     buf_free(&payload);
 }

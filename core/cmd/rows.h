@@ -47,6 +47,7 @@ extern const struct command commands_zset_algebra[];
 extern const struct command commands_geo[];
 extern const struct command commands_geo_search[];
 extern const struct command commands_dump[];
+extern const struct command commands_migrate[];
 extern const struct command commands_sort[];
 extern const struct command commands_hyperloglog[];
 extern const struct command commands_bitmap[];

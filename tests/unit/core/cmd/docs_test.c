@@ -14,7 +14,7 @@ static void put(struct buf *out, const struct doc_argument *first)
         buf_append_slice(out, first->type);
         if (first->key_spec >= 0)
             buf_printf(out, " key %d", first->key_spec);
-        if (first->token.len)
+        if (first->token.data)
             buf_printf(out, " token %.*s", (int)first->token.len, first->token.data);
         if (first->since.len)
             buf_printf(out, " since %.*s", (int)first->since.len, first->since.data);
@@ -45,6 +45,7 @@ static const struct example examples[] = {
     {"source:key destination:key", "source/key key 0; destination/key key 1"},
     {"key:key by:pattern%1@BY", "key/key key 0; by/pattern key 1 token BY"},
     {"keep=KEEPTTL", "keep/pure-token token KEEPTTL"},
+    {"none=\"\"", "none/pure-token token "},
     {"equal==", "equal/pure-token token ="},
     {"[prefix:string@PREFIX...+]", "prefix/string token PREFIX optional multiple token-each"},
     {"[prefix:string@PREFIX]...+", "prefix/string token PREFIX optional multiple token-each"},
