@@ -207,29 +207,37 @@ int store_open_bare(const struct store_options *options, struct store **out, str
 int store_open(const struct store_options *options, struct journal *journal, struct store **out,
                struct recovery_result *result, struct fault *fault)
 {
-    int status = store_open_bare(options, out, fault);
+    struct store *store;
+    int status = store_open_bare(options, &store, fault);
 
     memset(result, 0, sizeof *result);
     if (status < 0)
         return status;
-    status = recover_and_open(*out, options, journal, result, fault);
-    if (status < 0)
-        store_free(*out);
-    return status;
+    status = recover_and_open(store, options, journal, result, fault);
+    if (status < 0) {
+        store_free(store);
+        return status;
+    }
+    *out = store;
+    return 0;
 }
 
 int store_open_dump(const struct store_options *options, struct store **out,
                     struct recovery_result *result, struct fault *fault)
 {
-    int status = store_open_bare(options, out, fault);
+    struct store *store;
+    int status = store_open_bare(options, &store, fault);
 
     memset(result, 0, sizeof *result);
     if (status < 0)
         return status;
     status = dump_recover(&options->recovery, result, fault);
-    if (status < 0)
-        store_free(*out);
-    return status;
+    if (status < 0) {
+        store_free(store);
+        return status;
+    }
+    *out = store;
+    return 0;
 }
 
 bool store_has_log(const struct store *store)
