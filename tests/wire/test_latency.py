@@ -101,7 +101,9 @@ def test_nothing_is_noted_below_the_threshold(monitored):
 def test_eviction_is_an_event(start):
     server = start("kv", persistence="no")
     with server.connect(2) as c:
-        c("CONFIG", "SET", "latency-monitor-threshold", 1, "maxmemory-policy", "allkeys-lru")
+        # Without tenacity a cycle ends before it takes a millisecond.
+        c("CONFIG", "SET", "latency-monitor-threshold", 1, "maxmemory-policy", "allkeys-lru",
+          "maxmemory-eviction-tenacity", 100)
         for part in range(10):
             c.pipeline([("SET", f"{part}-{i}", "x" * 50) for i in range(20000)])
         c("CONFIG", "SET", "maxmemory", 100000)
