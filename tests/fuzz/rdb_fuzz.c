@@ -57,6 +57,12 @@ static ssize_t file_pread(void *self, int fd unused, void *bytes, size_t len, of
     return (ssize_t)len;
 }
 
+/* No index beside it. */
+static int file_exists(void *self unused, const char *path unused)
+{
+    return 0;
+}
+
 static int put(void *env, int db, struct entry *entry, struct fault *fault unused)
 {
     struct fuzz *file = env;
@@ -73,7 +79,8 @@ static int read_all(struct fuzz *file, struct rdb_found *found, struct fault *fa
                               .open = file_open,
                               .close = file_close,
                               .size = file_size,
-                              .pread = file_pread};
+                              .pread = file_pread,
+                              .exists = file_exists};
     const struct rdb_load load = {.disk = &disk, .path = "snapshot", .env = file, .put = put};
     file->keys = 0;
     int status = rdb_load(&load, found, fault);
