@@ -133,6 +133,7 @@ def test_switching_again_and_again_under_load_loses_nothing(tmp_path, policy):
     server.stop()
 
 
+@pytest.mark.skipif(kv.SLOW, reason="sanitizers do not work under strace")
 def test_memory_mode_opens_no_file_for_writing(tmp_path):
     """By strace: whatever clients do, up to and over its end."""
     trace = tmp_path / "trace"
