@@ -45,7 +45,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/acl.h"
@@ -80,31 +79,6 @@ static const char REFUSED_PROTECTED[] =
     "for testing, restart it with the '--protected-mode no' option. 4) Setup a an authentication "
     "password for the default user. NOTE: You only need to do one of the above things in order for "
     "the server to start accepting connections from the outside.\r\n";
-
-/* ---- lists: rings with a head that is no connection ---- */
-
-static void link_init(struct conn_link *head)
-{
-    head->previous = head->next = head;
-}
-
-static void link_put(struct conn_link *head, struct conn_link *link)
-{
-    link->previous = head->previous;
-    link->next = head;
-    head->previous->next = link;
-    head->previous = link;
-}
-
-static void link_take(struct conn_link *link)
-{
-    link->previous->next = link->next;
-    link->next->previous = link->previous;
-    link->previous = link->next = NULL;
-}
-
-#define CONN_OF(link, member) \
-    ((struct conn *)(void *)((char *)(link) - offsetof(struct conn, member)))
 
 /* ---- flags and lists ---- */
 
@@ -700,22 +674,21 @@ void conns_apply_limits(struct conns *conns)
         session_limit_choose(&CONN_OF(link, all)->session);
 }
 
-static int64_t clock_ms(void)
+static int64_t clock_ms(const struct conns *conns)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    struct host *host = conns->options.engine->host;
+    return (int64_t)(host->monotonic_ns(host->self) / 1000000);
 }
 
 void conns_linger(struct conns *conns, int64_t ms)
 {
-    int64_t until = clock_ms() + ms;
+    int64_t until = clock_ms(conns) + ms;
     for (struct conn_link *link = conns->all.next; link != &conns->all; link = link->next) {
         struct conn *conn = CONN_OF(link, all);
         session_settle(&conn->session);
         while (flush(conn) && output_ready(&conn->session.output) > 0) {
             conn->state &= ~(uint32_t)CONN_FULL;
-            int64_t left = until - clock_ms();
+            int64_t left = until - clock_ms(conns);
             struct pollfd wait = {.fd = conn->session.fd, .events = POLLOUT};
             bool waited = conn->link ? poll(NULL, 0, 1) == 0 /* its thread makes room */
                                      : poll(&wait, 1, left > 0 ? (int)left : 0) > 0;

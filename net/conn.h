@@ -12,6 +12,7 @@
 #include "core/base/buf.h"
 #include "core/resp.h"
 #include "core/session.h"
+#include "net/conn_link.h"
 #include "net/loop.h"
 
 struct engine;
@@ -37,10 +38,6 @@ enum conn_state {
     CONN_HANDSHAKE = 1 << 7, /* TLS: nothing is read or sent before it is done */
     CONN_STALLED = 1 << 8, /* with it: waits to send, not to receive */
     CONN_UNREAD = 1 << 9,  /* TLS or the link holds bytes that the socket does not show */
-};
-
-struct conn_link {
-    struct conn_link *previous, *next;
 };
 
 struct conn {
