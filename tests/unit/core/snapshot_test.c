@@ -9,7 +9,6 @@
 #include "core/base/mem.h"
 #include "core/ctx.h"
 #include "core/keyspace.h"
-#include "core/type/digest.h"
 #include "core/type/hash.h"
 #include "core/type/list.h"
 #include "core/type/set.h"
@@ -18,6 +17,7 @@
 #include "core/type/value.h"
 #include "core/type/zset.h"
 #include "tests/support/fake_world.h"
+#include "tests/support/keyspace_twin.h"
 #include "tests/support/memory_sink.h"
 #include "tests/support/random_values.h"
 #include "tests/support/test.h"
@@ -277,55 +277,13 @@ static void fill(int keys)
 
 /* --- Comparing -------------------------------------------------------------------------------- */
 
-struct copying {
-    struct keyspace *to;
-    int db;
-};
-
-static void copy_entry(void *env, struct entry *entry)
-{
-    const struct copying *copying = env;
-    struct slice key = entry_key(entry);
-    struct place place = find(copying->to, copying->db, key);
-
-    keyspace_put(copying->to, &place, entry_copy(entry, key, entry_deadline(entry)));
-}
-
-static struct keyspace *copy_of(const struct keyspace *keyspace)
-{
-    struct copying copying = {.to = keyspace_new(16, 5, NULL)};
-
-    for (copying.db = 0; copying.db < 16; copying.db++)
-        keyspace_each(keyspace, copying.db, copy_entry, &copying);
-    return copying.to;
-}
-
-static void compare_entry(void *env, struct entry *entry)
-{
-    const struct copying *expected = env;
-    struct place place = find(expected->to, expected->db, entry_key(entry));
-    struct digest a = digest_of_value(entry), b;
-
-    assert_non_null(place.entry);
-    assert_int_equal(entry_deadline(entry), entry_deadline(place.entry));
-    b = digest_of_value(place.entry);
-    if (memcmp(&a, &b, sizeof(a)) != 0)
-        fail_msg("%.*s of database %d is another %s", (int)entry_key(entry).len,
-                 entry_key(entry).data, expected->db, type_name(entry_type(entry)));
-}
-
 /* What the sink has is what was `expected`, which is given up. */
 static void assert_snapshot(struct keyspace *expected)
 {
-    struct keyspace *loaded = keyspace_new(16, 6, NULL);
-    struct copying copying = {.to = expected};
+    struct keyspace *loaded = keyspace_new(KEYSPACE_TWIN_DATABASES, 6, NULL);
 
     memory_sink_load(&sink, loaded);
-    for (copying.db = 0; copying.db < 16; copying.db++) {
-        assert_int_equal(keyspace_count(loaded, copying.db),
-                         keyspace_count(expected, copying.db));
-        keyspace_each(loaded, copying.db, compare_entry, &copying);
-    }
+    keyspace_twin_assert(loaded, expected);
     keyspace_check(loaded);
     keyspace_free(loaded);
     keyspace_free(expected);
@@ -382,7 +340,7 @@ static void an_empty_keyspace_gives_a_head_alone(void **state unused)
     assert_string_equal(text, "12345");
     assert_true(memory_sink_aux(&sink, "aof-base", text));
     assert_string_equal(text, "1");
-    assert_snapshot(copy_of(world.engine->keyspace));
+    assert_snapshot(keyspace_twin(world.engine->keyspace));
 }
 
 static void what_does_not_change_is_written_as_it_is(void **state unused)
@@ -390,7 +348,7 @@ static void what_does_not_change_is_written_as_it_is(void **state unused)
     struct keyspace *expected;
 
     fill(2000);
-    expected = copy_of(world.engine->keyspace);
+    expected = keyspace_twin(world.engine->keyspace);
     begin();
     run_to_end();
     assert_snapshot(expected);
@@ -402,7 +360,7 @@ static void a_snapshot_is_what_was_there_when_it_began(void **state unused)
 {
     fill(1500);
     for (int round = 0; round < 12; round++) {
-        struct keyspace *expected = copy_of(world.engine->keyspace);
+        struct keyspace *expected = keyspace_twin(world.engine->keyspace);
         uint64_t steps = 0, often = 1 + pick(6);
 
         sink.slow = round % 3 == 0;
@@ -449,7 +407,7 @@ static void one_that_was_given_up_leaves_no_trace(void **state unused)
         assert_nothing_held();
         if (round % 6 != 0)
             continue;
-        expected = copy_of(world.engine->keyspace);
+        expected = keyspace_twin(world.engine->keyspace);
         begin();
         for (uint64_t i = pick(100); i > 0; i--)
             act();
@@ -470,7 +428,7 @@ static void databases_keep_the_number_they_had(void **state unused)
         place = find(keyspace, db, SLICE("k"));
         keyspace_put_string(keyspace, &place, (struct slice){text, (size_t)len}, ENTRY_NO_DEADLINE);
     }
-    expected = copy_of(keyspace);
+    expected = keyspace_twin(keyspace);
     begin();
     keyspace_swap(keyspace, 0, 1);
     keyspace_swap(keyspace, 1, 2);
@@ -531,7 +489,7 @@ static void a_long_string_is_cut_in_pieces(void **state unused)
 
         for (int i = 0; i < 4; i++)
             put_long(i, (char)('0' + i));
-        expected = copy_of(world.engine->keyspace);
+        expected = keyspace_twin(world.engine->keyspace);
         begin();
         for (int i = 0; i < 10; i++)
             snapshot_slice(world.engine, 0);
@@ -556,7 +514,7 @@ static void a_value_outlives_the_database_it_was_moved_to(void **state unused)
     place = find(keyspace, 0, SLICE("h"));
     keyspace_put(keyspace, &place,
                  entry_new_value(SLICE("h"), TYPE_HASH, hash.encoding, hash.value, 99));
-    expected = copy_of(keyspace);
+    expected = keyspace_twin(keyspace);
     begin();
     place = find(keyspace, 0, SLICE("h"));
     entry = keyspace_take(keyspace, &place);
