@@ -10,6 +10,7 @@
 #include "core/base/num.h"
 #include "persistence/check.h"
 #include "persistence/file.h"
+#include "tools/kv_check_console.h"
 
 static const char usage[] =
     "Usage: kv-check-aof [--fix | --salvage | --truncate-to-timestamp <unix seconds>]\n"
@@ -33,48 +34,20 @@ static const char usage[] =
     "Exit status: 0 if the log is valid, or is now; 1 if not.\n";
 
 struct tool {
+    struct console console; /* first: see kv_check_console.h */
     bool yes;
-    bool progress_shown;
 };
-
-static void end_progress(struct tool *tool)
-{
-    if (tool->progress_shown)
-        fprintf(stderr, "\r\033[K");
-    tool->progress_shown = false;
-}
-
-static void print(void *env, struct slice text)
-{
-    end_progress(env);
-    printf("%.*s", (int)text.len, text.data);
-}
-
-static void complain(void *env, const char *line)
-{
-    end_progress(env);
-    fflush(stdout);
-    fprintf(stderr, "%s\n", line);
-}
 
 static bool ask(void *env, const char *question)
 {
     struct tool *tool = env;
     char answer[16] = "";
-    end_progress(tool);
+    console_end_progress(&tool->console);
     if (tool->yes)
         return true;
     printf("%s\nContinue? [y/N]: ", question);
     fflush(stdout);
     return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
-}
-
-static void show_progress(void *env, uint64_t done, uint64_t total)
-{
-    struct tool *tool = env;
-    tool->progress_shown = true;
-    fprintf(stderr, "\r%5.1f%% of %llu MB", total ? 100.0 * (double)done / (double)total : 100.0,
-            (unsigned long long)(total >> 20));
 }
 
 static void random_bytes(void *env unused, void *out, size_t len)
@@ -122,8 +95,8 @@ int main(int argc, char **argv)
     struct tool tool = {0};
     struct check_options options = {.disk = disk_real(),
                                     .env = &tool,
-                                    .print = print,
-                                    .complain = complain,
+                                    .print = console_print,
+                                    .complain = console_complain,
                                     .ask = ask,
                                     .random_bytes = random_bytes};
     for (int i = 1; i < argc; i++) {
@@ -137,8 +110,8 @@ int main(int argc, char **argv)
         return 1;
     }
     if (isatty(STDERR_FILENO) && !options.json)
-        options.progress = show_progress;
+        options.progress = console_progress;
     int status = check_run(&options);
-    end_progress(&tool);
+    console_end_progress(&tool.console);
     return status;
 }

@@ -7,6 +7,7 @@
 #include "core/base/attr.h"
 #include "persistence/file.h"
 #include "persistence/rdb_check.h"
+#include "tools/kv_check_console.h"
 
 static const char usage[] =
     "Usage: kv-check-rdb [--json] [--keys] [--to-rdb <new file>] <file>\n"
@@ -21,38 +22,6 @@ static const char usage[] =
     "               write it as an RDB that stock servers load; the file must not exist\n"
     "\n"
     "Exit status: 0 if the snapshot is good; 1 if not.\n";
-
-struct tool {
-    bool progress_shown;
-};
-
-static void end_progress(struct tool *tool)
-{
-    if (tool->progress_shown)
-        fprintf(stderr, "\r\033[K");
-    tool->progress_shown = false;
-}
-
-static void print(void *env, struct slice text)
-{
-    end_progress(env);
-    fwrite(text.data, 1, text.len, stdout);
-}
-
-static void complain(void *env, const char *line)
-{
-    end_progress(env);
-    fflush(stdout);
-    fprintf(stderr, "%s\n", line);
-}
-
-static void show_progress(void *env, uint64_t done, uint64_t total)
-{
-    struct tool *tool = env;
-    tool->progress_shown = true;
-    fprintf(stderr, "\r%5.1f%% of %llu MB", total ? 100.0 * (double)done / (double)total : 100.0,
-            (unsigned long long)(total >> 20));
-}
 
 /* Returns false if the command line is none of ours. */
 static bool read_arguments(int argc, char **argv, struct rdb_check_options *options)
@@ -77,10 +46,10 @@ static bool read_arguments(int argc, char **argv, struct rdb_check_options *opti
 
 int main(int argc, char **argv)
 {
-    struct tool tool = {0};
+    struct console console = {0};
     struct timespec now;
     struct rdb_check_options options = {
-        .disk = disk_real(), .env = &tool, .print = print, .complain = complain};
+        .disk = disk_real(), .env = &console, .print = console_print, .complain = console_complain};
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             fputs(usage, stdout);
@@ -94,9 +63,9 @@ int main(int argc, char **argv)
     clock_gettime(CLOCK_REALTIME, &now);
     options.now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
     if (isatty(STDERR_FILENO) && !options.json && !options.keys)
-        options.progress = show_progress;
+        options.progress = console_progress;
     int status = rdb_check_run(&options);
-    end_progress(&tool);
+    console_end_progress(&console);
     if (fflush(stdout) != 0) {
         perror("kv-check-rdb");
         return 1;
