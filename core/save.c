@@ -19,6 +19,7 @@
 
 #include "core/base/fault.h"
 #include "core/base/mem.h"
+#include "core/base/text.h"
 #include "core/engine.h"
 #include "core/journal.h"
 #include "core/keyspace.h"
@@ -72,12 +73,6 @@ static void say(const struct engine *engine, enum host_level level, const char *
 
 /* ---- Dumps ---- */
 
-static bool ends_with(const char *name, const char *end)
-{
-    size_t len = strlen(name), end_len = strlen(end);
-    return len >= end_len && strcmp(name + len - end_len, end) == 0;
-}
-
 void save_path(const struct engine *engine, char out[static SAVE_PATH_MAX])
 {
     const struct settings *settings = engine->settings;
@@ -118,7 +113,7 @@ int save_dump(struct engine *engine, struct fault *fault)
     if (status < 0)
         return status;
     save_path(engine, path);
-    order.form = ends_with(path, ".lz4") ? SNAPSHOT_LZ4 : SNAPSHOT_RDB;
+    order.form = text_ends_with(path, ".lz4") ? SNAPSHOT_LZ4 : SNAPSHOT_RDB;
     memcpy(order.kvid, engine->kvid, sizeof order.kvid);
     engine->save->dump_tried_ms = engine->now_ms;
     status = snapshot_begin(engine, &order, fault);

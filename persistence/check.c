@@ -24,6 +24,7 @@
 #include "core/base/attr.h"
 #include "core/base/buf.h"
 #include "core/base/fault.h"
+#include "core/base/text.h"
 #include "core/base/mem.h"
 #include "persistence/check_report.h"
 #include "persistence/cut.h"
@@ -55,17 +56,10 @@ struct check {
 
 static int call_failed(struct check *check, int64_t status, const char *path, const char *doing)
 {
-    errno = (int)-status;
-    return fault_errno(&check->fault, path, -1, doing);
+    return fault_status(&check->fault, status, path, -1, doing);
 }
 
 /* --- 1. Find -------------------------------------------------------------------------------- */
-
-static bool ends_with(const char *text, const char *end)
-{
-    size_t len = strlen(text), end_len = strlen(end);
-    return len > end_len && strcmp(text + len - end_len, end) == 0;
-}
 
 static void split_path(const char *path, char directory[static PATH_BYTES],
                        char name[static PATH_BYTES])
@@ -88,9 +82,9 @@ static void see_name(void *env, const char *name)
 {
     struct find *find = env;
     const char *incr = strstr(name, ".incr.aof");
-    if (ends_with(name, MANIFEST_END))
+    if (text_ends_with(name, MANIFEST_END))
         snprintf(find->manifest, sizeof(find->manifest), "%s", name);
-    else if (incr && ends_with(name, ".incr.aof"))
+    else if (incr && text_ends_with(name, ".incr.aof"))
         snprintf(find->log, sizeof(find->log), "%.*s", (int)(incr - name), name);
     find->has_append_dir |= strcmp(name, "appendonlydir") == 0;
 }
@@ -138,7 +132,7 @@ static int find_subject(struct check *check)
         return status;
     if (status > 0) {
         split_path(path, check->directory, name);
-        if (ends_with(name, MANIFEST_END))
+        if (text_ends_with(name, MANIFEST_END))
             name[strlen(name) - strlen(MANIFEST_END)] = '\0';
         else
             check->walk.alone = true;

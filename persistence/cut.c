@@ -12,12 +12,6 @@
 
 #define NAMES_MAX 100000
 
-static int call_failed(struct fault *fault, int status, const char *path, const char *doing)
-{
-    errno = -status;
-    return fault_errno(fault, path, -1, doing);
-}
-
 int cut_free_name(const struct disk *disk, const char *directory, const char *name,
                   const char *what, char out[static CUT_PATH_MAX], struct fault *fault)
 {
@@ -29,10 +23,30 @@ int cut_free_name(const struct disk *disk, const char *directory, const char *na
         if (there == 0)
             return 0;
         if (there < 0)
-            return call_failed(fault, there, out, "stat");
+            return fault_status(fault, there, out, -1, "stat");
     }
     return fault_set(fault, KV_ELIMIT, directory, -1, "there is no free name %s.%s.<n>", name,
                      what);
+}
+
+int cut_copy(const struct disk *disk, const char *directory, const char *name, const char *what,
+             char copy[static CUT_PATH_MAX], struct fault *fault)
+{
+    char path[CUT_PATH_MAX];
+    copy[0] = '\0';
+    if (snprintf(path, sizeof(path), "%s/%s", directory, name) >= (int)sizeof(path))
+        return fault_set(fault, KV_ELIMIT, directory, -1, "the path is too long");
+    int fd = disk->open(disk->self, path, O_RDONLY, 0);
+    if (fd < 0)
+        return fd == -ENOENT ? 0 : fault_status(fault, fd, path, -1, "open");
+    int64_t size = disk->size(disk->self, fd);
+    int status = size < 0 ? fault_status(fault, size, path, -1, "stat") : 0;
+    if (status == 0)
+        status = cut_free_name(disk, directory, name, what, copy, fault);
+    if (status == 0)
+        status = file_copy_range(disk, fd, path, 0, (off_t)size, copy, fault);
+    disk->close(disk->self, fd);
+    return status;
 }
 
 static int keep_copy(const struct disk *disk, const char *directory, const char *name,
@@ -46,21 +60,21 @@ static int keep_copy(const struct disk *disk, const char *directory, const char 
     if (status < 0)
         return status;
     status = disk->fsync_directory(disk->self, directory);
-    return status < 0 ? call_failed(fault, status, directory, "sync of the directory") : 0;
+    return status < 0 ? fault_status(fault, status, directory, -1, "sync of the directory") : 0;
 }
 
 static int shorten(const struct disk *disk, const char *path, uint64_t to, struct fault *fault)
 {
     int fd = disk->open(disk->self, path, O_RDWR, 0);
     if (fd < 0)
-        return call_failed(fault, fd, path, "open");
+        return fault_status(fault, fd, path, -1, "open");
     int status = disk->truncate(disk->self, fd, (off_t)to);
     if (status < 0)
-        status = call_failed(fault, status, path, "truncate");
+        status = fault_status(fault, status, path, -1, "truncate");
     if (status == 0) {
         status = disk->fsync(disk->self, fd);
         if (status < 0)
-            status = call_failed(fault, status, path, "sync");
+            status = fault_status(fault, status, path, -1, "sync");
     }
     disk->close(disk->self, fd);
     return status;

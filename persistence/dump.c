@@ -19,6 +19,7 @@
 
 #include "core/base/fault.h"
 #include "core/base/num.h"
+#include "core/base/text.h"
 #include "core/base/slice.h"
 #include "persistence/file.h"
 #include "persistence/rdb_load.h"
@@ -34,7 +35,7 @@ static void sibling_of(const char *name, char out[static DUMP_NAME_MAX + 1])
 {
     size_t len = strlen(name), ending = sizeof PACKED_ENDING - 1;
 
-    if (len > ending && strcmp(name + len - ending, PACKED_ENDING) == 0)
+    if (text_ends_with(name, PACKED_ENDING))
         snprintf(out, DUMP_NAME_MAX + 1, "%.*s", (int)(len - ending), name);
     else
         snprintf(out, DUMP_NAME_MAX + 1, "%.*s" PACKED_ENDING, (int)(DUMP_NAME_MAX - ending),
@@ -49,7 +50,7 @@ static int is_there(const struct disk *disk, const char *dir, const char *name,
 
     snprintf(path, sizeof path, "%s/%s", dir, name);
     there = disk->exists(disk->self, path);
-    return there < 0 ? fault_set(fault, KV_EIO, path, -1, "stat: %s", strerror(-there)) : there;
+    return there < 0 ? fault_status(fault, there, path, -1, "stat") : there;
 }
 
 static int dump_made(const struct disk *disk, const char *dir, const char *name, int64_t *unix_s,
@@ -104,7 +105,7 @@ static int switched_off(const struct recovery_options *options, int64_t *unix_s,
     snprintf(path, sizeof path, "%s/%s/" DUMP_OFF_MARK, options->dir, options->append_dirname);
     status = options->disk->exists(options->disk->self, path);
     if (status <= 0)
-        return status < 0 ? fault_set(fault, KV_EIO, path, -1, "stat: %s", strerror(-status)) : 0;
+        return status < 0 ? fault_status(fault, status, path, -1, "stat") : 0;
     status = file_read_all(options->disk, path, MARK_BYTES_MAX, &text, fault);
     if (status == 0 && text.len > 0)
         text.len--;

@@ -24,12 +24,6 @@
 #include "core/base/num.h"
 #include "persistence/file.h"
 
-static int call_failed(struct fault *fault, int64_t status, const char *path, const char *doing)
-{
-    errno = (int)-status;
-    return fault_errno(fault, path, -1, doing);
-}
-
 static void slot_format(char out[static DURABLE_SLOT_BYTES], const struct durable *durable)
 {
     memset(out, 0, DURABLE_SLOT_BYTES);
@@ -98,11 +92,11 @@ int durable_load(const struct disk *disk, const char *path, struct durable *out,
     if (fd == -ENOENT)
         return 0;
     if (fd < 0)
-        return call_failed(fault, fd, path, "open");
+        return fault_status(fault, fd, path, -1, "open");
     while (len < sizeof(bytes)) {
         ssize_t got = disk->pread(disk->self, fd, bytes + len, sizeof(bytes) - len, (off_t)len);
         if (got < 0)
-            status = call_failed(fault, got, path, "read");
+            status = fault_status(fault, got, path, -1, "read");
         if (got <= 0)
             break;
         len += (size_t)got;
@@ -129,7 +123,7 @@ static int write_slot(const struct disk *disk, int fd, const char *path,
     if (status < 0)
         return status;
     status = disk->fdatasync(disk->self, fd);
-    return status < 0 ? call_failed(fault, status, path, "sync") : 0;
+    return status < 0 ? fault_status(fault, status, path, -1, "sync") : 0;
 }
 
 int durable_store(const struct disk *disk, const char *directory, const char *path,
@@ -138,20 +132,20 @@ int durable_store(const struct disk *disk, const char *directory, const char *pa
     struct durable next = *durable;
     int fd = disk->open(disk->self, path, O_RDWR | O_CREAT, 0644);
     if (fd < 0)
-        return call_failed(fault, fd, path, "open");
+        return fault_status(fault, fd, path, -1, "open");
     int64_t size = disk->size(disk->self, fd);
-    int status = size < 0 ? call_failed(fault, size, path, "stat") : 0;
+    int status = size < 0 ? fault_status(fault, size, path, -1, "stat") : 0;
     for (int slots = size < 2 * DURABLE_SLOT_BYTES ? 2 : 1; status == 0 && slots > 0; slots--) {
         next.turn++;
         status = write_slot(disk, fd, path, &next, fault);
     }
     int closed = disk->close(disk->self, fd);
     if (status == 0 && closed < 0)
-        status = call_failed(fault, closed, path, "close");
+        status = fault_status(fault, closed, path, -1, "close");
     if (status == 0 && size < 2 * DURABLE_SLOT_BYTES) {
         status = disk->fsync_directory(disk->self, directory);
         if (status < 0)
-            status = call_failed(fault, status, directory, "sync of the directory");
+            status = fault_status(fault, status, directory, -1, "sync of the directory");
     }
     if (status == 0)
         durable->turn = next.turn;

@@ -226,13 +226,6 @@ const struct disk *disk_real(void)
 }
 
 /* A call returned -errno: say so. */
-static int call_failed(struct fault *fault, int64_t status, const char *path, int64_t offset,
-                       const char *doing)
-{
-    errno = (int)-status;
-    return fault_errno(fault, path, offset, doing);
-}
-
 /* The directory in which `path` lies, into `out`. */
 static void directory_of(const char *path, char out[static PATH_BYTES_MAX])
 {
@@ -260,7 +253,7 @@ static int short_write(const struct disk *disk, struct fault *fault, const char 
     directory_of(path, directory);
     free_bytes = disk->free_bytes(disk->self, directory);
     if (free_bytes >= 0 && (uint64_t)free_bytes < len - written)
-        return call_failed(fault, -ENOSPC, path, offset, "write");
+        return fault_status(fault, -ENOSPC, path, offset, "write");
     return fault_set(fault, KV_EIO, path, offset, "write: only %zu of %zu bytes were taken",
                      written, len);
 }
@@ -271,7 +264,7 @@ int file_write_at(const struct disk *disk, int fd, const char *path, const void 
     ssize_t written = disk->pwrite(disk->self, fd, bytes, len, offset);
 
     if (written < 0)
-        return call_failed(fault, written, path, offset, "write");
+        return fault_status(fault, written, path, offset, "write");
     if ((size_t)written < len)
         return short_write(disk, fault, path, offset, len, (size_t)written);
     return 0;
@@ -284,7 +277,7 @@ static int append_once(const struct disk *disk, int fd, const char *path,
     ssize_t written = disk->writev(disk->self, fd, parts, count);
 
     if (written < 0)
-        return call_failed(fault, written, path, offset, "write");
+        return fault_status(fault, written, path, offset, "write");
     if ((size_t)written < len)
         return short_write(disk, fault, path, offset, len, (size_t)written);
     return 0;
@@ -324,10 +317,10 @@ int file_read_all(const struct disk *disk, const char *path, size_t max, struct 
     int status = 0;
 
     if (fd < 0)
-        return call_failed(fault, fd, path, -1, "open");
+        return fault_status(fault, fd, path, -1, "open");
     size = disk->size(disk->self, fd);
     if (size < 0) {
-        status = call_failed(fault, size, path, -1, "stat");
+        status = fault_status(fault, size, path, -1, "stat");
         goto out;
     }
     if ((uint64_t)size > max) {
@@ -340,7 +333,7 @@ int file_read_all(const struct disk *disk, const char *path, size_t max, struct 
         ssize_t got = disk->pread(disk->self, fd, to, (size_t)size - total, (off_t)total);
 
         if (got < 0) {
-            status = call_failed(fault, got, path, (int64_t)total, "read");
+            status = fault_status(fault, got, path, (int64_t)total, "read");
             goto out;
         }
         if (got == 0)
@@ -362,19 +355,19 @@ static int write_new(const struct disk *disk, const char *path, struct slice con
 
     status = disk->unlink(disk->self, path);
     if (status < 0 && status != -ENOENT)
-        return call_failed(fault, status, path, -1, "unlink");
+        return fault_status(fault, status, path, -1, "unlink");
     fd = disk->open(disk->self, path, O_WRONLY | O_CREAT | O_EXCL, 0644);
     if (fd < 0)
-        return call_failed(fault, fd, path, -1, "create");
+        return fault_status(fault, fd, path, -1, "create");
     status = file_write_at(disk, fd, path, content.data, content.len, 0, fault);
     if (status == 0) {
         status = disk->fsync(disk->self, fd);
         if (status < 0)
-            status = call_failed(fault, status, path, -1, "sync");
+            status = fault_status(fault, status, path, -1, "sync");
     }
     closed = disk->close(disk->self, fd);
     if (status == 0 && closed < 0)
-        status = call_failed(fault, closed, path, -1, "close");
+        status = fault_status(fault, closed, path, -1, "close");
     if (status < 0)
         disk->unlink(disk->self, path);
     return status;
@@ -397,10 +390,10 @@ int file_replace(const struct disk *disk, const char *path, struct slice content
     *renamed = true;
     status = disk->rename(disk->self, aside, path);
     if (status < 0)
-        return call_failed(fault, status, path, -1, "rename");
+        return fault_status(fault, status, path, -1, "rename");
     status = disk->fsync_directory(disk->self, directory);
     if (status < 0)
-        return call_failed(fault, status, directory, -1, "sync of the directory");
+        return fault_status(fault, status, directory, -1, "sync of the directory");
     return 0;
 }
 
@@ -413,14 +406,14 @@ int file_copy_range(const struct disk *disk, int fd, const char *path, off_t off
     int status = 0, closed;
 
     if (to_fd < 0)
-        return call_failed(fault, to_fd, to, -1, "create");
+        return fault_status(fault, to_fd, to, -1, "create");
     block = mem_alloc(COPY_BLOCK_BYTES);
     while (status == 0 && done < len) {
         size_t want = len - done < COPY_BLOCK_BYTES ? (size_t)(len - done) : COPY_BLOCK_BYTES;
         ssize_t got = disk->pread(disk->self, fd, block, want, offset + done);
 
         if (got < 0)
-            status = call_failed(fault, got, path, offset + done, "read");
+            status = fault_status(fault, got, path, offset + done, "read");
         else if (got == 0)
             status = fault_set(fault, KV_EIO, path, offset + done, "read: the file ends here");
         else
@@ -431,11 +424,11 @@ int file_copy_range(const struct disk *disk, int fd, const char *path, off_t off
     if (status == 0) {
         status = disk->fsync(disk->self, to_fd);
         if (status < 0)
-            status = call_failed(fault, status, to, -1, "sync");
+            status = fault_status(fault, status, to, -1, "sync");
     }
     closed = disk->close(disk->self, to_fd);
     if (status == 0 && closed < 0)
-        status = call_failed(fault, closed, to, -1, "close");
+        status = fault_status(fault, closed, to, -1, "close");
     if (status < 0)
         disk->unlink(disk->self, to);
     return status;

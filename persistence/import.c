@@ -25,12 +25,6 @@ void import_single(struct manifest *out, const char *name)
     manifest_add(out, MANIFEST_BASE, name, 1);
 }
 
-static int call_failed(struct fault *fault, int status, const char *path, const char *doing)
-{
-    errno = -status;
-    return fault_errno(fault, path, -1, doing);
-}
-
 /* The manifest as a stock server writes it in this case; whoever starts next goes on from it. */
 static int store_stock_manifest(const struct walk *walk, const char *append_filename,
                                 const char *name, struct fault *fault)
@@ -41,7 +35,7 @@ static int store_stock_manifest(const struct walk *walk, const char *append_file
     snprintf(path, sizeof(path), "%s/%s.manifest", walk->directory, append_filename);
     int there = walk->disk->exists(walk->disk->self, path);
     if (there != 0)
-        return there < 0 ? call_failed(fault, there, path, "stat") : 0;
+        return there < 0 ? fault_status(fault, there, path, -1, "stat") : 0;
     struct manifest single;
     import_single(&single, name);
     manifest_format_stock(&single, &text);
@@ -57,13 +51,13 @@ static int copy_aside(const struct disk *disk, const char *from, const char *to,
 {
     int status = disk->unlink(disk->self, to); /* of a start that was cut short */
     if (status < 0 && status != -ENOENT)
-        return call_failed(fault, status, to, "delete");
+        return fault_status(fault, status, to, -1, "delete");
     int fd = disk->open(disk->self, from, O_RDONLY, 0);
     if (fd < 0)
-        return call_failed(fault, fd, from, "open");
+        return fault_status(fault, fd, from, -1, "open");
     int64_t size = disk->size(disk->self, fd);
     if (size < 0)
-        status = call_failed(fault, (int)size, from, "stat");
+        status = fault_status(fault, (int)size, from, -1, "stat");
     else
         status = file_copy_range(disk, fd, from, 0, (off_t)size, to, fault);
     disk->close(disk->self, fd);
@@ -88,11 +82,12 @@ int import_move(const struct walk *walk, const char *append_filename, struct fau
     const char *from = file->dump ? aside : file->path;
     status = disk->rename(disk->self, from, to);
     if (status < 0)
-        return call_failed(fault, status, from, "rename");
+        return fault_status(fault, status, from, -1, "rename");
     status = disk->fsync_directory(disk->self, walk->directory);
     if (status == 0)
         status = disk->fsync_directory(disk->self, walk->parent);
-    return status < 0 ? call_failed(fault, status, walk->directory, "sync of the directory") : 0;
+    return status < 0 ? fault_status(fault, status, walk->directory, -1,
+                                     "sync of the directory") : 0;
 }
 
 void import_mark(const struct walk *walk, struct manifest *manifest)

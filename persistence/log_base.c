@@ -32,12 +32,12 @@
 
 #include "persistence/file.h"
 #include "persistence/log_heal.h"
+#include "persistence/log_names.h"
 #include "persistence/log_private.h"
 #include "persistence/log_sync.h"
 
 #define PATH_BYTES (LOG_PATH_MAX + MANIFEST_NAME_MAX + 8)
 #define FILES_WANTED_MAX 64 /* incr files; beyond, a new base is due */
-#define INDEX_SUFFIX ".kvi"
 
 /* --- The main thread ------------------------------------------------------------------------- */
 
@@ -345,16 +345,12 @@ bool log_base_is_due(const struct manifest *manifest)
 
 void log_base_delete_retired(struct log *log)
 {
-    char index[MANIFEST_NAME_MAX + sizeof INDEX_SUFFIX];
     struct buf names = {0};
 
     pthread_mutex_lock(&log->lock);
     buf_swap(&names, &log->retired);
     pthread_mutex_unlock(&log->lock);
-    for (const char *at = names.data; at < names.data + names.len; at += strlen(at) + 1) {
-        snprintf(index, sizeof index, "%s" INDEX_SUFFIX, at);
-        file_retire(log->options.disk, log->directory, index, log->options.archive);
-        file_retire(log->options.disk, log->directory, at, log->options.archive);
-    }
+    for (const char *at = names.data; at < names.data + names.len; at += strlen(at) + 1)
+        log_retire(log->options.disk, log->directory, at, log->options.archive);
     buf_free(&names);
 }

@@ -26,13 +26,6 @@
 #define CREATE_TRIES_MAX 1000
 #define CHUNK_DIVISOR_MAX 16
 
-static int call_failed(struct fault *fault, int64_t status, const char *path, int64_t offset,
-                       const char *doing)
-{
-    errno = (int)-status;
-    return fault_errno(fault, path, offset, doing);
-}
-
 static uint64_t random_salt(void)
 {
     uint64_t salt;
@@ -76,8 +69,8 @@ int log_file_reserve(struct log *log, struct log_file *file, uint64_t bytes, str
         status = take_space(log, file, need);
     if (status != -ENOSPC)
         return 0;
-    errno = ENOSPC;
-    return fault_errno(fault, file->path, (int64_t)file->end.offset, "taking space ahead");
+    return fault_status(fault, status, file->path, (int64_t)file->end.offset,
+                        "taking space ahead");
 }
 
 uint64_t log_file_chunk_min(const struct log *log)
@@ -141,7 +134,7 @@ static int create_next(struct log *log, struct log_file *file, struct fault *fau
         if (file->fd != -EEXIST)
             break;
     }
-    return call_failed(fault, file->fd, file->path, -1, "create");
+    return fault_status(fault, file->fd, file->path, -1, "create");
 }
 
 int log_file_create(struct log *log, struct log_file *file, const struct log_point *at,
@@ -248,10 +241,10 @@ int log_file_announce(struct log *log, struct log_file *file, bool *renamed, str
                          "the manifest names %d files already", log->manifest.count);
     status = disk->fsync(disk->self, file->fd);
     if (status < 0)
-        return call_failed(fault, status, file->path, -1, "sync");
+        return fault_status(fault, status, file->path, -1, "sync");
     status = disk->fsync_directory(disk->self, log->directory);
     if (status < 0)
-        return call_failed(fault, status, log->directory, -1, "sync of the directory");
+        return fault_status(fault, status, log->directory, -1, "sync of the directory");
     next_manifest(log, file, &next);
     status = manifest_store(disk, log->manifest_path, &next, renamed, fault);
     if (status < 0) {

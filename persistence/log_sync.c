@@ -11,7 +11,6 @@
  */
 #include "persistence/log_sync.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "core/base/mem.h"
@@ -68,8 +67,7 @@ static int sync_file(struct log *log, struct fault *fault)
         log->max_sync_us = us;
     pthread_mutex_unlock(&log->lock);
     if (status < 0) {
-        errno = -status;
-        status = fault_errno(fault, log->file.path, -1, "fdatasync");
+        status = fault_status(fault, status, log->file.path, -1, "fdatasync");
         log_poison(log, fault);
         return status;
     }

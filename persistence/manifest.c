@@ -19,7 +19,6 @@
  */
 #include "persistence/manifest.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -386,10 +385,8 @@ static int make_mark(const struct disk *disk, const char *path, const struct man
         int fd = disk->open(disk->self, mark.data, O_WRONLY | O_CREAT, 0644);
         status = fd < 0 ? fd : disk->close(disk->self, fd);
     }
-    if (status < 0) {
-        errno = -status;
-        status = fault_errno(fault, mark.data, -1, "create");
-    }
+    if (status < 0)
+        status = fault_status(fault, status, mark.data, -1, "create");
     buf_free(&mark);
     return status < 0 ? status : 0;
 }

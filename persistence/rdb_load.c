@@ -14,7 +14,6 @@
  * Large files are decoded in threads beside the caller's (entry_feed.c). */
 #include "persistence/rdb_load.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -39,12 +38,6 @@ struct file {
     struct rdb_found *out;
 };
 
-static int call_failed(struct fault *fault, int64_t status, const char *path, const char *doing)
-{
-    errno = (int)-status;
-    return fault_errno(fault, path, -1, doing);
-}
-
 bool rdb_is_magic(struct slice begin)
 {
     return (begin.len >= 5 && memcmp(begin.data, "REDIS", 5) == 0) ||
@@ -65,7 +58,7 @@ static int read_all(const struct file *file, char *to, size_t len, uint64_t offs
         ssize_t got = disk->pread(disk->self, file->fd, to + done, len - done,
                                   (off_t)(offset + done));
         if (got < 0)
-            return call_failed(fault, got, file->load->path, "read");
+            return fault_status(fault, got, file->load->path, -1, "read");
         if (got == 0)
             return fault_set(fault, KV_ECORRUPT, file->load->path, (int64_t)(offset + done),
                              "the file ends here");
@@ -203,7 +196,7 @@ static int get_kvi(const struct file *file, struct snapshot_index *index, struct
         return 0;
     int there = disk->exists(disk->self, path);
     if (there <= 0)
-        return there < 0 ? call_failed(fault, there, path, "stat") : 0;
+        return there < 0 ? fault_status(fault, there, path, -1, "stat") : 0;
     int status = file_read_all(disk, path, SNAPSHOT_INDEX_MAX, &bytes, fault);
     if (status == KV_EIO) {
         buf_free(&bytes);
@@ -246,9 +239,9 @@ int rdb_load(const struct rdb_load *load, struct rdb_found *out, struct fault *f
     *out = (struct rdb_found){0};
     file.fd = disk->open(disk->self, load->path, O_RDONLY, 0);
     if (file.fd < 0)
-        return call_failed(fault, file.fd, load->path, "open");
+        return fault_status(fault, file.fd, load->path, -1, "open");
     int64_t size = disk->size(disk->self, file.fd);
-    int status = size < 0 ? call_failed(fault, size, load->path, "stat") : 0;
+    int status = size < 0 ? fault_status(fault, size, load->path, -1, "stat") : 0;
     if (status == 0 && size >= (int64_t)sizeof(begin))
         status = read_all(&file, begin, sizeof(begin), 0, fault);
     file.size = status == 0 ? (uint64_t)size : 0;

@@ -3,7 +3,6 @@
  * has come out is good, or the stream has failed. */
 #include "persistence/rdb_source.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -16,17 +15,11 @@
 #define INPUT_BYTES (256 * 1024)
 #define COPY_BYTES (256 * 1024)
 
-static int call_failed(struct fault *fault, int64_t status, const char *path, const char *doing)
-{
-    errno = (int)-status;
-    return fault_errno(fault, path, -1, doing);
-}
-
 static ssize_t read_plain(void *self, void *to, size_t room, uint64_t offset, struct fault *fault)
 {
     const struct rdb_file_source *file = self;
     ssize_t got = file->disk->pread(file->disk->self, file->fd, to, room, (off_t)offset);
-    return got < 0 ? call_failed(fault, got, file->path, "read") : got;
+    return got < 0 ? fault_status(fault, got, file->path, -1, "read") : got;
 }
 
 static ssize_t read_packed(void *self, void *to, size_t room, uint64_t offset unused,
@@ -95,7 +88,7 @@ static int copy(const struct disk *disk, const struct rdb_source *source, uint64
     if (status < 0)
         return status;
     status = disk->fsync(disk->self, to_fd);
-    return status < 0 ? call_failed(fault, status, to, "sync") : 0;
+    return status < 0 ? fault_status(fault, status, to, -1, "sync") : 0;
 }
 
 int rdb_source_copy(const struct disk *disk, const char *path, bool packed, uint64_t len,
@@ -104,11 +97,11 @@ int rdb_source_copy(const struct disk *disk, const char *path, bool packed, uint
     struct rdb_file_source file;
     int fd = disk->open(disk->self, path, O_RDONLY, 0);
     if (fd < 0)
-        return call_failed(fault, fd, path, "open");
+        return fault_status(fault, fd, path, -1, "open");
     int to_fd = disk->open(disk->self, to, O_WRONLY | O_CREAT | O_EXCL, 0644);
     if (to_fd < 0) {
         disk->close(disk->self, fd);
-        return call_failed(fault, to_fd, to, "create");
+        return fault_status(fault, to_fd, to, -1, "create");
     }
     int64_t size = disk->size(disk->self, fd);
     rdb_file_source_begin(&file, disk, fd, path, size > 0 ? (uint64_t)size : 0, packed);
@@ -117,7 +110,7 @@ int rdb_source_copy(const struct disk *disk, const char *path, bool packed, uint
     disk->close(disk->self, fd);
     int closed = disk->close(disk->self, to_fd);
     if (status == 0 && closed < 0)
-        status = call_failed(fault, closed, to, "close");
+        status = fault_status(fault, closed, to, -1, "close");
     if (status < 0)
         disk->unlink(disk->self, to);
     return status;

@@ -23,7 +23,6 @@
  */
 #include "persistence/reader.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -60,8 +59,7 @@ enum kind { KIND_OTHER, KIND_MULTI, KIND_EXEC };
 static int call_failed(struct fault *fault, const struct reader *reader, int64_t status,
                        uint64_t offset, const char *doing)
 {
-    errno = (int)-status;
-    return fault_errno(fault, reader->path, (int64_t)offset, doing);
+    return fault_status(fault, status, reader->path, (int64_t)offset, doing);
 }
 
 static int bad(struct reader *reader, enum reader_why why, uint64_t at)

@@ -30,20 +30,20 @@
 
 #include "core/base/fault.h"
 #include "core/base/mem.h"
-#include "core/base/num.h"
+#include "core/base/text.h"
 #include "persistence/ahead.h"
 #include "persistence/cut.h"
 #include "persistence/dump.h"
 #include "persistence/file.h"
 #include "persistence/import.h"
-#include "persistence/log_numbers.h"
+#include "persistence/log_names.h"
 #include "persistence/manifest.h"
 #include "persistence/reader.h"
 #include "persistence/snapshot_file.h"
+#include "persistence/snapshot_format.h"
 #include "persistence/walk.h"
 
 #define PATH_MAX_BYTES 512
-#define INDEX_SUFFIX ".kvi"
 #define PROGRESS_BYTES (2 * 1024 * 1024)
 #define PROGRESS_COMMANDS 4096
 #define AHEAD_BYTES_LEAST (1024 * 1024) /* a smaller log is not worth a thread */
@@ -75,12 +75,6 @@ static void say(struct recovery *recovery, bool warning, const char *format, ...
         recovery->options->say(recovery->options->env, warning, line);
 }
 
-static int call_failed(struct fault *fault, int64_t status, const char *path, const char *doing)
-{
-    errno = (int)-status;
-    return fault_errno(fault, path, -1, doing);
-}
-
 static int path_in(struct recovery *recovery, char out[static PATH_MAX_BYTES],
                    const char *directory, const char *name)
 {
@@ -94,7 +88,7 @@ static int path_in(struct recovery *recovery, char out[static PATH_MAX_BYTES],
 static int exists(struct recovery *recovery, const char *path)
 {
     int there = recovery->disk->exists(recovery->disk->self, path);
-    return there < 0 ? call_failed(recovery->fault, there, path, "stat") : there;
+    return there < 0 ? fault_status(recovery->fault, there, path, -1, "stat") : there;
 }
 
 /* --- 1. Choose ------------------------------------------------------------------------------ */
@@ -139,12 +133,6 @@ static bool is_named(const struct manifest *manifest, const char *name)
     return false;
 }
 
-static bool ends_with(const char *name, const char *end)
-{
-    size_t len = strlen(name), end_len = strlen(end);
-    return len >= end_len && strcmp(name + len - end_len, end) == 0;
-}
-
 static void take_name(void *env, const char *name)
 {
     struct inventory *inventory = env;
@@ -157,9 +145,9 @@ static void take_name(void *env, const char *name)
     if (inventory->status < 0 || strncmp(name, stem, strlen(stem)) != 0 ||
         strlen(name) > MANIFEST_NAME_MAX || is_named(&recovery->manifest, name) ||
         strstr(name, ".torn.") || strstr(name, ".damaged.") ||
-        strstr(name, ".aside.") || ends_with(name, ".tmp") ||
-        ends_with(name, INDEX_SUFFIX) ||
-        ends_with(name, ".manifest"))
+        strstr(name, ".aside.") || text_ends_with(name, ".tmp") ||
+        text_ends_with(name, SNAPSHOT_INDEX_SUFFIX) ||
+        text_ends_with(name, ".manifest"))
         return;
     inventory->status = path_in(recovery, path, recovery->directory, name);
     if (inventory->status < 0)
@@ -168,7 +156,7 @@ static void take_name(void *env, const char *name)
     int nothing = holds_nothing(recovery, path);
     if (nothing <= 0)
         snprintf(inventory->data, sizeof(inventory->data), "%s", name);
-    else if (number > 0 && ends_with(name, ".incr.aof"))
+    else if (number > 0 && text_ends_with(name, ".incr.aof"))
         buf_append(&inventory->orphans, name, strlen(name) + 1);
 }
 
@@ -178,7 +166,7 @@ static int take_inventory(struct recovery *recovery, struct inventory *inventory
     int status =
         recovery->disk->list(recovery->disk->self, recovery->directory, take_name, inventory);
     if (status < 0)
-        return call_failed(recovery->fault, status, recovery->directory, "list");
+        return fault_status(recovery->fault, status, recovery->directory, -1, "list");
     for (int i = 0; i < recovery->manifest.count; i++)
         if (recovery->manifest.files[i].seq > inventory->number_max)
             inventory->number_max = recovery->manifest.files[i].seq;
@@ -221,13 +209,14 @@ static int make_directory(struct recovery *recovery)
     const struct disk *disk = recovery->disk;
     int made = disk->mkdir(disk->self, recovery->directory, 0755);
     if (made < 0 && made != -EEXIST)
-        return call_failed(recovery->fault, made, recovery->directory, "create the directory");
+        return fault_status(recovery->fault, made, recovery->directory, -1, "create the directory");
     int status = disk->fsync_directory(disk->self, recovery->options->dir);
     if (status == 0)
         return 0;
     if (made == 0)
         disk->rmdir(disk->self, recovery->directory);
-    return call_failed(recovery->fault, status, recovery->options->dir, "sync of the directory");
+    return fault_status(recovery->fault, status, recovery->options->dir, -1,
+                        "sync of the directory");
 }
 
 /* A dump beside the log's directory: left alone if there is a log, else its base. */
@@ -296,10 +285,10 @@ static int settle_file(struct recovery *recovery, const char *path)
     const struct disk *disk = recovery->disk;
     int fd = disk->open(disk->self, path, O_RDONLY, 0);
     if (fd < 0)
-        return fd == -ENOENT ? 0 : call_failed(recovery->fault, fd, path, "open");
+        return fd == -ENOENT ? 0 : fault_status(recovery->fault, fd, path, -1, "open");
     int status = disk->fsync(disk->self, fd);
     if (status < 0)
-        status = call_failed(recovery->fault, status, path, "sync");
+        status = fault_status(recovery->fault, status, path, -1, "sync");
     else
         disk->drop_cache(disk->self, fd); /* where that can't be done, the cache is all there is */
     disk->close(disk->self, fd);
@@ -328,7 +317,8 @@ static int settle_directory(struct recovery *recovery)
         return status;
     status = disk->fsync_directory(disk->self, recovery->directory);
     if (status < 0)
-        return call_failed(recovery->fault, status, recovery->directory, "sync of the directory");
+        return fault_status(recovery->fault, status, recovery->directory, -1,
+                            "sync of the directory");
     status = path_in(recovery, path, recovery->directory, "kv.durable");
     if (status == 0)
         status = settle_file(recovery, path);
@@ -523,16 +513,6 @@ static void remove_file(struct recovery *recovery, const char *name)
         recovery->disk->unlink(recovery->disk->self, path); /* if it stays, the next one tries */
 }
 
-/* A base goes with its index. If one stays, the next start tries. */
-static void remove_with_index(struct recovery *recovery, const char *name)
-{
-    const char *archive = recovery->options->archive;
-    char index[MANIFEST_NAME_MAX + 8];
-    snprintf(index, sizeof(index), "%s" INDEX_SUFFIX, name);
-    file_retire(recovery->disk, recovery->directory, index, archive);
-    file_retire(recovery->disk, recovery->directory, name, archive);
-}
-
 static void drop_entry(struct manifest *manifest, int at)
 {
     manifest->count--;
@@ -552,7 +532,8 @@ static void remove_leftovers(struct recovery *recovery, const struct inventory *
     for (int i = manifest->count - 1; i >= 0; i--) {
         if (manifest->files[i].type != MANIFEST_HISTORY)
             continue;
-        remove_with_index(recovery, manifest->files[i].name);
+        log_retire(recovery->disk, recovery->directory, manifest->files[i].name,
+                   recovery->options->archive);
         drop_entry(manifest, i);
     }
     snapshot_file_sweep(recovery->disk, recovery->directory);

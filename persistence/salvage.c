@@ -30,18 +30,13 @@
 #include "persistence/durable.h"
 #include "persistence/file.h"
 #include "persistence/format.h"
+#include "persistence/log_names.h"
 #include "persistence/reader.h"
 #include "persistence/verdict.h"
 #include "persistence/walk.h"
 
 #define CHUNK_BYTES (256 * 1024)
 #define RAW_BATCH_BYTES (64 * 1024)
-
-static int call_failed(struct fault *fault, int64_t status, const char *path, const char *doing)
-{
-    errno = (int)-status;
-    return fault_errno(fault, path, -1, doing);
-}
 
 /* --- Tour ----------------------------------------------------------------------------------- */
 
@@ -210,7 +205,7 @@ int salvage_manifest(const struct disk *disk, const char *directory, const char 
     *out = (struct manifest){.sealed = true};
     int status = disk->list(disk->self, directory, take_name, &listing);
     if (status < 0)
-        return call_failed(fault, status, directory, "list");
+        return fault_status(fault, status, directory, -1, "list");
     if (out->count == 0)
         return fault_set(fault, KV_EREFUSED, directory, -1, "there is no log file %s.*", name);
     qsort(out->files, (size_t)out->count, sizeof(*out->files), by_number);
@@ -229,6 +224,7 @@ struct rewrite {
     struct format_header header;
     struct buf pending; /* behind `written` */
     uint64_t written;
+    uint64_t number; /* in its name */
     uint64_t batch_at, seq, batch;
     uint32_t crc, running; /* of the last trailer; over the open batch so far */
     int64_t db;            /* of the last command copied */
@@ -343,36 +339,26 @@ static int count_gap(void *env, int file unused, struct reader *reader unused, u
     return 0;
 }
 
-/* A number above all in the directory's names. */
-static void highest(void *env, const char *name)
-{
-    uint64_t *number_max = env, number;
-    for (const char *at = strchr(name, '.'); at; at = strchr(at + 1, '.')) {
-        const char *end = strchr(at + 1, '.');
-        if (end && num_parse_u64((struct slice){at + 1, (size_t)(end - at) - 1}, &number) &&
-            number <= INT64_MAX && number > *number_max)
-            *number_max = number;
-    }
-}
-
 static int create(struct rewrite *rewrite)
 {
     const struct walk *walk = rewrite->walk;
     const struct disk *disk = walk->disk;
     unsigned char chance[24];
-    uint64_t number = 0;
-    int status = disk->list(disk->self, walk->directory, highest, &number);
+    struct log_numbers numbers;
+    int status = log_numbers_read(disk, walk->directory, rewrite->options->name, &numbers,
+                                  rewrite->fault);
     if (status < 0)
-        return call_failed(rewrite->fault, status, walk->directory, "list");
+        return status;
+    rewrite->number = numbers.highest + 1;
     snprintf(rewrite->out->file, sizeof(rewrite->out->file), "%s.%llu.incr.aof",
-             rewrite->options->name, (unsigned long long)number + 1);
+             rewrite->options->name, (unsigned long long)rewrite->number);
     int len = snprintf(rewrite->path, sizeof(rewrite->path), "%s/%s", walk->directory,
                        rewrite->out->file);
     if (len < 0 || (size_t)len >= sizeof(rewrite->path))
         return fault_set(rewrite->fault, KV_ELIMIT, walk->directory, -1, "the path is too long");
     rewrite->fd = disk->open(disk->self, rewrite->path, O_WRONLY | O_CREAT | O_EXCL, 0644);
     if (rewrite->fd < 0)
-        return call_failed(rewrite->fault, rewrite->fd, rewrite->path, "create");
+        return fault_status(rewrite->fault, rewrite->fd, rewrite->path, -1, "create");
     struct format_header *header = &rewrite->header;
     rewrite->options->random_bytes(rewrite->options->env, chance, sizeof(chance));
     for (int i = 0; i < 16; i++)
@@ -403,10 +389,10 @@ static int write_all(struct rewrite *rewrite)
         return status;
     status = disk->fsync(disk->self, rewrite->fd);
     if (status < 0)
-        return call_failed(rewrite->fault, status, rewrite->path, "sync");
+        return fault_status(rewrite->fault, status, rewrite->path, -1, "sync");
     status = disk->fsync_directory(disk->self, rewrite->walk->directory);
     if (status < 0)
-        return call_failed(rewrite->fault, status, rewrite->walk->directory,
+        return fault_status(rewrite->fault, status, rewrite->walk->directory, -1,
                            "sync of the directory");
     rewrite->out->batches = rewrite->batch;
     rewrite->out->bytes = rewrite->written;
@@ -421,40 +407,19 @@ static const struct walk_file *base_of(const struct walk *walk)
     return walk->count > 0 && walk->files[0].snapshot ? &walk->files[0] : NULL;
 }
 
-/* Keep the old manifest's text; it may be missing. */
-static int keep_manifest(struct rewrite *rewrite, const char *path, const char *name)
-{
-    const struct disk *disk = rewrite->walk->disk;
-    char kept[CUT_PATH_MAX];
-    int fd = disk->open(disk->self, path, O_RDONLY, 0);
-    if (fd == -ENOENT)
-        return 0;
-    if (fd < 0)
-        return call_failed(rewrite->fault, fd, path, "open");
-    int64_t size = disk->size(disk->self, fd);
-    int status = size < 0 ? call_failed(rewrite->fault, size, path, "stat") : 0;
-    if (status == 0)
-        status =
-            cut_free_name(disk, rewrite->walk->directory, name, "damaged", kept, rewrite->fault);
-    if (status == 0)
-        status = file_copy_range(disk, fd, path, 0, (off_t)size, kept, rewrite->fault);
-    disk->close(disk->self, fd);
-    return status;
-}
-
 static int switch_manifest(struct rewrite *rewrite)
 {
-    char path[512], name[MANIFEST_NAME_MAX + 1];
+    char path[512], name[MANIFEST_NAME_MAX + 1], kept[CUT_PATH_MAX];
     struct manifest manifest = {0};
     bool renamed;
     snprintf(name, sizeof(name), "%s.manifest", rewrite->options->name);
     snprintf(path, sizeof(path), "%s/%s", rewrite->walk->directory, name);
-    int status = keep_manifest(rewrite, path, name);
+    int status = cut_copy(rewrite->walk->disk, rewrite->walk->directory, name, "damaged", kept,
+                          rewrite->fault);
     if (status < 0)
         return status;
-    uint64_t number = 0;
-    highest(&number, rewrite->out->file);
-    struct manifest_file *file = manifest_add(&manifest, MANIFEST_INCR, rewrite->out->file, number);
+    struct manifest_file *file = manifest_add(&manifest, MANIFEST_INCR, rewrite->out->file,
+                                              rewrite->number);
     memcpy(file->kvid, rewrite->header.kvid, sizeof(file->kvid));
     file->kvseq = rewrite->header.first_seq;
     const struct walk_file *base = base_of(rewrite->walk);
@@ -481,11 +446,11 @@ static int rename_old(struct rewrite *rewrite)
             return status;
         status = disk->rename(disk->self, walk->files[i].path, to);
         if (status < 0 && status != -ENOENT)
-            return call_failed(rewrite->fault, status, walk->files[i].path, "rename");
+            return fault_status(rewrite->fault, status, walk->files[i].path, -1, "rename");
     }
     int status = disk->fsync_directory(disk->self, walk->directory);
     return status < 0
-               ? call_failed(rewrite->fault, status, walk->directory, "sync of the directory")
+               ? fault_status(rewrite->fault, status, walk->directory, -1, "sync of the directory")
                : 0;
 }
 

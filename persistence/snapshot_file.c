@@ -148,8 +148,7 @@ int snapshot_file_new(const struct disk *disk, const struct snapshot_order *orde
 static int call_failed(struct snapshot_file *file, int64_t status, const char *path,
                        const char *doing)
 {
-    errno = (int)-status;
-    return fault_errno(&file->fault, path, -1, doing);
+    return fault_status(&file->fault, status, path, -1, doing);
 }
 
 static int make(struct snapshot_file *file, const char *path, int flags, int *fd)

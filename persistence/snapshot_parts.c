@@ -17,7 +17,6 @@
  * everything says nothing beyond that, and is summed up only for who asks (sum_all). */
 #include "persistence/snapshot_parts.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -104,10 +103,8 @@ static int read_bytes(struct decoder *decoder, char *to, size_t len, uint64_t of
     for (size_t done = 0; done < len;) {
         ssize_t got = disk->pread(disk->self, decoder->parts->job->fd, to + done, len - done,
                                   (off_t)(offset + done));
-        if (got < 0) {
-            errno = (int)-got;
-            return fault_errno(&decoder->read_fault, load->path, (int64_t)offset, "read");
-        }
+        if (got < 0)
+            return fault_status(&decoder->read_fault, got, load->path, (int64_t)offset, "read");
         if (got == 0)
             return damaged(decoder, &decoder->read_fault, "the file ends here");
         done += (size_t)got;

@@ -44,8 +44,7 @@ static int explain(struct fault *fault, const char *directory, int error, const 
         return fault_set(fault, KV_EIO, path, -1,
                          "there is no such directory. Run: mkdir -p '%s' && chown %u:%u '%s'",
                          path, uid, gid, path);
-    errno = error;
-    return fault_errno(fault, path, -1, doing);
+    return fault_status(fault, -error, path, -1, doing);
 }
 
 /* Another process has the lock: name it. */

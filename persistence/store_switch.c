@@ -22,17 +22,11 @@
 #include "core/base/fault.h"
 #include "persistence/cut.h"
 #include "persistence/file.h"
-#include "persistence/log_numbers.h"
+#include "persistence/log_names.h"
 #include "persistence/manifest.h"
 #include "persistence/store_private.h"
 
 #define ASIDE "aside"
-
-static int call_failed(struct fault *fault, int64_t status, const char *path, const char *doing)
-{
-    errno = (int)-status;
-    return fault_errno(fault, path, -1, doing);
-}
 
 static void manifest_path(const struct store *store, const struct store_options *options,
                           char out[static 2 * STORE_PATH_MAX])
@@ -49,9 +43,9 @@ static int make_directory(const struct store *store, const struct store_options 
     int status = disk->mkdir(disk->self, store->directory, 0755);
 
     if (status < 0 && status != -EEXIST)
-        return call_failed(fault, status, store->directory, "create the directory");
+        return fault_status(fault, status, store->directory, -1, "create the directory");
     status = disk->fsync_directory(disk->self, dir);
-    return status < 0 ? call_failed(fault, status, dir, "sync of the directory") : 0;
+    return status < 0 ? fault_status(fault, status, dir, -1, "sync of the directory") : 0;
 }
 
 /* The manifest that is there, or an empty one. One that this server did not seal is not added to,
@@ -68,7 +62,7 @@ static int load_manifest(const struct store *store, const struct store_options *
     manifest_path(store, options, path);
     there = disk->exists(disk->self, path);
     if (there < 0)
-        return call_failed(fault, there, path, "stat");
+        return fault_status(fault, there, path, -1, "stat");
     if (there)
         status = manifest_load(disk, path, out, fault);
     if (status < 0)
@@ -111,27 +105,6 @@ int store_prepare(struct store *store, const struct store_options *options, stru
     manifest_path(store, options, path);
     status = manifest_store(disk, path, &manifest, &renamed, fault);
     manifest_free(&manifest);
-    return status;
-}
-
-/* A copy of the manifest beside it. */
-static int keep_manifest(const struct store *store, const struct store_options *options,
-                         char kept[static CUT_PATH_MAX], struct fault *fault)
-{
-    const struct disk *disk = store->disk;
-    char path[2 * STORE_PATH_MAX], name[MANIFEST_NAME_MAX + 1];
-    struct buf text = {0};
-    bool renamed;
-    int status;
-
-    manifest_path(store, options, path);
-    snprintf(name, sizeof name, "%.200s.manifest", options->recovery.append_filename);
-    status = file_read_all(disk, path, MANIFEST_BYTES_MAX, &text, fault);
-    if (status == 0)
-        status = cut_free_name(disk, store->directory, name, ASIDE, kept, fault);
-    if (status == 0)
-        status = file_replace(disk, kept, buf_slice(&text), &renamed, fault);
-    buf_free(&text);
     return status;
 }
 
@@ -178,7 +151,8 @@ int store_turn_on(struct store *store, const struct store_options *options,
     manifest_path(store, options, path);
     status = manifest_load(store->disk, path, &old, fault);
     if (status == 0 && old.count > 1)
-        status = keep_manifest(store, options, kept, fault);
+        status = cut_copy(store->disk, store->directory, strrchr(path, '/') + 1, ASIDE, kept,
+                          fault);
     if (status == 0) {
         file = manifest_add(&start.manifest, MANIFEST_BASE, base->name, base->number);
         memcpy(file->kvid, base->kvid, sizeof file->kvid);

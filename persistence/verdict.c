@@ -26,7 +26,6 @@
  */
 #include "persistence/verdict.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <zlib.h>
 
@@ -178,10 +177,8 @@ static int stored_crc(struct search *search, uint64_t end, uint32_t *out)
     char digits[8];
     ssize_t got = reader->disk->pread(reader->disk->self, reader->fd, digits, sizeof(digits),
                                       (off_t)(end - TAIL_BYTES));
-    if (got < 0) {
-        errno = (int)-got;
-        return fault_errno(search->fault, reader->path, (int64_t)end, "read");
-    }
+    if (got < 0)
+        return fault_status(search->fault, got, reader->path, (int64_t)end, "read");
     *out = 0;
     for (ssize_t i = 0; i < got; i++) {
         const char *digit = memchr("0123456789abcdef", digits[i], 16);

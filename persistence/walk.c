@@ -23,7 +23,6 @@
  */
 #include "persistence/walk.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -398,10 +397,8 @@ static int find_file(struct walk *walk, struct walk_file *file, struct fault *fa
             file->dump = walk->dump && strcmp(entry->name, walk->dump) == 0;
         }
     }
-    if (there < 0) {
-        errno = -there;
-        return fault_errno(fault, file->path, -1, "stat");
-    }
+    if (there < 0)
+        return fault_status(fault, there, file->path, -1, "stat");
     if (there == 0)
         return corrupt(walk, file->path, -1, fault,
                        "the manifest names this file, but it is missing");

@@ -60,6 +60,13 @@ int fault_errno(struct fault *fault, const char *path, int64_t offset, const cha
     return code;
 }
 
+int fault_status(struct fault *fault, int64_t status, const char *path, int64_t offset,
+                 const char *doing)
+{
+    errno = (int)-status;
+    return fault_errno(fault, path, offset, doing);
+}
+
 const char *fault_line(const struct fault *fault, char *out, int out_bytes)
 {
     char where[32] = "";

@@ -31,5 +31,8 @@ int fault_set(struct fault *fault, int code, const char *path, int64_t offset, c
 /* The same with the text of errno appended: "write: No space left on device". ENOSPC and EDQUOT
  * give KV_ENOSPACE, everything else KV_EIO. */
 int fault_errno(struct fault *fault, const char *path, int64_t offset, const char *doing);
+/* The same for a call that has returned -errno. */
+int fault_status(struct fault *fault, int64_t status, const char *path, int64_t offset,
+                 const char *doing);
 /* One line: "path: offset 123: text". Returns `out`. */
 const char *fault_line(const struct fault *fault, char *out, int out_bytes);

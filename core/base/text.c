@@ -143,3 +143,10 @@ struct slice text_quote(struct arena *arena, struct slice text)
     *out++ = '"';
     return (struct slice){quoted, (size_t)(out - quoted)};
 }
+
+bool text_ends_with(const char *text, const char *end)
+{
+    size_t len = strlen(text), end_len = strlen(end);
+
+    return len > end_len && strcmp(text + len - end_len, end) == 0;
+}

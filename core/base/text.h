@@ -2,6 +2,8 @@
  * quotes. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "core/base/arena.h"
 #include "core/base/slice.h"
 
@@ -16,3 +18,6 @@ int text_split(struct arena *arena, struct slice line, struct slice **words);
 /* `text` with what cannot be printed as \xHH and quotes escaped, in double quotes (as in CONFIG
  * REWRITE and MONITOR). */
 struct slice text_quote(struct arena *arena, struct slice text);
+
+/* `text` has this end, and something before it. */
+bool text_ends_with(const char *text, const char *end);

@@ -1,12 +1,14 @@
 /* See the header. */
-#include "persistence/log_numbers.h"
+#include "persistence/log_names.h"
 
-#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base/fault.h"
 #include "core/base/num.h"
 #include "persistence/file.h"
+#include "persistence/manifest.h"
+#include "persistence/snapshot_format.h"
 
 uint64_t log_number_in_name(const char *name, const char *append_filename)
 {
@@ -40,8 +42,14 @@ int log_numbers_read(const struct disk *disk, const char *directory, const char 
     struct reading reading = {append_filename, out};
     *out = (struct log_numbers){0};
     int status = disk->list(disk->self, directory, take_name, &reading);
-    if (status == 0)
-        return 0;
-    errno = -status;
-    return fault_errno(fault, directory, -1, "list");
+    return status == 0 ? 0 : fault_status(fault, status, directory, -1, "list");
+}
+
+void log_retire(const struct disk *disk, const char *directory, const char *name,
+                const char *archive)
+{
+    char index[MANIFEST_NAME_MAX + sizeof SNAPSHOT_INDEX_SUFFIX];
+    snprintf(index, sizeof index, "%s" SNAPSHOT_INDEX_SUFFIX, name);
+    file_retire(disk, directory, index, archive);
+    file_retire(disk, directory, name, archive);
 }

@@ -1,5 +1,5 @@
-/* The numbers in the names of a log's files: <appendfilename>.<number>.incr.aof and the like. A new
- * file takes one that no name in the directory has. */
+/* The files of a log by their names: <appendfilename>.<number>.incr.aof, .base.rdb with its index
+ * beside it, and the like. A new file takes a number that no name in the directory has. */
 #pragma once
 
 #include <stdint.h>
@@ -18,3 +18,8 @@ uint64_t log_number_in_name(const char *name, const char *append_filename);
 must_check int log_numbers_read(const struct disk *disk, const char *directory,
                                 const char *append_filename, struct log_numbers *out,
                                 struct fault *fault);
+
+/* Part with a file, and with its index if it is a base: see file_retire. What stays is met again by
+ * the next start. */
+void log_retire(const struct disk *disk, const char *directory, const char *name,
+                const char *archive);
