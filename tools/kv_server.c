@@ -226,7 +226,7 @@ static void say_hello(struct server *server)
     struct server_host *host = &server->host;
     const char *file = server->settings.config_file;
     host->port.log(host, HOST_NOTICE, "kv %s is starting, 64 bit, PID: %d, config file: %s",
-                   KV_VERSION, (int)getpid(), file ? file : "none, all defaults");
+                   KV_VERSION, (int)getpid(), file ? file : "none");
     host->port.log(host, HOST_NOTICE, "PID: %d", (int)getpid());
     for (size_t at = 0; at < server->warnings.len; at += strlen(server->warnings.data + at) + 1)
         say(server, true, server->warnings.data + at);
