@@ -3,8 +3,8 @@
 
     make bench                      all tables, about a quarter of an hour
     make bench BENCH='load memory'  some of them: load, types, items, readers,
-                                    latency, memory, start, snapshot, scripts,
-                                    pubsub, tls
+                                    latency, memory, start, snapshot, bighash, tail,
+                                    tailhash, scripts, pubsub, tls
     PEER=/path/to/valkey-server make bench
 
 Prints tables in Markdown. Figures of one run on a noisy machine mean little: compare the ratios.
@@ -17,6 +17,7 @@ import time
 
 import bench_clients
 import bench_snapshot
+import bench_tail
 import servers
 from servers import Server, benchmark, fill
 from tables import MODES, ROUNDS, SCALE, candidates, ratio, row, start
@@ -196,7 +197,8 @@ def table_start():
 
 TABLES = {"load": table_load, "types": table_types, "readers": table_readers,
           "latency": table_latency, "memory": table_memory, "items": table_items,
-          "start": table_start, **bench_snapshot.TABLES, **bench_clients.TABLES}
+          "start": table_start, **bench_snapshot.TABLES, **bench_tail.TABLES,
+          **bench_clients.TABLES}
 
 
 def main():
