@@ -6,6 +6,7 @@ import time
 
 from celery import Celery, chord, group
 
+VISIBLE = 3  # seconds until another worker may take a task that one has noted
 URL = f"redis://127.0.0.1:{os.environ.get('KV_PORT', '1')}/"
 application = Celery("celery_tasks", broker=URL + "0", backend=URL + "1")
 sender = Celery("sender", broker=URL + "0", set_as_current=False)
@@ -15,7 +16,7 @@ application.conf.update(
     worker_prefetch_multiplier=1,
     broker_connection_retry=True,
     broker_connection_max_retries=None,
-    broker_transport_options={"visibility_timeout": 3},
+    broker_transport_options={"visibility_timeout": VISIBLE, "unacked_mutex_expire": VISIBLE},
     result_backend_transport_options={
         "retry_policy": {"max_retries": 20, "interval_step": 0.1, "interval_max": 0.1},
     },
