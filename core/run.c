@@ -34,8 +34,48 @@ static void note_slow(const struct ctx *ctx, uint64_t us)
     if (ctx->session->flags & SESSION_BLOCKED && !ctx->woken)
         return;
     if (us >= (uint64_t)engine->settings->slowlog_slower_us && !(flags & COMMAND_SKIP_SLOWLOG))
-        slowlog_add(ctx, us);
+        slowlog_add(ctx, SLOWLOG_SLOW, us);
     latency_add(engine, flags & COMMAND_FAST ? LATENCY_FAST_COMMAND : LATENCY_COMMAND, us / 1000);
+}
+
+static uint64_t digits_of(uint64_t number)
+{
+    uint64_t digits = 1;
+    for (; number >= 10; number /= 10)
+        digits++;
+    return digits;
+}
+
+/* Its bytes on the wire, as clients that are no person send it. */
+static uint64_t request_bytes(const struct ctx *ctx)
+{
+    uint64_t bytes = 3 + digits_of((uint64_t)ctx->argc);
+    for (int i = 0; i < ctx->argc; i++)
+        bytes += 5 + digits_of(ctx->argv[i].len) + ctx->argv[i].len;
+    return bytes;
+}
+
+/* Cheap, and true for each that is; but for those queued before, or called by a script. */
+static inline bool may_be_large(const struct ctx *ctx)
+{
+    const struct settings *settings = ctx->engine->settings;
+    return ctx->session->query_bytes >= (uint64_t)settings->large_request_bytes ||
+           ctx->session->output.chunk_bytes >= (uint64_t)settings->large_reply_bytes ||
+           ctx->may_not_block;
+}
+
+static __attribute__((noinline)) void note_large(const struct ctx *ctx, size_t reply_before)
+{
+    const struct settings *settings = ctx->engine->settings;
+    uint64_t request = request_bytes(ctx);
+    uint64_t reply = output_unmarked(&ctx->session->output) - reply_before;
+    if (ctx->command->flags & COMMAND_SKIP_SLOWLOG ||
+        (ctx->session->flags & SESSION_BLOCKED && !ctx->woken))
+        return;
+    if (request >= (uint64_t)settings->large_request_bytes)
+        slowlog_add(ctx, SLOWLOG_LARGE_REQUEST, request);
+    if (reply >= (uint64_t)settings->large_reply_bytes)
+        slowlog_add(ctx, SLOWLOG_LARGE_REPLY, reply);
 }
 
 /* One that waited is counted once, when it came. */
@@ -89,6 +129,8 @@ void run_command(struct ctx *ctx)
     uint64_t changes_before = keyspace_changes(engine->keyspace);
     size_t touched_before = engine->touched.len;
     bool all_before = engine->touched_all;
+    size_t reply_before =
+        unlikely(ctx->may_not_block) ? output_unmarked(&ctx->session->output) : 0;
     int effects_before = engine->effect_count;
     engine->touched_all = false;
     if (unlikely(ctx->state->renamed))
@@ -111,6 +153,8 @@ void run_command(struct ctx *ctx)
     engine->touched_all |= all_before;
     if (unlikely(engine->attention & (ATTENTION_MONITORS | ATTENTION_TRACKERS)))
         tell_listeners(ctx);
+    if (unlikely(may_be_large(ctx)))
+        note_large(ctx, reply_before);
     count_call(engine, ctx);
 }
 

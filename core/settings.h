@@ -60,7 +60,8 @@ struct settings {
     /* general */
     int64_t databases, hz;
     int64_t latency_threshold_ms; /* latency-monitor-threshold; 0: off */
-    int64_t slowlog_slower_us, slowlog_max_len; /* -1: nothing is slow */
+    int64_t slowlog_slower_us, slowlog_max_len; /* -1: nothing is slow, */
+    int64_t large_request_bytes, large_request_max_len, large_reply_bytes, large_reply_max_len;
     bool daemonize, latency_tracking;
     bool lazyfree_user_del, lazyfree_user_flush, lazyfree_expire, lazyfree_eviction;
     int loglevel; /* enum host_level */

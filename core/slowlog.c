@@ -9,10 +9,14 @@
 
 #define NOTE_BYTES_MAX 40
 
-struct slowlog {
+struct slow_list {
     struct slow_entry *newest, *oldest;
     size_t len;
     uint64_t next_id;
+};
+
+struct slowlog {
+    struct slow_list lists[SLOWLOG_KINDS];
 };
 
 struct slowlog *slowlog_new(void)
@@ -20,27 +24,28 @@ struct slowlog *slowlog_new(void)
     return mem_alloc_zero(sizeof(struct slowlog));
 }
 
-static void drop_oldest(struct slowlog *slowlog)
+static void drop_oldest(struct slow_list *list)
 {
-    struct slow_entry *entry = slowlog->oldest;
-    slowlog->oldest = entry->newer;
-    if (slowlog->oldest)
-        slowlog->oldest->older = NULL;
+    struct slow_entry *entry = list->oldest;
+    list->oldest = entry->newer;
+    if (list->oldest)
+        list->oldest->older = NULL;
     else
-        slowlog->newest = NULL;
-    slowlog->len--;
+        list->newest = NULL;
+    list->len--;
     mem_free(entry);
 }
 
-void slowlog_reset(struct slowlog *slowlog)
+void slowlog_reset(struct slowlog *slowlog, enum slowlog_kind kind)
 {
-    while (slowlog->oldest)
-        drop_oldest(slowlog);
+    while (slowlog->lists[kind].oldest)
+        drop_oldest(&slowlog->lists[kind]);
 }
 
 void slowlog_free(struct slowlog *slowlog)
 {
-    slowlog_reset(slowlog);
+    for (int kind = 0; kind < SLOWLOG_KINDS; kind++)
+        slowlog_reset(slowlog, (enum slowlog_kind)kind);
     mem_free(slowlog);
 }
 
@@ -94,29 +99,37 @@ static struct slow_entry *entry_of(const struct ctx *ctx)
     return entry;
 }
 
-void slowlog_add(const struct ctx *ctx, uint64_t us)
+static size_t most_of(const struct settings *settings, enum slowlog_kind kind)
 {
-    struct slowlog *slowlog = ctx->engine->slowlog;
+    if (kind == SLOWLOG_LARGE_REQUEST)
+        return (size_t)settings->large_request_max_len;
+    return (size_t)(kind == SLOWLOG_LARGE_REPLY ? settings->large_reply_max_len
+                                                : settings->slowlog_max_len);
+}
+
+void slowlog_add(const struct ctx *ctx, enum slowlog_kind kind, uint64_t cost)
+{
+    struct slow_list *list = &ctx->engine->slowlog->lists[kind];
     struct slow_entry *entry = entry_of(ctx);
-    entry->id = slowlog->next_id++;
-    entry->us = us;
-    entry->older = slowlog->newest;
-    if (slowlog->newest)
-        slowlog->newest->newer = entry;
+    entry->id = list->next_id++;
+    entry->cost = cost;
+    entry->older = list->newest;
+    if (list->newest)
+        list->newest->newer = entry;
     else
-        slowlog->oldest = entry;
-    slowlog->newest = entry;
-    slowlog->len++;
-    while (slowlog->len > (size_t)ctx->engine->settings->slowlog_max_len)
-        drop_oldest(slowlog);
+        list->oldest = entry;
+    list->newest = entry;
+    list->len++;
+    while (list->len > most_of(ctx->engine->settings, kind))
+        drop_oldest(list);
 }
 
-const struct slow_entry *slowlog_first(const struct slowlog *slowlog)
+const struct slow_entry *slowlog_first(const struct slowlog *slowlog, enum slowlog_kind kind)
 {
-    return slowlog->newest;
+    return slowlog->lists[kind].newest;
 }
 
-size_t slowlog_len(const struct slowlog *slowlog)
+size_t slowlog_len(const struct slowlog *slowlog, enum slowlog_kind kind)
 {
-    return slowlog->len;
+    return slowlog->lists[kind].len;
 }

@@ -129,3 +129,77 @@ def test_bad(c):
         "ERR unknown subcommand or wrong number of arguments for 'GET'. Try SLOWLOG HELP.")
     assert c("SLOWLOG", "LEN", "x") == wrong_arity("slowlog|len")
     assert isinstance(c("SLOWLOG", "HELP"), list)
+
+
+# --- COMMANDLOG (Valkey 8.1), which redis-server 7.0 has not ---
+
+LARGE_REQUEST, LARGE_REPLY = "commandlog-request-larger-than", "commandlog-reply-larger-than"
+TYPES = Error("ERR type should be one of the following: slow, large-request, large-reply")
+
+
+def noted(kv, kind):
+    """Cost and name of each entry, the oldest first."""
+    return [(entry[2], entry[3][0]) for entry in reversed(kv("COMMANDLOG", "GET", -1, kind))]
+
+
+def test_large_requests_and_replies_are_noted_with_their_bytes(kv):
+    value = "v" * (1 << 20)
+    kv("COMMANDLOG", "RESET", "large-request")
+    kv("COMMANDLOG", "RESET", "large-reply")
+    kv("SET", "a", value)
+    kv("GET", "a")
+    kv("SET", "a", "small")
+    kv("GET", "a")
+    assert noted(kv, "large-request") == [(
+        len(b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1048576\r\n\r\n") + len(value), b"SET")]
+    assert noted(kv, "large-reply") == [(len(b"$1048576\r\n\r\n") + len(value), b"GET")]
+    assert kv("COMMANDLOG", "GET", 1, "LARGE-REQUEST")[0][3] == [
+        b"SET", b"a", b"v" * 128 + b"... (1048448 more bytes)"]
+    assert kv("COMMANDLOG", "LEN", "large-reply") == 1
+    assert kv("COMMANDLOG", "RESET", "large-reply") == OK
+    assert kv("COMMANDLOG", "LEN", "large-reply") == 0
+    assert kv("COMMANDLOG", "LEN", "large-request") == 1
+
+
+def test_each_command_of_a_transaction_has_its_own_bytes(kv):
+    kv("CONFIG", "SET", LARGE_REQUEST, 100, LARGE_REPLY, 100)
+    try:
+        kv("COMMANDLOG", "RESET", "large-request")
+        kv("COMMANDLOG", "RESET", "large-reply")
+        kv("MULTI")
+        for words in [("SET", "a", "v" * 100), ("GET", "a"), ("PING",), ("GET", "a")]:
+            kv(*words)
+        kv("EXEC")
+        assert noted(kv, "large-reply") == [(108, b"GET")] * 2
+        assert noted(kv, "large-request") == [(28 + 100, b"SET")]
+        kv("CONFIG", "SET", LARGE_REQUEST, -1, LARGE_REPLY, -1, "commandlog-large-reply-max-len", 1)
+        kv("SET", "a", "v" * 1000000)
+        kv("GET", "a")
+        assert len(noted(kv, "large-request")) == 1
+        kv("CONFIG", "SET", LARGE_REPLY, 100)
+        kv("GET", "a")
+        assert noted(kv, "large-reply") == [(1000012, b"GET")]
+    finally:
+        kv("CONFIG", "SET", LARGE_REQUEST, 1 << 20, LARGE_REPLY, 1 << 20,
+           "commandlog-large-reply-max-len", 128)
+
+
+def test_slowlog_is_the_first_of_them(kv):
+    kv("CONFIG", "SET", "slowlog-log-slower-than", 0)
+    kv("SLOWLOG", "RESET")
+    kv("PING")
+    kv("CONFIG", "SET", "commandlog-execution-slower-than", -1)
+    assert kv("SLOWLOG", "GET", -1) == kv("COMMANDLOG", "GET", -1, "slow")
+    assert kv("COMMANDLOG", "LEN", "Slow") == 2
+    kv("COMMANDLOG", "RESET", "slow")
+    assert kv("SLOWLOG", "LEN") == 0
+    kv("CONFIG", "SET", "slowlog-log-slower-than", 10000)
+
+
+def test_bad_words_of_commandlog(kv):
+    assert kv("COMMANDLOG") == wrong_arity("commandlog")
+    assert kv("COMMANDLOG", "GET", 1) == wrong_arity("commandlog|get")
+    assert kv("COMMANDLOG", "GET", -2, "slow") == COUNT
+    for words in [("GET", 1, "x"), ("LEN", "x"), ("RESET", "x")]:
+        assert kv("COMMANDLOG", *words) == TYPES
+    assert isinstance(kv("COMMANDLOG", "HELP"), list)

@@ -1,5 +1,5 @@
-// BullMQ: jobs at once, delayed, by priority, repeated, failing and tried again, parents that wait
-// for children; the server is killed in mid-work and every job that was added is done.
+// BullMQ: jobs at once, delayed, by priority, repeated, failing and tried again, no more than so many
+// a time, parents that wait for children; the server is killed in mid-work and every job that was added is done.
 import { FlowProducer, Queue, QueueEvents, Worker } from 'bullmq';
 import { assert, main, port, restart, sleep, until } from './rig.mjs';
 
@@ -64,6 +64,18 @@ await main(async () => {
     const flow = await flows.add({ name: 'parent', queueName: 'work',
         children: [1, 2, 3].map((n) => ({ name: 'child', data: { n }, queueName: 'work' })) });
     assert.equal(await flow.job.waitUntilFinished(events, 30000), 6);
+    // No more than four in 200 ms: a dozen takes two such times and a bit.
+    const limited = new Queue('limited', { connection });
+    limited.on('error', () => {});
+    const finished = [];
+    const slowly = new Worker('limited', async () => { finished.push(Date.now()); },
+        { connection, concurrency: 12, limiter: { max: 4, duration: 200 } });
+    slowly.on('error', () => {});
+    await limited.addBulk(Array.from({ length: 12 }, (_, n) => ({ name: 'one', data: { n } })));
+    await until(() => finished.length === 12, 'a dozen jobs at their rate');
+    assert(finished[11] - finished[0] >= 350, `${finished[11] - finished[0]} ms`);
+    await slowly.close();
+    await limited.close();
     // In mid-work: the server goes, and comes back.
     const jobs = await queue.addBulk(Array.from({ length: 300 }, (_, n) =>
         ({ name: 'slow', data: { n } })));

@@ -23,7 +23,7 @@ static void add(struct engine *engine, const struct command *command, int argc,
     struct session session = {.engine = engine, .address = "1.2.3.4:5"};
     struct ctx ctx = {
         .engine = engine, .session = &session, .command = command, .argc = argc, .argv = argv};
-    slowlog_add(&ctx, 7);
+    slowlog_add(&ctx, SLOWLOG_SLOW, 7);
 }
 
 static void only_the_newest_stay(void **state unused)
@@ -35,20 +35,20 @@ static void only_the_newest_stay(void **state unused)
     for (int i = 0; i < 10; i++) {
         struct slice argv[] = {SLICE("a")};
         add(engine, &plain, 1, argv);
-        assert_int_equal(slowlog_len(engine->slowlog), i < 3 ? i + 1 : 3);
-        assert_int_equal(slowlog_first(engine->slowlog)->id, i);
+        assert_int_equal(slowlog_len(engine->slowlog, SLOWLOG_SLOW), i < 3 ? i + 1 : 3);
+        assert_int_equal(slowlog_first(engine->slowlog, SLOWLOG_SLOW)->id, i);
     }
-    const struct slow_entry *entry = slowlog_first(engine->slowlog);
+    const struct slow_entry *entry = slowlog_first(engine->slowlog, SLOWLOG_SLOW);
     for (int i = 9; i >= 7; i--, entry = entry->older) {
         assert_int_equal(entry->id, i);
-        assert_int_equal(entry->us, 7);
+        assert_int_equal(entry->cost, 7);
         assert_true(slice_equal(entry->address, SLICE("1.2.3.4:5")));
         assert_int_equal(entry->name.len, 0);
     }
     assert_null(entry);
-    slowlog_reset(engine->slowlog);
-    assert_int_equal(slowlog_len(engine->slowlog), 0);
-    assert_null(slowlog_first(engine->slowlog));
+    slowlog_reset(engine->slowlog, SLOWLOG_SLOW);
+    assert_int_equal(slowlog_len(engine->slowlog, SLOWLOG_SLOW), 0);
+    assert_null(slowlog_first(engine->slowlog, SLOWLOG_SLOW));
     fake_world_close(&world);
 }
 
@@ -61,7 +61,7 @@ static void long_requests_are_cut(void **state unused)
     for (int i = 0; i < 100; i++)
         argv[i] = (struct slice){long_text, sizeof long_text};
     add(world.engine, &plain, 100, argv);
-    const struct slow_entry *entry = slowlog_first(world.engine->slowlog);
+    const struct slow_entry *entry = slowlog_first(world.engine->slowlog, SLOWLOG_SLOW);
     assert_int_equal(entry->argc, SLOWLOG_ARGS_MAX);
     for (int i = 0; i < SLOWLOG_ARGS_MAX - 1; i++) {
         struct slice note = entry->argv[i];
@@ -79,7 +79,7 @@ static void secrets_are_left_out(void **state unused)
     fake_world_open(&world, no_commands);
     struct slice argv[] = {SLICE("x"), SLICE("user"), SLICE("password"), SLICE("more")};
     add(world.engine, &with_secret, 4, argv);
-    const struct slow_entry *entry = slowlog_first(world.engine->slowlog);
+    const struct slow_entry *entry = slowlog_first(world.engine->slowlog, SLOWLOG_SLOW);
     assert_true(slice_equal(entry->argv[1], SLICE("user")));
     assert_true(slice_equal(entry->argv[2], SLICE("(redacted)")));
     assert_true(slice_equal(entry->argv[3], SLICE("more")));
