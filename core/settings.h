@@ -81,7 +81,7 @@ struct settings {
         lfu_log_factor, lfu_decay_time, active_expire_effort;
     int maxmemory_policy;
     /* durability */
-    bool persistence, appendonly, aof_timestamps;
+    bool persistence, appendonly, aof_timestamps, aof_load_truncated;
     int appendfsync; /* enum journal_policy */
     char *append_filename, *append_dirname, *db_filename, *archive_dir;
     int64_t log_chunk_bytes;      /* log-preallocate: space taken ahead at a time */

@@ -274,7 +274,7 @@ const struct setting_row setting_rows[] = {
     CHOICE("snapshot-format", NULL, 0, AT(saving.format), words_snapshot, "lz4"),
     TEXT("aof-archive-dir", NULL, IMMUTABLE, AT(archive_dir), ""),
     YES_NO("aof-timestamp-enabled", NULL, 0, AT(aof_timestamps), "yes"),
-    YES_NO("aof-load-truncated", NULL, NOTHING, KEPT, "yes"),
+    YES_NO("aof-load-truncated", NULL, 0, AT(aof_load_truncated), "yes"),
     MEMORY("log-preallocate", NULL, IMMUTABLE, AT(log_chunk_bytes), 0, 1024 * MB, "16mb"),
     MEMORY("log-backlog-limit", NULL, 0, AT(log_backlog_bytes), MB, INT64, "64mb"),
     MEMORY("snapshot-memory-limit", NULL, 0, AT(saving.memory_limit), 0, INT64, "0"),

@@ -481,6 +481,11 @@ static int read_log(struct recovery *recovery)
 static int cut(struct recovery *recovery, const struct walk_file *file)
 {
     struct recovery_result *out = recovery->out;
+    if (recovery->options->refuses_torn)
+        return fault_set(recovery->fault, KV_EREFUSED, file->path, (int64_t)file->good_to,
+                         "the tail was torn by a crash (%s), and aof-load-truncated is no. Cut it "
+                         "with: kv-check-aof --fix %s",
+                         file->why, recovery->directory);
     int status =
         cut_tail(recovery->disk, recovery->directory, recovery->manifest.files[file->entry].name,
                  file->path, file->good_to, out->torn_copy, recovery->fault);

@@ -27,6 +27,7 @@ struct recovery_options {
     const char *append_filename; /* "appendonly.aof" */
     const char *db_filename;     /* "dump.rdb": without a log it becomes the log's base */
     const char *archive;         /* where files go that are superfluous; "" or NULL: deleted */
+    bool refuses_torn;           /* aof-load-truncated no: a torn tail stops the start, uncut */
     const struct type_limits *limits; /* of the entries of a snapshot */
     void *env;
     /* Apply one command of the log. 0, or KV_E... with `fault` saying which command and why. */

@@ -109,6 +109,7 @@ static struct store_options store_options(struct server_data *data)
             .append_filename = settings->append_filename,
             .db_filename = settings_dump_name(settings),
             .archive = settings->archive_dir,
+            .refuses_torn = !settings->aof_load_truncated,
             .env = data,
             .limits = &settings->limits,
             .apply = apply,

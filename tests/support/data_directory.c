@@ -130,6 +130,7 @@ int data_directory_recover(struct data_directory *directory)
                                        .dir = directory->path,
                                        .append_dirname = "appendonlydir",
                                        .append_filename = "appendonly.aof",
+                                       .refuses_torn = directory->refuses_torn,
                                        .db_filename = "dump.rdb",
                                        .env = directory,
                                        .apply = apply,

@@ -20,6 +20,7 @@ struct data_directory {
     struct recovery_result result;
     struct fault fault;
     const char *refuse; /* apply refuses a command of this name */
+    bool refuses_torn;
 };
 
 void data_directory_make(struct data_directory *directory);

@@ -1,5 +1,7 @@
 """CONFIG: what may be read, changed and written back, and with which words the rest is refused."""
+import fnmatch
 import os
+import re
 import socket
 
 import kv as kv_server
@@ -50,6 +52,32 @@ def test_all_options_of_the_reference_are_known(kv, reference):
     for name, value in theirs.items():
         if name not in reasons:
             assert ours[name] == value, name
+
+
+def row_of_the_readme(title):
+    with open(os.path.join(kv_server.ROOT, "README.md"), encoding="utf-8") as file:
+        [row] = [line for line in file if line.startswith(f"| {title} |")]
+    return re.findall(r"`([a-z*-]+)`", row)
+
+
+def options_flagged(flags):
+    """Those whose row in the table of options has one of these flags."""
+    with open(os.path.join(kv_server.ROOT, "core/settings_rows.c"), encoding="utf-8") as file:
+        rows = re.findall(r'^    (?:[A-Z_]+)\("([a-z0-9-]+)",(.*?)\),$', file.read(), re.M | re.S)
+    assert len(rows) > 200
+    return {name for name, _ in rows}, {
+        name for name, rest in rows if re.search(rf"\b({flags})\b", rest)}
+
+
+def test_the_readme_lists_the_options_that_do_nothing():
+    patterns = row_of_the_readme("Options without effect")
+    everything, idle = options_flagged("NOTHING|LATER")
+    listed = {name for name in everything
+              if any(fnmatch.fnmatch(name, pattern) for pattern in patterns)}
+    refused = options_flagged("REFUSED")[1]
+    assert listed - refused == idle
+    assert all(any(fnmatch.fnmatch(name, pattern) for name in idle) for pattern in patterns)
+    assert set(row_of_the_readme("Options refused")) == refused
 
 
 # The error texts are Redis', and so are tested on both.

@@ -219,6 +219,24 @@ static void every_cut_in_the_last_batch_is_a_torn_tail(void **state)
 }
 
 /* The file system made the file longer, and the bytes never came. */
+static void a_torn_tail_stops_the_start_where_that_was_asked_for(void **state)
+{
+    struct setting *setting = *state;
+    log_writer_batch(&setting->one, "SET a 1");
+    size_t good = setting->one.file.len;
+    log_writer_batch(&setting->one, "SET b 2");
+    setting->data.refuses_torn = true;
+    save_logs(setting, 1);
+    expect(setting, "SET a 1;SET b 2;");
+    size_t len = --setting->one.file.len;
+    save_logs(setting, 1);
+    expect_refused(setting, KV_EREFUSED, "kv-check-aof --fix ");
+    assert_int_equal(setting->data.fault.offset, good);
+    assert_int_equal(size_of(setting, INCR_1), len);
+    setting->data.refuses_torn = false;
+    expect(setting, "SET a 1;");
+}
+
 static void zero_bytes_at_the_end_are_a_torn_tail(void **state)
 {
     struct setting *setting = *state;
@@ -432,6 +450,7 @@ int main(void)
         TEST(history_files_are_removed),
         TEST(what_the_manifest_does_not_name_is_left_alone),
         TEST(every_cut_in_the_last_batch_is_a_torn_tail),
+        TEST(a_torn_tail_stops_the_start_where_that_was_asked_for),
         TEST(zero_bytes_at_the_end_are_a_torn_tail),
         TEST(a_forged_trailer_in_a_torn_value_deceives_nobody),
         TEST(torn_bytes_behind_a_header_go_with_their_file),
