@@ -165,7 +165,7 @@ def test_clients_come_and_go(serve):
             return client.info("clients")["connected_clients"] == 1
         except redis.ConnectionError:
             return False
-    kv.wait_until(alone, 30)
+    kv.wait_until(alone)
     assert len(os.listdir(f"/proc/{server.process.pid}/fd")) < 60
 
 
@@ -232,11 +232,6 @@ def test_an_idle_server_sleeps(serve):
     held = [server.raw() for _ in range(10)]
     for raw in held:
         assert raw.say(b"PING\r\n") == b"+PONG"
-
-    def ticks():
-        with open(f"/proc/{server.process.pid}/stat", encoding="ascii") as opened:
-            fields = opened.read().rsplit(")", 1)[1].split()
-        return int(fields[11]) + int(fields[12])
-    before = ticks()
+    before = server.cpu_seconds()
     time.sleep(1)
-    assert kv.SLOW or ticks() - before < 20, "no thread spins"
+    assert kv.SLOW or server.cpu_seconds() - before < 0.2, "no thread spins"

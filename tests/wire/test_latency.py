@@ -41,15 +41,18 @@ def at_new_second(c):
 
 def test_samples(monitored):
     c = monitored
-    at_new_second(c)
-    now = int(c("TIME")[0])
-    c("DEBUG", "SLEEP", "0.005")
-    c("DEBUG", "SLEEP", "0.03")
-    c("DEBUG", "SLEEP", "0.002")
+    now = None
+    while now is None or int(c("TIME")[0]) != now:  # all within one second
+        at_new_second(c)
+        c("LATENCY", "RESET")
+        now = int(c("TIME")[0])
+        c("DEBUG", "SLEEP", "0.005")
+        c("DEBUG", "SLEEP", "0.03")
+        c("DEBUG", "SLEEP", "0.002")
     [latest] = [e for e in c("LATENCY", "LATEST") if e[0] == b"command"]
     assert latest[1] - now in (0, 1)
     # the worst of the second
-    assert 30 <= latest[2] <= 300 and latest[2] == latest[3]
+    assert 30 <= latest[2] < 1000 and latest[2] == latest[3]
     [sample] = c("LATENCY", "HISTORY", "command")
     assert sample == latest[1:3]
     ms = sample[1]

@@ -76,7 +76,7 @@ def test_it_goes_to_the_background_and_keeps_its_pid(tmp_path):
                    start=False)
     server.launch()
     assert server.process.wait(20) == 0, "who started it goes on"
-    kv.wait_until(lambda: logfile.exists() and "Ready to accept" in logfile.read_text(), 20)
+    kv.wait_until(lambda: logfile.exists() and "Ready to accept" in logfile.read_text())
     pid = int(pidfile.read_text())
     try:
         assert pid != server.process.pid
@@ -85,7 +85,7 @@ def test_it_goes_to_the_background_and_keeps_its_pid(tmp_path):
         assert os.getsid(pid) == pid, "in a session of its own"
     finally:
         os.kill(pid, signal.SIGTERM)
-    kv.wait_until(lambda: not pidfile.exists(), 20)
+    kv.wait_until(lambda: not pidfile.exists())
     assert "bye bye" in logfile.read_text()
 
 
@@ -351,6 +351,12 @@ def test_crash_reports_can_be_switched_off(serve):
     assert "BUG REPORT" not in server.log()
 
 
+def unchanged_for(seconds, figure):
+    before = figure()
+    time.sleep(seconds)
+    return figure() == before
+
+
 def test_the_watchdog_shows_where_the_loop_is_stuck(serve):
     server = serve("--enable-debug-command", "yes")
     client = server.client()
@@ -358,12 +364,13 @@ def test_the_watchdog_shows_where_the_loop_is_stuck(serve):
     assert "WATCHDOG" not in server.log()
     client.config_set("watchdog-period", 1)
     assert client.config_get("watchdog-period") == {"watchdog-period": "200"}
-    time.sleep(0.6)
-    assert kv.SLOW or "WATCHDOG" not in server.log()
+    if not kv.SLOW:  # a loop that is not stuck is left alone, but for a stop of the whole machine
+        kv.wait_until(lambda: unchanged_for(0.6, lambda: server.log().count("WATCHDOG")))
+    before = server.log().count("WATCHDOG TIMER EXPIRED")
     begun = time.monotonic()
     client.execute_command("DEBUG", "SLEEP", 0.7)
     assert time.monotonic() - begun >= 0.7, "the command is not disturbed"
-    server.wait_log("--- WATCHDOG TIMER EXPIRED ---")
+    kv.wait_until(lambda: server.log().count("WATCHDOG TIMER EXPIRED") > before)
     server.wait_log("addr2line")
     assert "STACK TRACE" in server.log() and client.ping()
     client.config_set("watchdog-period", 0)
@@ -408,7 +415,7 @@ def test_the_configuration_may_come_from_standard_input(tmp_path):
                 return client.ping()
             except redis.ConnectionError:
                 return False
-        kv.wait_until(answers, 20)
+        kv.wait_until(answers)
         assert client.config_get("maxclients") == {"maxclients": "77"}
     finally:
         server.kill()

@@ -7,6 +7,7 @@ import time
 import kv
 import pytest
 import redis
+from harness import soon
 
 
 def start(folder, *words):
@@ -16,12 +17,6 @@ def start(folder, *words):
 def rss_kb(server):
     with open(f"/proc/{server.process.pid}/status", encoding="ascii") as opened:
         return next(int(line.split()[1]) for line in opened if line.startswith("VmRSS"))
-
-
-def cpu_ticks(server):
-    with open(f"/proc/{server.process.pid}/stat", encoding="ascii") as opened:
-        fields = opened.read().rsplit(")", 1)[1].split()
-    return int(fields[11]) + int(fields[12])
 
 
 def server_clients(raw):
@@ -79,9 +74,9 @@ def test_a_process_out_of_descriptors_refuses_and_goes_on(tmp_path):
                 answers.append(b"")
         assert answers.count(b"+PONG") == 2
         assert answers.count(b"-ERR max number of clients reached") >= 3
-        before = cpu_ticks(server)
+        before = server.cpu_seconds()
         time.sleep(0.5)
-        assert cpu_ticks(server) - before < 20
+        assert server.cpu_seconds() - before < 0.2
         for raw in held:
             raw.close()
         kv.wait_until(lambda: len(server_clients(first)) == 1)
@@ -133,10 +128,8 @@ def test_idle_connections_cost_little(tmp_path):
             raw.send(b"*2\r\n$4\r\nECHO\r\n$2000\r\n" + b"z" * 2000 + b"\r\n")
         for raw in more:
             raw.take(2009)
-        time.sleep(4)
-        grown = rss_kb(server) - before
-        if not kv.SLOW:
-            assert grown * 1024 / 800 < 8000  # freed pages go back with a delay
+        if not kv.SLOW:  # freed pages go back with a delay
+            kv.wait_until(lambda: (rss_kb(server) - before) * 1024 / 800 < 8000)
         for raw in held + more:
             raw.close()
 
@@ -150,7 +143,7 @@ def fill_pipe(raw, count):
         pass
 
 
-def wait_closed(raw, seconds=10):
+def wait_closed(raw, seconds=kv.PATIENCE_S):
     """The server has closed it: what was on the way is read, then comes the end."""
     raw.socket.settimeout(seconds)
     raw.rest()
@@ -179,14 +172,15 @@ def test_the_soft_limit_grants_its_seconds(tmp_path):
             began = time.monotonic()
             fill_pipe(raw, 30)
             server.wait_log("output buffer limits")
-            assert 0.9 < time.monotonic() - began < 5
+            assert time.monotonic() - began > 0.9
             wait_closed(raw)
+        client.config_set("client-output-buffer-limit", "normal 0 5mb 3")
         with server.raw() as raw:
             fill_pipe(raw, 30)
             raw.socket.settimeout(10)
             time.sleep(0.3)
             assert len(raw.take(30 * 1000012)) == 30 * 1000012
-            time.sleep(1.5)
+            time.sleep(3.5)
             assert raw.say(b"PING\r\n") == b"+PONG"
 
 
@@ -196,9 +190,7 @@ def test_a_slow_reader_gets_everything_and_hinders_nobody(tmp_path):
         client.set("large", "x" * 1000000)
         with server.raw() as raw:
             fill_pipe(raw, 100)
-            began = time.monotonic()
-            assert client.ping()
-            assert time.monotonic() - began < 2
+            assert soon(client.ping, 0.2)
             got = 0
             raw.socket.settimeout(10)
             while got < 100 * 1000012:
@@ -207,16 +199,16 @@ def test_a_slow_reader_gets_everything_and_hinders_nobody(tmp_path):
 
 
 def test_idle_clients_are_closed_after_timeout(tmp_path):
-    with start(tmp_path, "--timeout", 1) as server:
+    with start(tmp_path, "--timeout", 2) as server:
         idle, busy = server.raw(), server.raw()
         assert idle.say(b"PING\r\n") == b"+PONG"
-        until = time.monotonic() + 2.5
+        until = time.monotonic() + 4.5
         while time.monotonic() < until:
             assert busy.say(b"PING\r\n") == b"+PONG"
             time.sleep(0.1)
         assert idle.rest() == b""
         assert busy.say(b"CONFIG SET timeout 0\r\n") == b"+OK"
-        time.sleep(1.5)
+        time.sleep(2.5)
         assert busy.say(b"PING\r\n") == b"+PONG"
         busy.close()
 

@@ -66,10 +66,10 @@ def test_ten_thousand_idle_clients(start, threads):
             until(lambda: figure(c, "clients", "connected_clients") == count + 1)
             taken = figure(c, "memory", "used_memory") - before
             assert taken / count < 4096
-            begun = time.monotonic()
+            used = server.cpu_seconds()
             for i in range(1000):
                 assert c("INCR", "n") == i + 1
-            assert SANITIZED or time.monotonic() - begun < 2
+            assert SANITIZED or server.cpu_seconds() - used < 1
             # whoever wakes is served, and finding one among all costs nothing to speak of
             for connection in random.sample(idle, 50):
                 connection.sendall(packed("PING"))

