@@ -1,4 +1,4 @@
-"""What writers feel while a snapshot is made: the tail of their latencies, against the tail of idle.
+"""What writers feel while a snapshot is made: the tail of their latencies, against that of idle.
 
 The writers are a program (paced_writer.c): RATE commands a second over some connections, sent when
 due whatever earlier ones wait for. Idle and saves take turns, ROUNDS times, so that a machine whose
