@@ -143,6 +143,14 @@ void keyspace_cut_end(struct keyspace *keyspace)
     keyspace->cut = NULL;
 }
 
+void keyspace_cut_drop(struct keyspace *keyspace)
+{
+    kv_assert(!keyspace->cut->cutter->holds(keyspace->cut->cutter->self));
+    while (keyspace->cut->first != NULL)
+        retire(keyspace);
+    keyspace_cut_end(keyspace);
+}
+
 /* --- What keyspace.c asks --------------------------------------------------------------------- */
 
 static bool is_long_string(const struct entry *entry)

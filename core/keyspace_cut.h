@@ -40,3 +40,6 @@ bool keyspace_cut_step(struct keyspace *keyspace);
 void keyspace_cut_give_up(struct keyspace *keyspace);
 /* When step has returned false. */
 void keyspace_cut_end(struct keyspace *keyspace);
+/* Or anywhere before, if all databases are emptied next, and no value is held any more: what is
+ * aside is given back at once. */
+void keyspace_cut_drop(struct keyspace *keyspace);

@@ -4,6 +4,9 @@
  *   NOTHING --the turn's end--> BASE -- the sink has ended, the log has turned --> NAMING
  *                               NAMING -- the manifest names it, or not --> NOTHING
  *
+ * FLUSHALL while one is cut gives it up, so that memory is free at once; it begins anew at the end
+ * of the turn: a dump as it is, a base as soon as the log has turned, and may turn again.
+ *
  * A base begins between two turns, when the journal has taken all that was recorded: so its
  * sequence is that of the log's new file. A dump may begin between any two commands.
  *
@@ -44,6 +47,7 @@ struct save {
     int64_t dump_tried_ms, base_retry_ms;
     uint64_t file_bytes, raw_bytes;
     bool doomed;                  /* the base: the log has turned, but there is no snapshot */
+    bool again;                   /* the one that runs was dropped: it is to begin anew */
     char problem[512];
 };
 
@@ -99,24 +103,30 @@ static void begun(struct engine *engine, enum phase phase, struct save_figures *
     save->changes_at_begin = keyspace_changes(engine->keyspace);
 }
 
-int save_dump(struct engine *engine, struct fault *fault)
+static int begin_dump(struct engine *engine, char path[static SAVE_PATH_MAX],
+                      struct fault *fault)
 {
-    char path[SAVE_PATH_MAX];
     struct snapshot_order order = {
         .path = path,
         .seq = engine->journal->sequence,
         .compress = engine->settings->rdb_compression,
     };
+    save_path(engine, path);
+    order.form = text_ends_with(path, ".lz4") ? SNAPSHOT_LZ4 : SNAPSHOT_RDB;
+    memcpy(order.kvid, engine->kvid, sizeof order.kvid);
+    engine->save->dump_tried_ms = engine->now_ms;
+    return snapshot_begin(engine, &order, fault);
+}
+
+int save_dump(struct engine *engine, struct fault *fault)
+{
+    char path[SAVE_PATH_MAX];
     int status = refuse_without_files(engine, fault);
     if (status == 0 && engine->save->phase != NOTHING)
         status = fault_set(fault, KV_EBUSY, "", -1, "a snapshot is being made already");
     if (status < 0)
         return status;
-    save_path(engine, path);
-    order.form = text_ends_with(path, ".lz4") ? SNAPSHOT_LZ4 : SNAPSHOT_RDB;
-    memcpy(order.kvid, engine->kvid, sizeof order.kvid);
-    engine->save->dump_tried_ms = engine->now_ms;
-    status = snapshot_begin(engine, &order, fault);
+    status = begin_dump(engine, path, fault);
     if (status == 0) {
         begun(engine, DUMP, &engine->save->dump);
         say(engine, HOST_NOTICE, "Background saving started", path);
@@ -152,9 +162,30 @@ static void count(struct engine *engine, struct save_figures *figures, bool done
     engine->save->phase = NOTHING;
 }
 
+static bool dump_begins_anew(struct engine *engine)
+{
+    struct save *save = engine->save;
+    char path[SAVE_PATH_MAX];
+    struct fault fault = {0};
+    if (!save->again)
+        return false;
+    save->again = false;
+    save->changes_at_begin = keyspace_changes(engine->keyspace);
+    if (begin_dump(engine, path, &fault) == 0) {
+        say(engine, HOST_NOTICE, "All keys were flushed: background saving begins anew", path);
+        return true;
+    }
+    fault_line(&fault, save->problem, sizeof save->problem);
+    count(engine, &save->dump, false);
+    say(engine, HOST_WARNING, "Background saving failed", save->problem);
+    return true;
+}
+
 static void dump_ended(struct engine *engine)
 {
     struct save *save = engine->save;
+    if (dump_begins_anew(engine))
+        return;
     bool done = take_result(engine);
     count(engine, &save->dump, done);
     if (done) {
@@ -208,7 +239,7 @@ enum save_cancelled save_cancel(struct engine *engine)
     struct save *save = engine->save;
     if (save->phase == DUMP) {
         snapshot_cancel(engine);
-        save->dump.running = false;
+        save->dump.running = save->again = false;
         save->phase = NOTHING;
         say(engine, HOST_NOTICE, "Background saving cancelled", "");
         return SAVE_RUNNING_CANCELLED;
@@ -220,12 +251,18 @@ enum save_cancelled save_cancel(struct engine *engine)
     return SAVE_NONE_CANCELLED;
 }
 
+void save_drop(struct engine *engine)
+{
+    if (snapshot_drop(engine))
+        engine->save->again = engine->save->phase != NOTHING;
+}
+
 void save_stop(struct engine *engine)
 {
     struct save *save = engine->save;
     if (save->phase == DUMP || save->phase == BASE)
         snapshot_cancel(engine);
-    save->dump.running = save->base.running = false;
+    save->dump.running = save->base.running = save->again = false;
     save->phase = NOTHING;
 }
 
@@ -294,6 +331,17 @@ static void begin_base(struct engine *engine)
     say(engine, HOST_NOTICE, "Background append only file rewriting started", base.path);
 }
 
+/* In the next turn: the log is to turn behind what has emptied the databases. */
+static void base_begins_anew(struct engine *engine)
+{
+    struct save *save = engine->save;
+    save->phase = NOTHING;
+    save->base.running = false;
+    save->base.scheduled = true;
+    engine->news_due = true;
+    say(engine, HOST_NOTICE, "All keys were flushed: rewriting the log begins anew", "");
+}
+
 /* The snapshot is complete, or has failed; the log must have turned before it hears of that. */
 static void base_ended(struct engine *engine)
 {
@@ -303,13 +351,17 @@ static void base_ended(struct engine *engine)
     bool done;
     if (state == JOURNAL_BASE_TURNING)
         return;
-    done = !engine->save->doomed && take_result(engine);
+    bool again = engine->save->again;
+    engine->save->again = false;
+    done = !engine->save->doomed && !again && take_result(engine);
     if (state == JOURNAL_BASE_OPEN)
         journal->ops->base_end(journal, done);
-    if (state == JOURNAL_BASE_OPEN && done)
+    if (state == JOURNAL_BASE_OPEN && again)
+        base_begins_anew(engine);
+    else if (state == JOURNAL_BASE_OPEN && done)
         engine->save->phase = NAMING;
     else
-        base_failed(engine, done ? problem : engine->save->problem);
+        base_failed(engine, done || again ? problem : engine->save->problem);
 }
 
 static void base_named(struct engine *engine)

@@ -32,6 +32,8 @@ int save_base(struct engine *engine, struct fault *fault);
 enum save_cancelled { SAVE_NONE_CANCELLED, SAVE_SCHEDULED_CANCELLED, SAVE_RUNNING_CANCELLED };
 /* Of dumps. */
 enum save_cancelled save_cancel(struct engine *engine);
+/* All databases are emptied next: a snapshot that is being cut begins anew, behind that. */
+void save_drop(struct engine *engine);
 /* Give up whatever is being made: the process is about to stop. */
 void save_stop(struct engine *engine);
 

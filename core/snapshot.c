@@ -3,6 +3,7 @@
  *
  *   NONE --begin--> CUTTING --all is cut--> FINISHING --the sink is done, or failed--> NONE
  *                   CUTTING --cancel, or the sink has failed--> SWEEPING --in order--> NONE
+ *                   CUTTING, SWEEPING --all databases are emptied--> NONE
  *
  * Work is done in slices, at the end of the loop's turns: a group of the keyspace's table at a
  * time (keyspace_cut.c), or a piece of a large value (snapshot_record.c). A change of an entry that
@@ -22,9 +23,10 @@
  *      changing it in place may copy anyway.
  *   4. Memory: the frames being filled, what large values handed over, and the sink's queue. The
  *      walk stops while the queue is longer than a few frames. Changes can make it grow beyond:
- *      past snapshot-memory-limit commands that write wait at the gate. Databases that are emptied
- *      while they are cut stay in memory until they are, and so do large values that are dropped;
- *      they count neither here nor in the keyspace.
+ *      past snapshot-memory-limit commands that write wait at the gate. A database that is emptied
+ *      while others are not stays in memory until it is cut, and so do large values that are
+ *      dropped; they count neither here nor in the keyspace. When all are emptied the snapshot is
+ *      dropped with them, and whoever wanted it begins anew.
  *
  * A value that waits until another large one is written keeps what it handed over in memory: it
  * can't go before it, since in a stock RDB a value is in one piece.
@@ -328,6 +330,21 @@ void snapshot_cancel(struct engine *engine)
         give_up(snapshot);
     else if (snapshot->phase == SNAPSHOT_FINISHING)
         set_free(snapshot);
+}
+
+bool snapshot_drop(struct engine *engine)
+{
+    struct snapshot *snapshot = engine->snapshot;
+    bool cutting = snapshot != NULL && snapshot->phase == SNAPSHOT_CUTTING;
+
+    if (!cutting && (snapshot == NULL || snapshot->phase != SNAPSHOT_SWEEPING))
+        return false;
+    if (cutting)
+        snapshot->sink->cancel(snapshot->sink->self);
+    record_drop(snapshot);
+    keyspace_cut_drop(engine->keyspace);
+    set_free(snapshot);
+    return cutting;
 }
 
 void snapshot_free(struct engine *engine)

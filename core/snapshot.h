@@ -31,6 +31,9 @@ bool snapshot_slice(struct engine *engine, uint64_t budget_us);
 bool snapshot_ended(const struct engine *engine);
 /* Give it up; what has to be put back in order is, in further slices. */
 void snapshot_cancel(struct engine *engine);
+/* All databases are emptied next. If entries are being cut they need not be, and nothing is held
+ * any more: true if that has ended a snapshot. */
+bool snapshot_drop(struct engine *engine);
 /* Past snapshot-memory-limit: commands that write wait at the gate. */
 bool snapshot_holds_writes(const struct engine *engine);
 /* At the end of a turn: the slice that this turn can spare. True if the loop shall not wait before

@@ -16,7 +16,8 @@
  * the entry is lent.
  *
  * When the snapshot is given up strings are forgotten; values of other types are stepped through
- * with no lane behind them, as only that makes them forget the cut.
+ * with no lane behind them, as only that puts their marks in order. Where all values are about to
+ * be freed, all records are closed at once.
  */
 #include "core/snapshot_record.h"
 
@@ -145,13 +146,13 @@ static void free_entry(void *entry)
     entry_free(entry);
 }
 
-/* The value's last byte is written. */
+/* The value's last byte is written, or will never be. */
 static void record_close(struct snapshot *snapshot, struct snapshot_record *record)
 {
     if (record->cut != NULL || record->string != NULL)
         forget(snapshot, record);
     if (record->cut != NULL)
-        value_cut_end(record->cut);
+        value_cut_drop(record->cut);
     if (record->lent != NULL)
         reaper_give(snapshot->engine->reaper, free_entry, record->lent, 1);
     buf_free(&record->buffer);
@@ -234,6 +235,7 @@ bool record_step(struct snapshot *snapshot)
         snapshot->progress.pieces++;
     }
     if (!more) {
+        kv_assert(record->cut == NULL || record->cut->done);
         snapshot->current = NULL;
         record_close(snapshot, record);
     }
@@ -272,6 +274,17 @@ void record_give_up(struct snapshot *snapshot)
         strings = record->next;
         record_close(snapshot, record);
     }
+}
+
+void record_drop(struct snapshot *snapshot)
+{
+    struct snapshot_record *record = snapshot->current;
+
+    snapshot->current = NULL;
+    if (record == NULL)
+        record = pop(snapshot);
+    for (; record != NULL; record = pop(snapshot))
+        record_close(snapshot, record);
 }
 
 /* --- What the keyspace tells ------------------------------------------------------------------ */

@@ -14,6 +14,8 @@ bool record_any(const struct snapshot *snapshot);
 bool record_step(struct snapshot *snapshot);
 /* From here on nothing is written; strings are forgotten at once. */
 void record_give_up(struct snapshot *snapshot);
+/* All values are about to be freed: those that were lent are at once. */
+void record_drop(struct snapshot *snapshot);
 /* The cutter's part: see keyspace_cut.h. */
 void record_release(struct snapshot *snapshot, const struct entry *entry);
 bool record_reads(const struct snapshot *snapshot, const struct entry *entry);

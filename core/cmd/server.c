@@ -9,6 +9,8 @@
 #include "core/ctx.h"
 #include "core/engine.h"
 #include "core/gate.h"
+#include "core/keyspace.h"
+#include "core/save.h"
 #include "core/session.h"
 
 static void dbsize_run(struct ctx *ctx)
@@ -34,6 +36,8 @@ static void flush(struct ctx *ctx, int db)
     bool background;
     if (!flush_mode(ctx, &background))
         return;
+    if (db < 0 || keyspace_count(ctx->keyspace, db) == keyspace_total(ctx->keyspace))
+        save_drop(ctx->engine);
     ctx_flush(ctx, db, background);
     reply_ok(ctx);
 }

@@ -221,8 +221,12 @@ static void end(struct value_cut *cut)
 {
     struct stream_cut *state = cut->state;
 
-    for (size_t i = 0; i < state->groups; i++)
+    for (size_t i = 0; i < state->groups; i++) {
         mem_free((void *)(uintptr_t)state->list[i].name.data);
+        buf_free(&state->list[i].held);
+    }
+    if (state->writing)
+        stream_group_write_end(&state->writer);
     mem_free(state->list);
     radix_free(state->ahead, NULL);
     radix_at_free(&state->at);

@@ -84,7 +84,12 @@ bool stream_group_write(struct stream_group_writer *writer, struct rdb_out *out,
     }
     if (writer->part != GROUP_END)
         return true;
+    stream_group_write_end(writer);
+    return false;
+}
+
+void stream_group_write_end(struct stream_group_writer *writer)
+{
     radix_at_free(&writer->consumer);
     radix_at_free(&writer->at);
-    return false;
 }

@@ -27,3 +27,5 @@ void stream_group_write_begin(struct stream_group_writer *writer, const struct s
 /* Write up to `most` things: what is pending, and consumers. False at the end: nothing is left to
  * be given back. */
 bool stream_group_write(struct stream_group_writer *writer, struct rdb_out *out, size_t most);
+/* Before that: the rest is not wanted. */
+void stream_group_write_end(struct stream_group_writer *writer);

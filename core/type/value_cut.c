@@ -71,6 +71,11 @@ bool value_cut_step(struct value_cut *cut)
 void value_cut_end(struct value_cut *cut)
 {
     kv_assert(cut->done);
+    value_cut_drop(cut);
+}
+
+void value_cut_drop(struct value_cut *cut)
+{
     type_ops_of(cut->type)->cut->end(cut);
     mem_free(cut);
 }

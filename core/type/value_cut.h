@@ -50,3 +50,5 @@ bool value_cut_step(struct value_cut *cut);
 bool value_cut_enough(const struct value_cut *cut);
 /* After step returned false. Gives `cut` back, not the value. */
 void value_cut_end(struct value_cut *cut);
+/* Anywhere before: nobody wants the rest. The value is fit for nothing but being freed. */
+void value_cut_drop(struct value_cut *cut);

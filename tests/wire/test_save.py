@@ -347,3 +347,44 @@ def test_a_dump_that_fails_stops_writes_where_there_is_no_log(start):
         assert c("SAVE") == OK
         assert c("SET", "a", "3") == OK
     server.options["appendonly"] = "no"
+
+
+@pytest.mark.parametrize("flush", [("FLUSHALL",), ("FLUSHALL", "ASYNC"), ("FLUSHDB",)],
+                         ids=" ".join)
+def test_a_save_of_what_is_flushed_begins_anew(start, tmp_path, flush):
+    """It need not be written, and does not stay in memory until it is."""
+    server = start(enable_debug_command="yes")
+    with server.connect() as c:
+        c("DEBUG", "POPULATE", 300000, "k", 100)
+        before = int(info(c, "rdb_saves"))
+        c.pipeline([("BGSAVE",), flush])
+        assert info(c, "rdb_bgsave_in_progress") == "1" or int(info(c, "rdb_saves")) == before + 1
+        c("SET", "after", "it")
+        until(lambda: info(c, "rdb_bgsave_in_progress") == "0")
+        assert info(c, "rdb_last_bgsave_status") == "ok"
+        assert int(info(c, "rdb_saves")) == before + 1
+        assert os.path.getsize(os.path.join(server.folder, "dump.rdb.lz4")) < 2000
+    server.wait_log("begins anew")
+    os.link(os.path.join(server.folder, "dump.rdb.lz4"), os.path.join(tmp_path, "dump.rdb.lz4"))
+    other = Server("kv", str(tmp_path), appendonly="no")
+    assert set(keys_of(other)) <= {(0, b"after")}
+    other.stop()
+
+
+def test_a_rewrite_of_what_is_flushed_begins_anew(start):
+    server = start(enable_debug_command="yes")
+    with server.connect() as c:
+        c("DEBUG", "POPULATE", 300000, "k", 100)
+        before = int(info(c, "aof_rewrites"))
+        c("BGREWRITEAOF")
+        until(lambda: info(c, "aof_rewrite_in_progress") == "1")
+        c.pipeline([("MULTI",), ("SET", "before", "it"), ("FLUSHALL",), ("SET", "after", "it"),
+                    ("EXEC",)])
+        until(lambda: int(info(c, "aof_rewrites")) > before)
+        assert info(c, "aof_last_bgrewrite_status") == "ok"
+        base, = glob.glob(os.path.join(server.folder, "appendonlydir", "*.base.rdb"))
+        assert os.path.getsize(base) < 2000
+        c("SET", "behind", "the base")
+    assert "begins anew" in server.log()
+    server.restart(crash=True)
+    assert sorted(keys_of(server)) == [(0, b"after"), (0, b"behind")]
