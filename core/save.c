@@ -109,6 +109,7 @@ static int begin_dump(struct engine *engine, char path[static SAVE_PATH_MAX],
     struct snapshot_order order = {
         .path = path,
         .seq = engine->journal->sequence,
+        .io = (enum snapshot_io)engine->settings->saving.io_priority,
         .compress = engine->settings->rdb_compression,
     };
     save_path(engine, path);
@@ -220,7 +221,7 @@ int save_dump_wait(struct engine *engine, struct fault *fault)
 int save_first_base(struct engine *engine, const char *path, const char *kvid,
                     struct fault *fault)
 {
-    struct snapshot_order order = {.form = SNAPSHOT_BASE, .path = path};
+    struct snapshot_order order = {.form = SNAPSHOT_BASE, .path = path}; /* clients wait */
     int status;
     memcpy(order.kvid, kvid, sizeof order.kvid);
     if (engine->save->phase != NOTHING)
@@ -304,7 +305,12 @@ static void begin_base(struct engine *engine)
     char line[512];
     int status = journal->ops->base_begin(journal, keyspace_memory(engine->keyspace), &base,
                                           &fault);
-    struct snapshot_order order = {.form = SNAPSHOT_BASE, .path = base.path, .seq = base.seq};
+    struct snapshot_order order = {
+        .form = SNAPSHOT_BASE,
+        .path = base.path,
+        .seq = base.seq,
+        .io = (enum snapshot_io)engine->settings->saving.io_priority,
+    };
     if (status == KV_EBUSY)
         return; /* the one before is not quite over */
     begun(engine, BASE, &engine->save->base);

@@ -19,6 +19,7 @@
 #include "core/journal.h"
 #include "core/settings.h"
 #include "core/settings_special.h"
+#include "core/snapshot_sink.h"
 
 #define AT(field) offsetof(struct settings, field)
 #define KEPT SETTING_KEPT
@@ -72,6 +73,9 @@ static const struct setting_word words_fsync[] = {
 };
 static const struct setting_word words_snapshot[] = {
     {"lz4", SETTINGS_SNAPSHOT_LZ4}, {"rdb", SETTINGS_SNAPSHOT_RDB}, {NULL, 0},
+};
+static const struct setting_word words_io[] = {
+    {"normal", SNAPSHOT_IO_NORMAL}, {"low", SNAPSHOT_IO_LOW}, {"idle", SNAPSHOT_IO_IDLE}, {NULL, 0},
 };
 static const struct setting_word words_loglevel[] = {
     {"debug", HOST_DEBUG},     {"verbose", HOST_VERBOSE}, {"notice", HOST_NOTICE},
@@ -277,6 +281,7 @@ const struct setting_row setting_rows[] = {
     YES_NO("aof-load-truncated", NULL, 0, AT(aof_load_truncated), "yes"),
     MEMORY("log-preallocate", NULL, IMMUTABLE, AT(log_chunk_bytes), 0, 1024 * MB, "16mb"),
     MEMORY("log-backlog-limit", NULL, 0, AT(log_backlog_bytes), MB, INT64, "64mb"),
+    CHOICE("snapshot-io-priority", NULL, 0, AT(saving.io_priority), words_io, "low"),
     MEMORY("snapshot-memory-limit", NULL, 0, AT(saving.memory_limit), 0, INT64, "0"),
     SPECIAL("save", NULL, LINES, setting_read_save, setting_show_save, ""),
     YES_NO("aof-use-rdb-preamble", NULL, NOTHING, KEPT, "yes"),

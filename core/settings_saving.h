@@ -19,6 +19,7 @@ struct settings_saving {
     struct save_point points[SETTINGS_SAVE_MAX];
     int count;
     int format;               /* enum settings_snapshot */
+    int io_priority;          /* enum snapshot_io */
     bool stop_writes;         /* without a log, if the last snapshot failed */
     int64_t memory_limit;     /* beyond it writers wait; 0: the smaller of 64mb and a quarter of
                                * maxmemory */

@@ -23,11 +23,16 @@ enum snapshot_form {
     SNAPSHOT_BASE, /* a stock RDB file with its index beside it (.kvi): the log's base */
 };
 
+/* How the disk serves it beside others (ionice(1): none, best-effort 7, idle), if its scheduler
+ * knows priorities. */
+enum snapshot_io { SNAPSHOT_IO_NORMAL, SNAPSHOT_IO_LOW, SNAPSHOT_IO_IDLE };
+
 struct snapshot_order {
     enum snapshot_form form;
     const char *path;   /* where the file is when it is complete; it is written aside */
     char kvid[33];      /* of the data set; "" without a log */
     uint64_t seq;       /* of the state that the file holds */
+    enum snapshot_io io;
     bool compress;      /* SNAPSHOT_LZ4: false stores the blocks as they are; others: strings by
                          * LZF */
 };

@@ -8,7 +8,11 @@
  * processor a signature, as many as max-new-tls-connections-per-cycle allows. When the process has
  * no descriptor left, a client that waits in the queue would keep the loop awake for ever: one
  * descriptor is kept for that case, given up, used to take the client and tell him, and taken back.
- * When the system has no memory for a socket, accepting rests until the next tick of the clock. */
+ * When the system has no memory for a socket, accepting rests until the next tick of the clock.
+ *
+ * A service manager may hand over sockets that listen already. They take the place of all that the
+ * settings name, so that clients who come while the server is restarted wait in the queue of the
+ * socket, which lives on. */
 #include "net/listen.h"
 
 #include <arpa/inet.h>
@@ -34,6 +38,7 @@ struct listener {
     struct loop_io io;
     int fd;
     bool is_unix, is_tls;
+    bool inherited; /* its Unix socket's name is not ours to remove */
     bool fresh; /* opened for the settings that are being applied */
     char text[160];
     char unix_path[108];
@@ -182,7 +187,7 @@ static void listener_close(struct listeners *listeners, struct listener *listene
 {
     loop_io_close(listeners->loop, &listener->io);
     close(listener->fd);
-    if (listener->is_unix)
+    if (listener->is_unix && !listener->inherited)
         unlink(listener->unix_path);
     mem_free(listener);
 }
@@ -197,6 +202,64 @@ void listeners_close(struct listeners *listeners)
     if (listeners->spare_fd >= 0)
         close(listeners->spare_fd);
     listeners->spare_fd = -1;
+}
+
+/* ---- sockets of a service manager ---- */
+
+static bool is_listening(int fd)
+{
+    int type = 0, listens = 0;
+    socklen_t len = sizeof(type), listens_len = sizeof(listens);
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM &&
+           getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &listens_len) == 0 && listens;
+}
+
+static void name_unix(struct listener *listener, const struct sockaddr_un *address, size_t len)
+{
+    size_t path_len = len - offsetof(struct sockaddr_un, sun_path);
+    if (path_len >= sizeof(listener->unix_path))
+        path_len = sizeof(listener->unix_path) - 1;
+    listener->is_unix = true;
+    memcpy(listener->unix_path, address->sun_path, path_len);
+    if (path_len > 0 && listener->unix_path[0] == '\0')
+        listener->unix_path[0] = '@'; /* without a place among the files */
+    snprintf(listener->text, sizeof(listener->text), "unix %s", listener->unix_path);
+}
+
+int listeners_inherit(struct listeners *listeners, int fd, bool is_tls, struct fault *fault)
+{
+    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+    char host[SESSION_ADDRESS_BYTES];
+    socklen_t len = sizeof(address);
+    bool known = is_listening(fd) && getsockname(fd, (struct sockaddr *)&address, &len) == 0 &&
+                 (address.ss_family == AF_UNIX || address.ss_family == AF_INET ||
+                  address.ss_family == AF_INET6);
+    if (!known)
+        return fault_set(fault, KV_EREFUSED, "", -1,
+                         "descriptor %d, handed over in LISTEN_FDS, is no stream socket that "
+                         "listens",
+                         fd);
+    struct listener *listener = mem_alloc_zero(sizeof(*listener));
+    listener->fd = fd;
+    listener->inherited = true;
+    listener->listeners = listeners;
+    if (address.ss_family == AF_UNIX) {
+        name_unix(listener, (const struct sockaddr_un *)(const void *)&address, len);
+    } else {
+        format_address(&address, host);
+        listener->is_tls = is_tls;
+        snprintf(listener->text, sizeof(listener->text), "%s %s", is_tls ? "tls" : "tcp", host);
+    }
+    if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 || fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) != 0) {
+        mem_free(listener);
+        return fault_errno(fault, "", -1, "use a socket of LISTEN_FDS");
+    }
+    loop_io_open(listeners->loop, &listener->io, fd, on_ready);
+    loop_io_want(listeners->loop, &listener->io, LOOP_READ);
+    listener->next = listeners->first;
+    listeners->first = listener;
+    listeners->inherited = true;
+    return 0;
 }
 
 /* The list that is being made: what is reused is moved over, what is new is opened. */
@@ -366,6 +429,13 @@ int listeners_open(struct listeners *listeners, struct fault *fault)
     struct opening opening = {.listeners = listeners};
     opening.end = &opening.first;
     int code = 0;
+    if (listeners->inherited) {
+        if (listeners->settled)
+            return fault_set(fault, KV_EREFUSED, "", -1,
+                             "the sockets are those of the service manager");
+        listeners->settled = true;
+        return 0;
+    }
     for (int i = 0; settings->port > 0 && i < settings->bind_count && code == 0; i++)
         if (settings->bind[i][0])
             code = open_tcp(&opening, settings->bind[i], false, fault);

@@ -5,9 +5,11 @@
  *   work that can wait. */
 #include "net/net.h"
 
+#include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #include "core/base/fault.h"
 #include "core/base/mem.h"
@@ -176,6 +178,28 @@ int net_listen(struct net *net, struct fault *fault)
             return code;
     }
     return listeners_open(&net->listeners, fault);
+}
+
+static bool has_port(int fd, int64_t port)
+{
+    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+    socklen_t len = sizeof(address);
+    if (port == 0 || getsockname(fd, (struct sockaddr *)&address, &len) != 0)
+        return false;
+    if (address.ss_family == AF_INET)
+        return ntohs(((const struct sockaddr_in *)(const void *)&address)->sin_port) == port;
+    return address.ss_family == AF_INET6 &&
+           ntohs(((const struct sockaddr_in6 *)(const void *)&address)->sin6_port) == port;
+}
+
+int net_inherit(struct net *net, int fd, const char *name, struct fault *fault)
+{
+    const struct settings_tls *tls = &net->options.settings->tls;
+    bool is_tls = (name && strcmp(name, "tls") == 0) || has_port(fd, tls->port);
+    if (is_tls && tls->port == 0)
+        return fault_set(fault, KV_EREFUSED, "", -1,
+                         "a socket of the name tls was handed over, but tls-port is 0");
+    return listeners_inherit(&net->listeners, fd, is_tls, fault);
 }
 
 void net_each_listener(struct net *net, void (*visit)(void *env, const char *text), void *env)

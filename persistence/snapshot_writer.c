@@ -17,6 +17,8 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "core/base/fault.h"
 #include "core/base/mem.h"
@@ -34,6 +36,7 @@ struct job {
     bool finishing;
     _Atomic bool cancelled;
     struct snapshot_file *file; /* the thread's */
+    enum snapshot_io io;
 };
 
 struct snapshot_writer {
@@ -136,9 +139,22 @@ static void end(struct snapshot_writer *writer, struct job *job, bool complete)
     ring(writer);
 }
 
+/* Of this thread. What the system refuses, or has no name for, is no reason to stop. */
+static void set_io_priority(enum snapshot_io io)
+{
+    static const int values[] = { /* ioprio_set(2): the class above bit 13, the level below */
+        [SNAPSHOT_IO_NORMAL] = 0,
+        [SNAPSHOT_IO_LOW] = 2 << 13 | 7,
+        [SNAPSHOT_IO_IDLE] = 3 << 13,
+    };
+    const int of_a_thread = 1;
+    (void)syscall(SYS_ioprio_set, of_a_thread, 0, values[io]);
+}
+
 static void do_job(struct snapshot_writer *writer, struct job *job)
 {
     struct queued *queued;
+    set_io_priority(job->io);
     int status = snapshot_file_create(job->file);
     while (status == 0 && (queued = take(writer, job))) {
         status = snapshot_file_add(job->file, &queued->frame);
@@ -204,6 +220,7 @@ static int begin(void *self, const struct snapshot_order *order, struct fault *f
     }
     struct job *job = mem_alloc_zero(sizeof(*job));
     job->file = file;
+    job->io = order->io;
     pthread_mutex_lock(&writer->lock);
     struct job **link = &writer->jobs;
     while (*link)

@@ -259,6 +259,12 @@ static void make_engine(struct server *server)
     server->engine->executable = server->program;
 }
 
+static int inherit(void *env, int fd, const char *name, struct fault *fault)
+{
+    struct server *server = env;
+    return net_inherit(server->net, fd, name, fault);
+}
+
 static int make_net(struct server *server, struct fault *fault)
 {
     struct net_options net_options = {
@@ -275,7 +281,8 @@ static int make_net(struct server *server, struct fault *fault)
     net_on_signal(server->net, SIGTERM, on_stop_signal, server);
     net_on_signal(server->net, SIGINT, on_stop_signal, server);
     net_on_signal(server->net, SIGHUP, on_hangup, server);
-    return net_listen(server->net, fault);
+    int code = server_process_sockets(inherit, server, fault);
+    return code == 0 ? net_listen(server->net, fault) : code;
 }
 
 static void free_parts(struct server *server)

@@ -202,6 +202,31 @@ int server_process_changed(struct server_process *process, const char *name, str
 
 /* ---- the supervisor ---- */
 
+#define LISTEN_FD_FIRST 3 /* by systemd's protocol (sd_listen_fds) */
+#define LISTEN_FDS_MAX 1024
+
+int server_process_sockets(int (*take)(void *env, int fd, const char *name, struct fault *fault),
+                           void *env, struct fault *fault)
+{
+    const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+    const char *names = getenv("LISTEN_FDNAMES");
+    char name[64];
+    int code = 0;
+    if (!pid || !count || strtol(pid, NULL, 10) != (long)getpid())
+        return 0;
+    long fds = strtol(count, NULL, 10);
+    for (long i = 0; i < fds && i < LISTEN_FDS_MAX && code == 0; i++) {
+        size_t len = names ? strcspn(names, ":") : 0;
+        snprintf(name, sizeof(name), "%.*s", (int)len, names ? names : "");
+        names = names && names[len] ? names + len + 1 : NULL;
+        code = take(env, LISTEN_FD_FIRST + (int)i, name, fault);
+    }
+    unsetenv("LISTEN_PID"); /* nobody whom we start shall take them for his */
+    unsetenv("LISTEN_FDS");
+    unsetenv("LISTEN_FDNAMES");
+    return code;
+}
+
 void server_process_notify(const struct server_process *process, const char *state)
 {
     const char *path = getenv("NOTIFY_SOCKET");

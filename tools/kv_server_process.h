@@ -37,5 +37,10 @@ void server_process_apply(struct server_process *process,
 /* A setting of `process` was changed. */
 must_check int server_process_changed(struct server_process *process, const char *name,
                                       struct fault *fault);
+/* Offer each socket that systemd has handed over (LISTEN_FDS), with its name, and forget the
+ * variables; nothing if they are another process'. Stops at the first error. */
+must_check int server_process_sockets(int (*take)(void *env, int fd, const char *name,
+                                                  struct fault *fault),
+                                      void *env, struct fault *fault);
 /* Tell the supervisor, in sd_notify(3)'s words: "READY=1\nSTATUS=...". */
 void server_process_notify(const struct server_process *process, const char *state);

@@ -1,5 +1,6 @@
 """The process' life: signals, background, supervisors, title, the operator's log, crash reports and
 the watchdog."""
+import ctypes
 import datetime
 import json
 import os
@@ -12,6 +13,8 @@ import time
 import kv
 import pytest
 import redis
+
+from handed import Handed, listening
 
 needs_own_handlers = pytest.mark.skipif(kv.SLOW, reason="a sanitizer reports crashes itself")
 
@@ -137,6 +140,78 @@ def test_upstart_waits_for_the_stop(tmp_path, monkeypatch):
     server.process.send_signal(signal.SIGCONT)
     server.wait_ready()
     server.kill()
+
+
+# --- Sockets of a service manager -----------------------------------------------------------------
+
+def test_sockets_of_systemd_take_the_place_of_its_own(tmp_path):
+    path = str(tmp_path / "handed.sock")
+    own = kv.free_port()
+    with listening(socket.AF_INET, ("127.0.0.1", 0)) as tcp, \
+            listening(socket.AF_UNIX, path) as unix:
+        port = tcp.getsockname()[1]
+        # A client comes before the server does, and waits in the queue of the socket.
+        early = socket.create_connection(("127.0.0.1", port), timeout=20)
+        early.sendall(b"PING\r\n")
+        with Handed(tmp_path / "data", [tcp, unix], "--port", str(own)) as handed:
+            assert early.recv(100) == b"+PONG\r\n"
+            with redis.Redis(unix_socket_path=path, decode_responses=True) as client:
+                assert client.ping()
+                kv.wait_until(lambda: f"Ready to accept connections unix {path}" in handed.said())
+                assert f"Ready to accept connections tcp 127.0.0.1:{port}" in handed.said()
+                with pytest.raises(redis.ResponseError):
+                    client.config_set("port", kv.free_port())
+                assert client.config_get("port") == {"port": str(own)}
+            with pytest.raises(OSError):
+                socket.create_connection(("127.0.0.1", own), timeout=1)
+            handed.process.terminate()
+            assert handed.process.wait(20) == 0
+        assert os.path.exists(path), "the name is not the server's to remove"
+        # Between two servers nobody is refused.
+        later = socket.create_connection(("127.0.0.1", port), timeout=20)
+        later.sendall(b"PING\r\n")
+        with Handed(tmp_path / "data", [tcp, unix]):
+            assert later.recv(100) == b"+PONG\r\n"
+        early.close()
+        later.close()
+
+
+def test_sockets_handed_to_another_process_are_left_alone(tmp_path):
+    own = kv.free_port()
+    with listening(socket.AF_INET, ("127.0.0.1", 0)) as tcp, \
+            Handed(tmp_path / "data", [tcp], "--port", str(own), wrong_pid=1) as handed:
+        kv.wait_until(lambda: f"tcp 127.0.0.1:{own}" in handed.said())
+
+
+def test_what_does_not_listen_is_refused(tmp_path):
+    with socket.socket() as silent, Handed(tmp_path / "data", [silent]) as handed:
+        assert handed.process.wait(20) == 1
+        assert "is no stream socket that listens" in handed.said()
+
+
+# --- What the disk serves first -------------------------------------------------------------------
+
+def test_snapshots_are_written_with_the_priority_asked_for(tmp_path):
+    """As ioprio_get(2) tells of the threads: one more than before has it."""
+    library = ctypes.CDLL(None)
+    with kv.Server(tmp_path / "data") as server:
+        client = server.client()
+
+        def priorities():
+            threads = os.listdir(f"/proc/{server.process.pid}/task")
+            return [library.syscall(252 if os.uname().machine == "x86_64" else 31, 1, int(thread))
+                    for thread in threads]
+        low, idle = 2 << 13 | 7, 3 << 13
+        assert low not in priorities() and idle not in priorities()
+        assert client.config_get("snapshot-io-priority") == {"snapshot-io-priority": "low"}
+        client.save()
+        assert priorities().count(low) == 1
+        client.config_set("snapshot-io-priority", "idle")
+        client.save()
+        assert priorities().count(idle) == 1 and low not in priorities()
+        client.config_set("snapshot-io-priority", "normal")
+        client.save()
+        assert idle not in priorities()
 
 
 # --- Title and memory -----------------------------------------------------------------------------

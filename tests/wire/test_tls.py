@@ -10,6 +10,8 @@ import kv
 import pytest
 import redis
 
+from handed import Handed, listening
+
 SLOW = 10 if kv.SLOW else 1
 
 
@@ -594,3 +596,26 @@ def test_tls_options_survive_config_rewrite(tmp_path, certificates):
     text = config.read_text()
     assert 'tls-protocols "TLSv1.2 TLSv1.3"' in text
     assert "tls-auth-clients optional" in text
+
+
+# --- Sockets of a service manager -----------------------------------------------------------------
+
+def test_a_socket_of_systemd_speaks_tls_by_its_name_or_port(tmp_path, certificates):
+    words = ["--tls-cert-file", certificates["server"], "--tls-key-file", certificates.key("server"),
+             "--tls-ca-cert-file", certificates["ca"]]
+    with listening(socket.AF_INET, ("127.0.0.1", 0)) as plain, \
+            listening(socket.AF_INET, ("127.0.0.1", 0)) as named, \
+            listening(socket.AF_INET, ("127.0.0.1", 0)) as known:
+        ports = [each.getsockname()[1] for each in (plain, named, known)]
+        with Handed(tmp_path / "a", [plain, named, known], *words, "--tls-port", str(ports[2]),
+                    names="kv:tls:other"):
+            with redis.Redis(port=ports[0]) as client:
+                assert client.ping()
+            for port in ports[1:]:
+                with redis.Redis(port=port, ssl=True, ssl_ca_certs=certificates["ca"],
+                                 ssl_certfile=certificates["client"],
+                                 ssl_keyfile=certificates.key("client")) as client:
+                    assert client.ping()
+        with Handed(tmp_path / "b", [named], *words, names="tls") as handed:
+            assert handed.process.wait(20) == 1
+            assert "but tls-port is 0" in handed.said()
