@@ -105,9 +105,17 @@ class Story:
             for tag in words:
                 self._happens(index, self.notes.pop(tag), "ended")
 
-    def lost_by_client(self, task, kills):
-        """Whether the log proves that a client had the task and lost it: it was the last that was
-        taken before one of `kills`, numbers of commands, and nothing happened to it afterwards."""
-        index, what = self.events.get(task, [(0, "never")])[-1]
+    def lost_by_clients(self):
+        """Each time that a task was taken and never noted: (index, task)."""
+        lost = []
+        for task, events in self.events.items():
+            hands = [event for event in events if event[1] in ("taken", "noted")]
+            lost += [(index, task) for at, (index, what) in enumerate(hands) if what == "taken"
+                     and (at + 1 == len(hands) or hands[at + 1][1] != "noted")]
+        return lost
+
+    def unexplained(self, kills):
+        """What was taken and never noted, without having been the last that was taken before one
+        of `kills`, which are numbers of commands."""
         last = [max((at for at, _ in self.taken if at < kill), default=-1) for kill in kills]
-        return what == "taken" and index in last
+        return [(index, task) for index, task in self.lost_by_clients() if index not in last]
