@@ -22,7 +22,6 @@ struct loading {
     void (*warn)(void *env, const char *line_text);
     void *env;
     struct fault *fault;
-    bool seen[SETTINGS_KEPT_MAX]; /* rows that a line of this source has set */
 };
 
 void settings_init(struct settings *settings)
@@ -75,11 +74,11 @@ static struct slice loading_shown(struct slice line)
 
 static int loading_fault(const struct loading *loading, struct slice whole, const char *what)
 {
-    char where[32] = "";
+    char where[64] = "Reading the command line";
     struct slice line = whole.len ? loading_shown(whole) : whole;
     if (loading->path)
-        snprintf(where, sizeof where, "line %d: ", loading->line);
-    return fault_set(loading->fault, KV_EFORMAT, loading->path, -1, "%s'%.*s': %s", where,
+        snprintf(where, sizeof where, "Reading the configuration file, at line %d", loading->line);
+    return fault_set(loading->fault, KV_EFORMAT, loading->path, -1, "%s\n>>> '%.*s'\n%s", where,
                      (int)(line.len > 200 ? 200 : line.len), line.data ? line.data : "", what);
 }
 
@@ -94,20 +93,12 @@ static void loading_warn(const struct loading *loading, const struct setting_row
     buf_free(&value);
 }
 
-static int settings_include(struct loading *loading, struct slice name, struct slice line)
+static int loading_include(void *env, const char *path)
 {
+    struct loading *loading = env;
     struct settings *settings = loading->settings;
-    char path[512];
     char *content = NULL;
     size_t len = 0;
-    if (!settings->read_file)
-        return loading_fault(loading, line, "include works in a config file only");
-    if (settings->include_depth >= SETTINGS_INCLUDE_DEPTH)
-        return loading_fault(loading, line, "files include each other too deeply");
-    if (name.len >= sizeof path || !name.len)
-        return loading_fault(loading, line, "not a file name");
-    memcpy(path, name.data, name.len);
-    path[name.len] = '\0';
     int result = settings->read_file(settings->read_file_self, path, &content, &len,
                                      loading->fault);
     if (result < 0)
@@ -118,6 +109,23 @@ static int settings_include(struct loading *loading, struct slice name, struct s
     settings->include_depth--;
     mem_free(content);
     return result;
+}
+
+static int settings_include(struct loading *loading, struct slice name, struct slice line)
+{
+    struct settings *settings = loading->settings;
+    char path[512];
+    if (!settings->read_file)
+        return loading_fault(loading, line, "include works in a config file only");
+    if (settings->include_depth >= SETTINGS_INCLUDE_DEPTH)
+        return loading_fault(loading, line, "files include each other too deeply");
+    if (name.len >= sizeof path || !name.len)
+        return loading_fault(loading, line, "not a file name");
+    memcpy(path, name.data, name.len);
+    path[name.len] = '\0';
+    bool pattern = strpbrk(path, "*?[") != NULL;
+    return pattern && settings->match_files ? settings->match_files(path, loading_include, loading)
+                                            : loading_include(loading, path);
 }
 
 /* A directive whose meaning only the engine knows: kept as it is, in one block with its words. */
@@ -160,22 +168,24 @@ static int settings_directive(struct loading *loading, int count, const struct s
         snprintf(why, sizeof why, "%s does not work in this version of kv: take it out", row->name);
         return loading_fault(loading, line, why);
     }
-    if (count < 2 || (count > 2 && !(row->flags & SETTING_WORDS)))
+    if ((count < 2 && !(row->flags & SETTING_BARE)) || (count > 2 && !(row->flags & SETTING_WORDS)))
         return loading_fault(loading, line, "wrong number of arguments");
     if (row->flags & SETTING_LINE_KEPT)
         return settings_keep_line(loading, row, count - 1, words + 1, line);
     if (row->flags & SETTING_FILE_ONLY)
         return count == 2 ? settings_include(loading, words[1], line)
                           : loading_fault(loading, line, "wrong number of arguments");
+    bool *given = &loading->settings->given[row - setting_rows];
+    if (count == 1 && *given)
+        return 0;
     struct buf value = {0};
     for (int i = 1; i < count; i++) {
         if (i > 1)
             buf_append_char(&value, ' ');
         buf_append_slice(&value, words[i]);
     }
-    bool *seen = &loading->seen[row - setting_rows];
-    bool good = setting_read(loading->settings, row, buf_slice(&value), *seen, why);
-    *seen = true;
+    bool good = setting_read(loading->settings, row, buf_slice(&value), *given, why);
+    *given = true;
     buf_free(&value);
     if (!good)
         return loading_fault(loading, line, why);
@@ -220,13 +230,15 @@ int settings_load_words(struct settings *settings, int count, const struct slice
 {
     struct loading loading = {.settings = settings, .warn = warn, .env = env, .fault = fault};
     struct buf line = {0};
+    struct arena arena = {0};
     for (int i = 0; i < count; i++) {
-        buf_append_text(&line, i ? " " : "--");
-        buf_append_slice(&line, words[i]);
+        buf_append_text(&line, i ? " " : "");
+        buf_append_slice(&line, i ? text_quote(&arena, words[i]) : words[i]);
     }
     int result = count < 1 ? loading_fault(&loading, SLICE(""), "no directive")
                            : settings_directive(&loading, count, words, buf_slice(&line));
     buf_free(&line);
+    arena_free(&arena);
     return result;
 }
 

@@ -95,7 +95,11 @@ struct settings {
     int (*read_file)(void *self, const char *path, char **content, size_t *len,
                      struct fault *fault);
     void *read_file_self;
+    /* `include` of a pattern: call `found` for each file that matches, in their order, until it
+     * answers another value than 0, which is returned. Set with read_file. */
+    int (*match_files)(const char *pattern, int (*found)(void *env, const char *path), void *env);
     int include_depth;
+    bool given[SETTINGS_KEPT_MAX]; /* by row: a line has set it; another one may add to it */
     struct setting_line *lines; /* in their order, for core/configure.c */
     /* by row: the text of an option that has no field of its own; never NULL where there is one */
     char *kept[SETTINGS_KEPT_MAX];

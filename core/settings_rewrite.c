@@ -79,11 +79,13 @@ static void rewrite_load(const struct settings *settings, struct settings *loade
     settings_init(loaded);
     loaded->read_file = settings->read_file;
     loaded->read_file_self = settings->read_file_self;
+    loaded->match_files = settings->match_files;
     while (rewrite_next_line(old_text, &at, &line)) {
         struct settings probe;
         settings_init(&probe);
         probe.read_file = settings->read_file;
         probe.read_file_self = settings->read_file_self;
+        probe.match_files = settings->match_files;
         if (settings_load(&probe, line, NULL, NULL, NULL, &fault) == 0) {
             buf_append_slice(&good, line);
             buf_append_char(&good, '\n');

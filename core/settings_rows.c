@@ -161,7 +161,7 @@ const struct setting_row setting_rows[] = {
 
     /* general */
     NUMBER("databases", NULL, IMMUTABLE, AT(databases), 1, 65536, "16"),
-    NUMBER("hz", NULL, 0, AT(hz), 0, INT32, "10"),
+    SPECIAL("hz", NULL, 0, setting_read_hz, setting_show_hz, "10"),
     YES_NO("dynamic-hz", NULL, NOTHING, KEPT, "yes"),
     YES_NO("daemonize", NULL, IMMUTABLE, AT(daemonize), "no"),
     YES_NO("always-show-logo", NULL, IMMUTABLE | NOTHING, KEPT, "no"),
@@ -283,7 +283,7 @@ const struct setting_row setting_rows[] = {
     MEMORY("log-backlog-limit", NULL, 0, AT(log_backlog_bytes), MB, INT64, "64mb"),
     CHOICE("snapshot-io-priority", NULL, 0, AT(saving.io_priority), words_io, "low"),
     MEMORY("snapshot-memory-limit", NULL, 0, AT(saving.memory_limit), 0, INT64, "0"),
-    SPECIAL("save", NULL, LINES, setting_read_save, setting_show_save, ""),
+    SPECIAL("save", NULL, LINES | SETTING_BARE, setting_read_save, setting_show_save, ""),
     YES_NO("aof-use-rdb-preamble", NULL, NOTHING, KEPT, "yes"),
     YES_NO("aof-rewrite-incremental-fsync", NULL, NOTHING, KEPT, "yes"),
     YES_NO("aof-disable-auto-gc", NULL, NOTHING, KEPT, "no"),

@@ -302,12 +302,30 @@ SETTING_SHOW(setting_show_sigterm)
     setting_show_shutdown(settings->process.on_sigterm, out);
 }
 
+/* hz: what is out of bounds is brought within them, without a word. */
+SETTING_READ(setting_read_hz)
+{
+    (void)add, (void)kept;
+    int64_t value;
+    if (!num_parse_i64(text, &value))
+        return setting_wrong(why, "argument couldn't be parsed into an integer");
+    if (value < 0 || value > INT32_MAX)
+        return setting_wrong(why, "argument must be between 0 and 2147483647 inclusive");
+    settings->hz = value < 1 ? 1 : value > 500 ? 500 : value;
+    return true;
+}
+
+SETTING_SHOW(setting_show_hz)
+{
+    buf_append_i64(out, settings->hz);
+}
+
 SETTING_READ(setting_read_title)
 {
     static const char *const nothing[TITLE_PARTS] = {"", "", "", "", "", "", ""};
     (void)add, (void)kept;
     char *template = setting_copy(text), title[1];
-    if (!settings_title(template, nothing, title, sizeof title)) {
+    if (!text.len || !settings_title(template, nothing, title, sizeof title)) {
         mem_free(template);
         return setting_wrong(why, "template format is invalid or contains unknown variables");
     }

@@ -31,6 +31,8 @@ SETTING_READ(setting_read_sigint);
 SETTING_SHOW(setting_show_sigint);
 SETTING_READ(setting_read_sigterm);
 SETTING_SHOW(setting_show_sigterm);
+SETTING_READ(setting_read_hz);
+SETTING_SHOW(setting_show_hz);
 SETTING_READ(setting_read_title);
 SETTING_SHOW(setting_show_title);
 SETTING_READ(setting_read_replicaof);

@@ -401,6 +401,7 @@ int main(int argc, char **argv)
     server_host_init(&server.host, &server.settings, &server.journal);
     server.settings.read_file = server.host.port.read_file;
     server.settings.read_file_self = &server.host;
+    server.settings.match_files = server_host_match_files;
     int status = 1;
     int code = server_options_read(argc, argv, &server.settings, &action, keep_warning, &server,
                                    &fault);

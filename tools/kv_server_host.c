@@ -2,6 +2,7 @@
 #include "tools/kv_server_host.h"
 
 #include <errno.h>
+#include <glob.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -83,6 +84,19 @@ static int read_file(unused void *self, const char *path, char **content, size_t
     *content = text.data;
     *len = text.len;
     return 0;
+}
+
+int server_host_match_files(const char *pattern, int (*found)(void *env, const char *path),
+                            void *env)
+{
+    glob_t list;
+    int code = 0;
+    if (glob(pattern, 0, NULL, &list) != 0)
+        return 0;
+    for (size_t i = 0; i < list.gl_pathc && code == 0; i++)
+        code = found(env, list.gl_pathv[i]);
+    globfree(&list);
+    return code;
 }
 
 static void close_session(void *self, struct session *session, bool after_output)

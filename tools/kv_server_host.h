@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 
+#include "core/base/attr.h"
 #include "core/host.h"
 #include "tools/kv_server_log.h"
 #include "tools/kv_server_process.h"
@@ -26,3 +27,6 @@ struct server_host {
 
 /* Fill in the port; the log goes to standard output until it is opened. */
 void server_host_init(struct server_host *host, struct settings *settings, struct journal *journal);
+/* settings.match_files: glob(3). */
+must_check int server_host_match_files(const char *pattern,
+                                       int (*found)(void *env, const char *path), void *env);

@@ -1,6 +1,12 @@
-/* The command line. A word that begins with "--" begins a directive, and all up to the next such
- * word are its values; the first word, if it does not begin with '-', is the config file, and "-"
- * reads one from standard input. The command line wins over the file. */
+/* The command line, as redis-server reads it. The first word, if it does not begin with '-', is the
+ * config file; "-" as the first or the last word reads one from standard input. All others make
+ * directives, which are read last and so win over the files:
+ *
+ *   --port 7000                a word that begins with "--" begins a directive; its values follow
+ *   "--port 7000" "--save 60 1"    ... or stand in the same word, quoted as in a config file
+ *   --requirepass --secret     behind a name alone, even a word with "--" is a value
+ *   --save --port 7000         ... but not behind --save, which may stand alone: no save points
+ */
 #include "tools/kv_server_options.h"
 
 #include <errno.h>
@@ -9,9 +15,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/arena.h"
 #include "core/base/buf.h"
 #include "core/base/fault.h"
 #include "core/base/mem.h"
+#include "core/base/text.h"
 #include "core/settings.h"
 #include "persistence/file.h"
 
@@ -20,7 +28,7 @@
 const char server_options_help[] =
     "kv-server, a durable store that speaks the Redis protocol\n"
     "\n"
-    "usage: kv-server [FILE | -] [--DIRECTIVE VALUE ...]\n"
+    "usage: kv-server [FILE] [--DIRECTIVE VALUE ...] [-]\n"
     "       kv-server --check-config [FILE] [--DIRECTIVE VALUE ...]\n"
     "       kv-server --version | --help\n"
     "\n"
@@ -66,7 +74,9 @@ static int read_config(const char *name, struct settings *settings, struct warni
     } else {
         path = realpath(name, NULL);
         code = path ? file_read_all(disk_real(), path, CONFIG_BYTES_MAX, &text, fault)
-                    : fault_errno(fault, name, -1, "open the config file");
+                    : fault_set(fault, KV_EIO, "", -1,
+                                "Fatal error, can't open config file '%s': %s", name,
+                                strerror(errno));
     }
     if (code == 0)
         code = settings_load(settings, buf_slice(&text), path ? path : "standard input",
@@ -82,27 +92,52 @@ static int read_config(const char *name, struct settings *settings, struct warni
 
 static bool begins_directive(const char *word)
 {
-    return word[0] == '-' && word[1] == '-' && word[2] != '\0';
+    return word[0] == '-' && word[1] == '-';
+}
+
+/* Take the words of the directive that begins at argv[at] into `words`, which has room for all;
+ * their number, or -1 for quotes that are not closed. *next is where the one behind it begins. */
+static int take_directive(int argc, char **argv, int at, struct arena *arena, struct slice *words,
+                          int *next)
+{
+    int count = 0;
+    bool value_due = false;
+    if (begins_directive(argv[at])) {
+        struct slice *parts;
+        count = text_split(arena, slice_of(argv[at++] + 2), &parts);
+        for (int i = 0; i < count; i++)
+            words[i] = parts[i];
+        value_due = count == 1 && !slice_is(words[0], "save");
+    }
+    while (count >= 0 && at < argc && (value_due || !begins_directive(argv[at]))) {
+        words[count++] = slice_of(argv[at++]);
+        value_due = false;
+    }
+    if (count == 1 && slice_is(words[0], "save"))
+        words[count++] = SLICE("");
+    *next = at;
+    return count;
 }
 
 static int read_directives(int argc, char **argv, int at, struct settings *settings,
                            struct warning_sink *sink, struct fault *fault)
 {
-    struct slice *words = mem_alloc((size_t)argc * sizeof(*words));
-    int code = 0;
+    struct arena arena = {0};
+    int code = 0, most = argc;
+    for (int i = at; i < argc; i++)
+        most += (int)strlen(argv[i]) + 1;
+    struct slice *words = mem_alloc((size_t)most * sizeof(*words));
     while (at < argc && code == 0) {
-        if (!begins_directive(argv[at])) {
+        int from = at;
+        int count = take_directive(argc, argv, from, &arena, words, &at);
+        if (count < 0)
             code = fault_set(fault, KV_EFORMAT, "", -1,
-                             "'%s': a directive begins with --, as in --port 7000", argv[at]);
-            break;
-        }
-        int count = 0;
-        words[count++] = slice_of(argv[at++] + 2);
-        while (at < argc && !begins_directive(argv[at]))
-            words[count++] = slice_of(argv[at++]);
-        code = settings_load_words(settings, count, words, sink->warn, sink->env, fault);
+                             "'%.40s...': Unbalanced quotes in configuration line", argv[from]);
+        else if (count > 0)
+            code = settings_load_words(settings, count, words, sink->warn, sink->env, fault);
     }
     mem_free(words);
+    arena_free(&arena);
     return code;
 }
 
@@ -132,6 +167,11 @@ int server_options_read(int argc, char **argv, struct settings *settings,
     }
     if (at < argc && (argv[at][0] != '-' || argv[at][1] == '\0')) {
         int code = read_config(argv[at++], settings, &sink, fault);
+        if (code != 0)
+            return code;
+    }
+    if (at < argc && strcmp(argv[argc - 1], "-") == 0) {
+        int code = read_config(argv[--argc], settings, &sink, fault);
         if (code != 0)
             return code;
     }

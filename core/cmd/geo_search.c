@@ -24,7 +24,7 @@ struct geo_search {
     bool store_search; /* GEOSEARCHSTORE: the key is argument 1 */
     int source;        /* argument: of the key that is searched */
     struct geo_shape shape;
-    bool has_centre, has_shape;
+    bool has_centre, by_member, has_shape;
     bool coordinates, distances, hashes, any, store_distances;
     enum geo_order order;
     int64_t count; /* 0: all */
@@ -97,26 +97,27 @@ static bool read_count(struct ctx *ctx, int at, struct geo_search *search)
 }
 
 /* The options of GEOSEARCH's form with arguments of their own: how many words the one at `at` has,
- * 0 if it is none of them, -1 if the error was replied. */
+ * 0 if it is none of them, -1 if the error was replied. One may be repeated: the last counts. */
 static int read_search_option(struct ctx *ctx, struct geo_search *search, int at)
 {
     int left = ctx->argc - at - 1;
 
     if (search->form != FORM_SEARCH)
         return 0;
-    if (!search->has_centre && left >= 1 && ctx_arg_is(ctx, at, "frommember")) {
-        search->has_centre = true;
+    if (search->has_centre == search->by_member && left >= 1 &&
+        ctx_arg_is(ctx, at, "frommember")) {
+        search->has_centre = search->by_member = true;
         return read_member(ctx, at + 1, search) ? 2 : -1;
     }
-    if (!search->has_centre && left >= 2 && ctx_arg_is(ctx, at, "fromlonlat")) {
+    if (!search->by_member && left >= 2 && ctx_arg_is(ctx, at, "fromlonlat")) {
         search->has_centre = true;
         return geo_read_point(ctx, at + 1, &search->shape.centre) ? 3 : -1;
     }
-    if (!search->has_shape && left >= 2 && ctx_arg_is(ctx, at, "byradius")) {
+    if (!search->shape.is_box && left >= 2 && ctx_arg_is(ctx, at, "byradius")) {
         search->has_shape = true;
         return read_circle(ctx, at + 1, &search->shape) ? 3 : -1;
     }
-    if (!search->has_shape && left >= 3 && ctx_arg_is(ctx, at, "bybox")) {
+    if (search->has_shape == search->shape.is_box && left >= 3 && ctx_arg_is(ctx, at, "bybox")) {
         search->has_shape = true;
         return read_box(ctx, at + 1, &search->shape) ? 4 : -1;
     }

@@ -19,6 +19,10 @@ struct group_target {
 static bool xgroup_options(struct ctx *ctx, bool create, struct group_target *target)
 {
     target->entries_read = STREAM_READ_UNKNOWN;
+    if (ctx->argc > (create ? 8 : 7)) { /* room for each option once */
+        stream_bad_subcommand(ctx, "XGROUP");
+        return false;
+    }
     for (int at = 5; at < ctx->argc; at++) {
         if (create && ctx_arg_is(ctx, at, "mkstream")) {
             target->make_stream = true;

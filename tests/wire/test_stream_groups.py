@@ -317,3 +317,21 @@ def test_payloads_go_both_ways(kv, reference):
         source("FLUSHALL")
         target("FLUSHALL")
     kv("CONFIG", "SET", "rdb-version", 0)
+
+
+def test_options_of_a_group_have_room_once(c):
+    c("XADD", "s", "1-1", "f", "v")
+    assert c("XGROUP", "CREATE", "s", "g", 0, "MKSTREAM", "ENTRIESREAD", 1) == OK
+    assert c("XGROUP", "CREATE", "s", "g2", 0, "MKSTREAM", "MKSTREAM", "MKSTREAM") == OK
+    for words in (["CREATE", "s", "g3", 0, "MKSTREAM", "MKSTREAM", "ENTRIESREAD", 1],
+                  ["SETID", "s", "g", 0, "ENTRIESREAD", 1, "ENTRIESREAD", 2]):
+        assert c("XGROUP", *words) == Error("ERR unknown subcommand or wrong number of arguments for "
+                                            f"'{words[0]}'. Try XGROUP HELP.")
+
+
+def test_scripts_do_not_block_whatever_the_timeout(c):
+    for name, words in (("XREAD", ""), ("xreadgroup", "'GROUP','g','c',")):
+        for timeout in (5, -1, "x"):
+            assert str(c("EVAL", f"return redis.pcall('{name}',{words}'BLOCK',ARGV[1],'STREAMS','s',"
+                         "'0')", 0, timeout)) == (
+                             f"ERR {name} command is not allowed with BLOCK option from scripts")

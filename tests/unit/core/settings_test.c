@@ -216,7 +216,7 @@ static void the_command_line_takes_words(void **state)
     assert_int_equal(
         settings_load_words(&fixture->settings, 2, port, warn, fixture, &fixture->fault),
         KV_EFORMAT);
-    assert_non_null(strstr(fixture->fault.text, "'--port x'"));
+    assert_non_null(strstr(fixture->fault.text, "\n>>> 'port \"x\"'\n"));
 }
 
 struct bad_set {
