@@ -167,7 +167,8 @@ def test_what_was_stored_survives_a_kill(start):
 def test_a_centre_or_a_shape_may_be_given_again_but_not_in_another_way(c):
     c("GEOADD", "g", 13.361389, 38.115556, "a", 15.087269, 37.502669, "b")
     for key, found in (("g", [b"b"]), ("none", [])):
-        assert c("GEOSEARCH", key, "FROMMEMBER", "a", "FROMMEMBER", "b", "BYRADIUS", 1, "km") == found
+        assert c("GEOSEARCH", key, "FROMMEMBER", "a", "FROMMEMBER", "b", "BYRADIUS", 1,
+                 "km") == found
         assert c("GEOSEARCH", key, "FROMLONLAT", 0, 0, "FROMLONLAT", 15, 37.5, "BYBOX", 1, 1, "km",
                  "BYBOX", 90, 90, "km") == found
         for words in (["FROMMEMBER", "a", "FROMLONLAT", 15, 37, "BYRADIUS", 1, "km"],

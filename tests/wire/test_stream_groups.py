@@ -325,13 +325,13 @@ def test_options_of_a_group_have_room_once(c):
     assert c("XGROUP", "CREATE", "s", "g2", 0, "MKSTREAM", "MKSTREAM", "MKSTREAM") == OK
     for words in (["CREATE", "s", "g3", 0, "MKSTREAM", "MKSTREAM", "ENTRIESREAD", 1],
                   ["SETID", "s", "g", 0, "ENTRIESREAD", 1, "ENTRIESREAD", 2]):
-        assert c("XGROUP", *words) == Error("ERR unknown subcommand or wrong number of arguments for "
-                                            f"'{words[0]}'. Try XGROUP HELP.")
+        assert c("XGROUP", *words) == Error(
+            f"ERR unknown subcommand or wrong number of arguments for '{words[0]}'. Try XGROUP HELP.")
 
 
 def test_scripts_do_not_block_whatever_the_timeout(c):
     for name, words in (("XREAD", ""), ("xreadgroup", "'GROUP','g','c',")):
         for timeout in (5, -1, "x"):
-            assert str(c("EVAL", f"return redis.pcall('{name}',{words}'BLOCK',ARGV[1],'STREAMS','s',"
-                         "'0')", 0, timeout)) == (
-                             f"ERR {name} command is not allowed with BLOCK option from scripts")
+            script = f"return redis.pcall('{name}',{words}'BLOCK',ARGV[1],'STREAMS','s','0')"
+            assert c("EVAL", script, 0, timeout) == Error(
+                f"ERR {name} command is not allowed with BLOCK option from scripts")
