@@ -43,9 +43,10 @@ def total(numbers):
 
 
 @application.task(bind=True, max_retries=3)
-def flaky(self):
+def flaky(self, name="flaky"):
     if self.request.retries < 2:
         raise self.retry(countdown=0.1)
+    note(name)
     return self.request.retries
 
 
