@@ -45,6 +45,13 @@ int log_numbers_read(const struct disk *disk, const char *directory, const char 
     return status == 0 ? 0 : fault_status(fault, status, directory, -1, "list");
 }
 
+void log_numbers_add(struct log_numbers *numbers, const struct manifest *manifest)
+{
+    for (int i = 0; i < manifest->count; i++)
+        if (manifest->files[i].seq > numbers->highest)
+            numbers->highest = manifest->files[i].seq;
+}
+
 void log_retire(const struct disk *disk, const char *directory, const char *name,
                 const char *archive)
 {

@@ -8,6 +8,7 @@
 
 struct disk;
 struct fault;
+struct manifest;
 
 struct log_numbers {
     uint64_t highest; /* 0: there is none */
@@ -18,6 +19,8 @@ uint64_t log_number_in_name(const char *name, const char *append_filename);
 must_check int log_numbers_read(const struct disk *disk, const char *directory,
                                 const char *append_filename, struct log_numbers *out,
                                 struct fault *fault);
+/* Count in what the manifest names, even where the file is gone: its number is not free. */
+void log_numbers_add(struct log_numbers *numbers, const struct manifest *manifest);
 
 /* Part with a file, and with its index if it is a base: see file_retire. What stays is met again by
  * the next start. */

@@ -349,6 +349,7 @@ static int create(struct rewrite *rewrite)
                                   rewrite->fault);
     if (status < 0)
         return status;
+    log_numbers_add(&numbers, walk->manifest);
     rewrite->number = numbers.highest + 1;
     snprintf(rewrite->out->file, sizeof(rewrite->out->file), "%s.%llu.incr.aof",
              rewrite->options->name, (unsigned long long)rewrite->number);

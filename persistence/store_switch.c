@@ -94,6 +94,7 @@ int store_prepare(struct store *store, const struct store_options *options, stru
         status = load_manifest(store, options, &numbers, &manifest, fault);
     if (status < 0)
         return status;
+    log_numbers_add(&numbers, &manifest);
     options->recovery.random_bytes(options->recovery.env, random, sizeof random);
     for (int i = 0; i < 16; i++)
         snprintf(out->kvid + 2 * i, 3, "%02x", random[i]);

@@ -220,6 +220,18 @@ def test_salvage_goes_on_without_a_file(tmp_path, what):
     assert keys == expected
 
 
+def test_salvage_without_the_last_file_leaves_a_log_that_starts(tmp_path):
+    log, _ = three_batches()
+    second = aof.Log(log)
+    second.batch([b"SELECT", b"0"], [b"SET", b"four", b"4"])
+    directory = aof.save(tmp_path, [log, second])
+    os.unlink(directory + "/appendonly.aof.2.incr.aof")
+    assert run("--salvage", "--yes", directory)[0] == 0
+    assert run(directory)[0] == 0
+    with kv.Server(tmp_path) as server:
+        assert sorted(server.client().keys()) == ["one", "three", "two"]
+
+
 def test_fix_mends_kv_durable(tmp_path):
     log, _ = three_batches()
     directory = aof.save(tmp_path, [log], slot=3)
