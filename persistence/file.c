@@ -437,7 +437,7 @@ int file_copy_range(const struct disk *disk, int fd, const char *path, off_t off
 int file_retire(const struct disk *disk, const char *directory, const char *name,
                 const char *archive)
 {
-    char from[PATH_BYTES_MAX], to[PATH_BYTES_MAX];
+    char from[PATH_BYTES_MAX], to[PATH_BYTES_MAX], parent[PATH_BYTES_MAX];
     int status;
 
     if (snprintf(from, sizeof from, "%s/%s", directory, name) >= (int)sizeof from)
@@ -452,6 +452,10 @@ int file_retire(const struct disk *disk, const char *directory, const char *name
     if (status <= 0)
         return status;
     status = disk->mkdir(disk->self, archive, 0755);
+    if (status == 0) {
+        directory_of(archive, parent);
+        status = disk->fsync_directory(disk->self, parent);
+    }
     if (status == 0 || status == -EEXIST)
         status = disk->rename(disk->self, from, to);
     return status < 0 ? status : disk->fsync_directory(disk->self, archive);
