@@ -116,6 +116,8 @@ static void stream_claim_begin(struct ctx *ctx, struct stream_claim *claim)
     if (!claim->begun) {
         ctx_change_begin(ctx, &claim->place);
         stream_group_before(claim->stream, claim->group);
+        if (claim->consumer != NULL)
+            stream_consumer_before(claim->stream, claim->group, claim->consumer);
     }
     claim->begun = true;
 }

@@ -312,6 +312,7 @@ static void stream_recall(struct ctx *ctx, const struct stream_read *read,
             reply_null_array(ctx);
             continue;
         }
+        stream_pending_before(reader->stream, reader->group, at.key, one);
         one->delivered_ms = ctx->now_ms;
         one->deliveries++;
         stream_record_claim(ctx, reader->key, reader->group_name, reader->group, &id, 1);
@@ -353,6 +354,8 @@ static void stream_serve_group(struct ctx *ctx, const struct stream_read *read,
     if (changes) {
         ctx_change_begin(ctx, &reader.place);
         stream_group_before(reader.stream, reader.group);
+        if (reader.consumer != NULL)
+            stream_consumer_before(reader.stream, reader.group, reader.consumer);
     }
     if (reader.consumer == NULL)
         reader.consumer = stream_new_consumer(ctx, reader.stream, reader.key, reader.group_name,

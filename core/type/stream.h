@@ -28,6 +28,7 @@ struct stream {
     uint64_t length, entries_added;
     struct stream_id last_id, first_id, max_deleted_id; /* first_id: of the first entry, or 0-0 */
     struct value_cut *cut;         /* into a snapshot; NULL: none */
+    uint32_t cuts;                 /* the number of the cut that runs, or of the last one */
 };
 
 #define STREAM_ID_MIN ((struct stream_id){0, 0})

@@ -5,35 +5,20 @@
  * written before, and its ID kept in `ahead`, so that it is passed over later; the order of nodes
  * in a file is free. Nodes behind `last` were born since, and are in.
  *
- * Groups must come behind all nodes. A group that changes before its turn is written as it is, in
- * one piece, into a buffer of its own, which goes out at its turn; the one whose turn it is, is
- * finished at once. So the one thing here that is not bounded by a step is the first change of a
- * group while the stream is cut: it takes about 0.3 us for each entry that is pending in that
- * group, and up to 45 bytes of memory, which are counted. A group knows its place in the list of
- * groups as long as it is out.
+ * Groups must come behind all nodes; what changes before their turn waits in memory, which is
+ * counted: stream_cut_groups.c.
  */
 #include "core/type/stream_cut.h"
 
-#include "core/base/attr.h"
 #include "core/base/buf.h"
 #include "core/base/mem.h"
 #include "core/ds/radix.h"
 #include "core/type/rdb.h"
 #include "core/type/stream.h"
-#include "core/type/stream_group.h"
-#include "core/type/stream_group_rdb.h"
+#include "core/type/stream_cut_groups.h"
 #include "core/type/stream_rdb.h"
 #include "core/type/value.h"
 #include "core/type/value_cut.h"
-
-#define STEP_THINGS 64           /* of a group */
-#define STEP_HELD_BYTES 65536    /* of a group that was written before its turn */
-
-struct group_cut {
-    struct stream_group *group; /* NULL: it was written, into `held` */
-    struct slice name;          /* a copy */
-    struct buf held;
-};
 
 struct stream_cut {
     bool nodes_done;
@@ -43,11 +28,7 @@ struct stream_cut {
     struct radix_account account;
     struct radix *ahead;   /* IDs of nodes above that are in */
     struct stream numbers; /* its lengths and IDs at the beginning, nothing else */
-    size_t groups, group_at;
-    struct group_cut *list;
-    bool writing;          /* the group at group_at */
-    struct stream_group_writer writer;
-    size_t held_at, held_bytes;
+    struct stream_cut_groups *groups;
 };
 
 static bool is_cut(const void *value)
@@ -59,34 +40,10 @@ static void count_memory(struct value_cut *cut)
 {
     const struct stream_cut *state = cut->state;
 
-    cut->memory = state->account.bytes + state->held_bytes;
+    cut->memory = state->account.bytes + stream_cut_groups_held(state->groups);
 }
 
 /* --- The beginning ---------------------------------------------------------------------------- */
-
-static void list_groups(struct stream_cut *state, const struct stream *stream)
-{
-    struct radix_at at = {0};
-    size_t i = 0;
-
-    state->groups = stream->groups == NULL ? 0 : radix_count(stream->groups);
-    if (state->groups == 0)
-        return;
-    kv_assert(state->groups < UINT32_MAX);
-    state->list = mem_alloc_zero(state->groups * sizeof(*state->list));
-    for (bool more = radix_first(stream->groups, &at); more;
-         more = radix_next(stream->groups, &at)) {
-        struct group_cut *one = &state->list[i++];
-        char *name = mem_alloc(at.key.len);
-
-        if (at.key.len > 0)
-            memcpy(name, at.key.data, at.key.len);
-        one->group = at.value;
-        one->group->place = (uint32_t)i;
-        one->name = (struct slice){name, at.key.len};
-    }
-    radix_at_free(&at);
-}
 
 static void begin(struct value_cut *cut)
 {
@@ -100,7 +57,7 @@ static void begin(struct value_cut *cut)
     radix_at_free(&at);
     state->ahead = radix_new(&state->account);
     state->numbers = *stream;
-    list_groups(state, stream);
+    state->groups = stream_cut_groups_begin(stream);
     rdb_put_len(cut->out, radix_count(stream->nodes));
     cut->state = state;
     stream->cut = cut;
@@ -125,34 +82,45 @@ void stream_cut_node(struct value_cut *cut, struct slice key, const uint8_t *lis
     count_memory(cut);
 }
 
-static void finish_writing(struct stream_cut *state)
-{
-    state->list[state->group_at].group->place = 0;
-    state->writing = false;
-    state->group_at++;
-}
-
 void stream_cut_group(struct value_cut *cut, struct stream_group *group)
 {
-    struct stream_cut *state = cut->state;
-    struct stream_group_writer writer;
-    struct group_cut *one;
-    struct rdb_out out = *cut->out;
+    const struct stream_cut *state = cut->state;
 
-    if (group->place == 0)
-        return;
-    if (state->writing && group->place == state->group_at + 1) {
-        stream_group_write(&state->writer, cut->out, SIZE_MAX);
-        finish_writing(state);
-        return;
-    }
-    one = &state->list[group->place - 1];
-    out.buf = &one->held;
-    stream_group_write_begin(&writer, group, one->name);
-    stream_group_write(&writer, &out, SIZE_MAX);
-    group->place = 0;
-    one->group = NULL;
-    state->held_bytes += one->held.cap;
+    stream_cut_groups_head(state->groups, group);
+}
+
+void stream_cut_consumer(struct value_cut *cut, struct stream_group *group,
+                         struct stream_consumer *consumer)
+{
+    const struct stream_cut *state = cut->state;
+
+    stream_cut_groups_consumer(state->groups, group, consumer);
+    count_memory(cut);
+}
+
+void stream_cut_pending(struct value_cut *cut, struct stream_group *group, struct slice key,
+                        struct stream_pending *pending)
+{
+    const struct stream_cut *state = cut->state;
+
+    stream_cut_groups_pending(state->groups, group, key, pending, cut->out);
+    count_memory(cut);
+}
+
+void stream_cut_consumer_gone(struct value_cut *cut, struct stream_group *group,
+                              struct stream_consumer *consumer)
+{
+    const struct stream_cut *state = cut->state;
+
+    stream_cut_groups_gone(state->groups, group, consumer);
+    count_memory(cut);
+}
+
+void stream_cut_group_gone(struct value_cut *cut, struct stream_group *group)
+{
+    const struct stream_cut *state = cut->state;
+
+    stream_cut_groups_all(state->groups, group, cut->out);
     count_memory(cut);
 }
 
@@ -172,62 +140,28 @@ static void step_node(struct value_cut *cut)
         return;
     }
     stream_write_numbers(cut->out, &state->numbers);
-    rdb_put_len(cut->out, state->groups);
     state->nodes_done = true;
-}
-
-static void step_held(struct value_cut *cut, struct group_cut *one)
-{
-    struct stream_cut *state = cut->state;
-    size_t left = one->held.len - state->held_at;
-    size_t now = left < STEP_HELD_BYTES ? left : STEP_HELD_BYTES;
-
-    buf_append(cut->out->buf, one->held.data + state->held_at, now);
-    state->held_at += now;
-    if (now < left)
-        return;
-    state->held_bytes -= one->held.cap;
-    buf_free(&one->held);
-    state->held_at = 0;
-    state->group_at++;
-    count_memory(cut);
 }
 
 static bool step(struct value_cut *cut)
 {
-    struct stream_cut *state = cut->state;
-    struct group_cut *one;
+    const struct stream_cut *state = cut->state;
+    bool more;
 
     if (!state->nodes_done) {
         step_node(cut);
-        return !state->nodes_done || state->groups > 0;
+        return true;
     }
-    if (state->group_at == state->groups)
-        return false;
-    one = &state->list[state->group_at];
-    if (one->group == NULL) {
-        step_held(cut, one);
-    } else {
-        if (!state->writing)
-            stream_group_write_begin(&state->writer, one->group, one->name);
-        state->writing = true;
-        if (!stream_group_write(&state->writer, cut->out, STEP_THINGS))
-            finish_writing(state);
-    }
-    return state->group_at < state->groups;
+    more = stream_cut_groups_step(state->groups, cut->out);
+    count_memory(cut);
+    return more;
 }
 
 static void end(struct value_cut *cut)
 {
     struct stream_cut *state = cut->state;
 
-    for (size_t i = 0; i < state->groups; i++) {
-        mem_free((void *)(uintptr_t)state->list[i].name.data);
-        buf_free(&state->list[i].held);
-    }
-    if (state->writing)
-        stream_group_write_end(&state->writer);
-    mem_free(state->list);
+    stream_cut_groups_end(state->groups);
     radix_free(state->ahead, NULL);
     radix_at_free(&state->at);
     ((struct stream *)cut->value)->cut = NULL;

@@ -81,7 +81,8 @@ bool stream_group_remove(struct stream *stream, struct slice name)
 
     if (group == NULL)
         return false;
-    stream_group_before(stream, group);
+    if (unlikely(stream->cut != NULL))
+        stream_cut_group_gone(stream->cut, group);
     stream_group_free(stream, group);
     return true;
 }
@@ -165,6 +166,7 @@ struct stream_consumer *stream_consumer_new(struct stream *stream, struct stream
     consumer->seen_ms = seen_ms;
     consumer->active_ms = -1;
     consumer->pending = radix_new(&stream->account);
+    consumer->cut = stream->cuts;
     consumer->name_len = name.len;
     if (name.len > 0)
         memcpy(consumer->name, name.data, name.len);
@@ -177,10 +179,12 @@ void stream_consumer_remove(struct stream *stream, struct stream_group *group,
 {
     struct radix_at at = {0};
 
-    stream_group_before(stream, group);
+    stream_consumer_before(stream, group, consumer);
     while (radix_first(consumer->pending, &at))
         stream_pending_remove(stream, group, stream_id_of_key(at.key));
     radix_at_free(&at);
+    if (unlikely(stream->cut != NULL))
+        stream_cut_consumer_gone(stream->cut, group, consumer);
     radix_remove(group->consumers, stream_consumer_name(consumer));
     stream_consumer_free(stream, consumer);
 }
@@ -201,14 +205,19 @@ struct stream_pending *stream_pending_give(struct stream *stream, struct stream_
     struct slice key = stream_id_key(id, bytes);
     struct stream_pending *pending;
 
-    stream_group_before(stream, group);
     pending = radix_get(group->pending, key);
     if (pending == NULL) {
+        stream_group_before(stream, group);
         pending = stream_block(stream, sizeof(*pending));
+        pending->listed = pending->owned = stream->cuts;
         radix_set(group->pending, key, pending);
+    } else if (pending->consumer != NULL) {
+        stream_pending_before(stream, group, key, pending);
     }
     if (pending->consumer == consumer)
         return pending;
+    if (consumer != NULL)
+        stream_consumer_before(stream, group, consumer);
     if (pending->consumer != NULL)
         radix_remove(pending->consumer->pending, key);
     pending->consumer = consumer;
@@ -222,10 +231,11 @@ bool stream_pending_remove(struct stream *stream, struct stream_group *group, st
     struct slice key = stream_id_key(id, bytes);
     struct stream_pending *pending;
 
-    stream_group_before(stream, group);
-    pending = radix_remove(group->pending, key);
+    pending = radix_get(group->pending, key);
     if (pending == NULL)
         return false;
+    stream_pending_before(stream, group, key, pending);
+    radix_remove(group->pending, key);
     radix_remove(pending->consumer->pending, key);
     stream_block_free(stream, pending, sizeof(*pending));
     return true;

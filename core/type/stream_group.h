@@ -24,6 +24,8 @@ struct stream_group {
 struct stream_consumer {
     int64_t seen_ms, active_ms; /* it asked; it was given something. -1: never */
     struct radix *pending;      /* its part of the group's: the same struct stream_pending */
+    struct stream_cut_consumer *kept; /* of stream_cut_groups.c, as is the next */
+    uint32_t cut;
     size_t name_len;
     char name[];
 };
@@ -32,14 +34,29 @@ struct stream_pending {
     int64_t delivered_ms;
     uint64_t deliveries;
     struct stream_consumer *consumer; /* NULL only while it is made */
+    uint32_t listed, owned;           /* of stream_cut_groups.c */
 };
 
-/* Whoever is about to change a member of these structs calls this before; the functions below do so
- * by themselves. */
+/* Whoever is about to change a member of these structs calls one of these before; the functions
+ * below do so by themselves. */
 static inline void stream_group_before(const struct stream *stream, struct stream_group *group)
 {
     if (unlikely(stream->cut != NULL))
         stream_cut_group(stream->cut, group);
+}
+
+static inline void stream_consumer_before(const struct stream *stream, struct stream_group *group,
+                                          struct stream_consumer *consumer)
+{
+    if (unlikely(stream->cut != NULL))
+        stream_cut_consumer(stream->cut, group, consumer);
+}
+
+static inline void stream_pending_before(const struct stream *stream, struct stream_group *group,
+                                         struct slice key, struct stream_pending *pending)
+{
+    if (unlikely(stream->cut != NULL))
+        stream_cut_pending(stream->cut, group, key, pending);
 }
 
 /* NULL: there is none. */

@@ -1,95 +1,65 @@
-/* The parts follow each other as the grammar wants them:
- *
- *   head -> pending, each -> the number of consumers -> consumer -> what is its -> consumer ... end
- */
+/* See the header: one function for each thing in the grammar. */
 #include "core/type/stream_group_rdb.h"
 
+#include "core/ds/radix.h"
 #include "core/type/rdb.h"
 #include "core/type/stream_group.h"
 
-void stream_group_write_begin(struct stream_group_writer *writer, const struct stream_group *group,
-                              struct slice name)
+void stream_group_write_head(const struct stream_group_head *head, struct rdb_out *out)
 {
-    *writer = (struct stream_group_writer){.group = group, .name = name};
-}
-
-static void write_head(struct stream_group_writer *writer, struct rdb_out *out)
-{
-    const struct stream_group *group = writer->group;
-
-    rdb_put_string(out, writer->name);
-    rdb_put_len(out, group->last_id.ms);
-    rdb_put_len(out, group->last_id.seq);
+    rdb_put_string(out, head->name);
+    rdb_put_len(out, head->last_id.ms);
+    rdb_put_len(out, head->last_id.seq);
     if (out->version >= RDB_VERSION_USUAL)
-        rdb_put_len(out, (uint64_t)group->entries_read);
-    rdb_put_len(out, radix_count(group->pending));
-    writer->more = radix_first(group->pending, &writer->at);
-    writer->part = GROUP_PENDING;
+        rdb_put_len(out, (uint64_t)head->entries_read);
+    rdb_put_len(out, head->pending);
 }
 
-static void write_pending(struct stream_group_writer *writer, struct rdb_out *out)
+void stream_group_write_pending(struct slice key, const struct stream_pending *pending,
+                                struct rdb_out *out)
 {
-    const struct stream_group *group = writer->group;
-    const struct stream_pending *pending = writer->at.value;
-
-    if (writer->more) {
-        rdb_put_bytes(out, writer->at.key.data, writer->at.key.len);
-        rdb_put_u64(out, (uint64_t)pending->delivered_ms);
-        rdb_put_len(out, pending->deliveries);
-        writer->more = radix_next(group->pending, &writer->at);
-        return;
-    }
-    rdb_put_len(out, radix_count(group->consumers));
-    writer->part = radix_first(group->consumers, &writer->consumer) ? GROUP_CONSUMER : GROUP_END;
+    rdb_put_bytes(out, key.data, key.len);
+    rdb_put_u64(out, (uint64_t)pending->delivered_ms);
+    rdb_put_len(out, pending->deliveries);
 }
 
 /* When it was last active is told from version 11 on only. */
-static void write_consumer(struct stream_group_writer *writer, struct rdb_out *out)
+void stream_consumer_write_head(const struct stream_consumer_head *head, struct rdb_out *out)
 {
-    const struct stream_consumer *consumer = writer->consumer.value;
-
-    rdb_put_string(out, writer->consumer.key);
-    rdb_put_u64(out, (uint64_t)consumer->seen_ms);
+    rdb_put_string(out, head->name);
+    rdb_put_u64(out, (uint64_t)head->seen_ms);
     if (out->version > RDB_VERSION_USUAL)
-        rdb_put_u64(out, (uint64_t)consumer->active_ms);
-    rdb_put_len(out, radix_count(consumer->pending));
-    writer->more = radix_first(consumer->pending, &writer->at);
-    writer->part = GROUP_OWNED;
+        rdb_put_u64(out, (uint64_t)head->active_ms);
+    rdb_put_len(out, head->pending);
 }
 
-static void write_owned(struct stream_group_writer *writer, struct rdb_out *out)
+static void write_consumer(const struct stream_consumer *consumer, struct rdb_out *out)
 {
-    const struct stream_consumer *consumer = writer->consumer.value;
-    bool another;
+    struct radix_at at = {0};
 
-    if (writer->more) {
-        rdb_put_bytes(out, writer->at.key.data, writer->at.key.len);
-        writer->more = radix_next(consumer->pending, &writer->at);
-        return;
-    }
-    another = radix_next(writer->group->consumers, &writer->consumer);
-    writer->part = another ? GROUP_CONSUMER : GROUP_END;
+    stream_consumer_write_head(
+        &(struct stream_consumer_head){stream_consumer_name(consumer), consumer->seen_ms,
+                                       consumer->active_ms, radix_count(consumer->pending)},
+        out);
+    for (bool more = radix_first(consumer->pending, &at); more;
+         more = radix_next(consumer->pending, &at))
+        rdb_put_bytes(out, at.key.data, at.key.len);
+    radix_at_free(&at);
 }
 
-bool stream_group_write(struct stream_group_writer *writer, struct rdb_out *out, size_t most)
+void stream_group_write(const struct stream_group *group, struct slice name, struct rdb_out *out)
 {
-    while (most-- > 0 && writer->part != GROUP_END) {
-        switch (writer->part) {
-        case GROUP_HEAD: write_head(writer, out); break;
-        case GROUP_PENDING: write_pending(writer, out); break;
-        case GROUP_CONSUMER: write_consumer(writer, out); break;
-        case GROUP_OWNED: write_owned(writer, out); break;
-        case GROUP_END: break;
-        }
-    }
-    if (writer->part != GROUP_END)
-        return true;
-    stream_group_write_end(writer);
-    return false;
-}
+    struct radix_at at = {0};
 
-void stream_group_write_end(struct stream_group_writer *writer)
-{
-    radix_at_free(&writer->consumer);
-    radix_at_free(&writer->at);
+    stream_group_write_head(&(struct stream_group_head){name, group->last_id, group->entries_read,
+                                                        radix_count(group->pending)},
+                            out);
+    for (bool more = radix_first(group->pending, &at); more;
+         more = radix_next(group->pending, &at))
+        stream_group_write_pending(at.key, at.value, out);
+    rdb_put_len(out, radix_count(group->consumers));
+    for (bool more = radix_first(group->consumers, &at); more;
+         more = radix_next(group->consumers, &at))
+        write_consumer(at.value, out);
+    radix_at_free(&at);
 }

@@ -1,31 +1,34 @@
-/* A group of consumers, with what is pending, into an RDB file, piece by piece: the grammar is in
- * stream_rdb.c. The group does not change meanwhile. */
+/* A group of consumers, with what is pending, into an RDB file: the grammar is in stream_rdb.c. */
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "core/base/slice.h"
-#include "core/ds/radix.h"
+#include "core/type/stream.h"
 
 struct rdb_out;
 struct stream_group;
+struct stream_pending;
 
-enum stream_group_part { GROUP_HEAD, GROUP_PENDING, GROUP_CONSUMER, GROUP_OWNED, GROUP_END };
+/* All of it. */
+void stream_group_write(const struct stream_group *group, struct slice name, struct rdb_out *out);
 
-struct stream_group_writer {
-    const struct stream_group *group;
+/* The same in parts: the head, each entry that is pending, how many consumers there are (by
+ * rdb_put_len); and for each of them its head, and the IDs of what is pending for it. */
+struct stream_group_head {
     struct slice name;
-    enum stream_group_part part;
-    bool more; /* there is something at `at` */
-    struct radix_at consumer, at;
+    struct stream_id last_id;
+    int64_t entries_read;
+    size_t pending;
 };
+void stream_group_write_head(const struct stream_group_head *head, struct rdb_out *out);
+void stream_group_write_pending(struct slice key, const struct stream_pending *pending,
+                                struct rdb_out *out);
 
-/* `name` is borrowed until the end. */
-void stream_group_write_begin(struct stream_group_writer *writer, const struct stream_group *group,
-                              struct slice name);
-/* Write up to `most` things: what is pending, and consumers. False at the end: nothing is left to
- * be given back. */
-bool stream_group_write(struct stream_group_writer *writer, struct rdb_out *out, size_t most);
-/* Before that: the rest is not wanted. */
-void stream_group_write_end(struct stream_group_writer *writer);
+struct stream_consumer_head {
+    struct slice name;
+    int64_t seen_ms, active_ms;
+    size_t pending;
+};
+void stream_consumer_write_head(const struct stream_consumer_head *head, struct rdb_out *out);

@@ -77,17 +77,14 @@ void stream_write_numbers(struct rdb_out *out, const struct stream *numbers)
 
 static void stream_write_groups(struct rdb_out *out, const struct stream *stream)
 {
-    struct stream_group_writer writer;
     struct radix_at at = {0};
 
     rdb_put_len(out, stream->groups == NULL ? 0 : radix_count(stream->groups));
     if (stream->groups == NULL)
         return;
     for (bool more = radix_first(stream->groups, &at); more;
-         more = radix_next(stream->groups, &at)) {
-        stream_group_write_begin(&writer, at.value, at.key);
-        stream_group_write(&writer, out, SIZE_MAX);
-    }
+         more = radix_next(stream->groups, &at))
+        stream_group_write(at.value, at.key, out);
     radix_at_free(&at);
 }
 

@@ -9,9 +9,12 @@
 #include "core/base/buf.h"
 #include "core/base/fault.h"
 #include "core/base/rng.h"
+#include "core/type/digest.h"
 #include "core/type/hash.h"
 #include "core/type/rdb.h"
 #include "core/type/rdb_value.h"
+#include "core/type/stream.h"
+#include "core/type/stream_group.h"
 #include "tests/support/cut_subjects.h"
 #include "tests/support/test.h"
 
@@ -266,6 +269,47 @@ static void a_step_writes_no_more_than_one_large_element_too_many(void **state)
     buf_free(&bytes);
 }
 
+/* A group before its turn: 20,000 entries are pending, and one is acknowledged, another given to
+ * someone else. */
+static void of_a_group_only_what_changes_is_written_ahead(void **state unused)
+{
+    struct stream *stream = stream_new();
+    struct stream_group *group = stream_group_new(stream, SLICE("group"), STREAM_ID_MIN, 0);
+    struct stream_consumer *first = stream_consumer_new(stream, group, SLICE("first"), 1);
+    struct stream_consumer *other = stream_consumer_new(stream, group, SLICE("other"), 2);
+    struct entry *entry, *read;
+    struct buf bytes = {0};
+    struct rdb_out out = {.buf = &bytes, .version = RDB_VERSION_USUAL};
+    struct digest was, is;
+    struct value_cut *cut;
+    size_t before;
+
+    for (uint64_t i = 1; i <= 20000; i++) {
+        struct slice words[2] = {SLICE("field"), SLICE("value")};
+
+        stream_append(stream, (struct stream_id){i, 0}, 2, words, &cut_limits);
+        stream_pending_give(stream, group, (struct stream_id){i, 0}, first);
+    }
+    entry = entry_new_value(SLICE("s"), TYPE_STREAM, ENCODING_STREAM, stream, ENTRY_NO_DEADLINE);
+    first->active_ms = other->active_ms = 5;
+    was = digest_of_value(entry);
+    out.version = rdb_version_of(entry);
+    cut = value_cut_begin(entry, &out);
+    before = cut->memory;
+    assert_true(stream_pending_remove(stream, group, (struct stream_id){7, 0}));
+    stream_pending_give(stream, group, (struct stream_id){9, 0}, other);
+    assert_true(cut->memory - before < 4096);
+    while (value_cut_step(cut))
+        continue;
+    value_cut_end(cut);
+    read = decode(&bytes, rdb_tag_of(entry, out.version), out.version);
+    is = digest_of_value(read);
+    assert_memory_equal(&was, &is, sizeof(was));
+    entry_free(read);
+    entry_free(entry);
+    buf_free(&bytes);
+}
+
 static void small_values_and_strings_are_not_large(void **state)
 {
     struct entry *entry = entry_new_string(SLICE("key"), SLICE("value"), ENTRY_NO_DEADLINE);
@@ -295,6 +339,7 @@ int main(void)
         cmocka_unit_test(the_output_may_be_exchanged),
         cmocka_unit_test(the_memory_of_old_nodes_is_counted),
         cmocka_unit_test(a_step_writes_no_more_than_one_large_element_too_many),
+        cmocka_unit_test(of_a_group_only_what_changes_is_written_ahead),
         cmocka_unit_test(small_values_and_strings_are_not_large),
     };
 
