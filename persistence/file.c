@@ -27,6 +27,7 @@
 #include "core/base/slice.h"
 
 #define PATH_BYTES_MAX 4096
+#define SAME_NAMES_MAX 1000 /* of one file in an archive */
 #define COPY_BLOCK_BYTES (64 * 1024)
 #define WRITE_BYTES_MAX ((size_t)1 << 30) /* Linux takes at most 2 GiB less a page at once */
 
@@ -434,6 +435,25 @@ int file_copy_range(const struct disk *disk, int fd, const char *path, off_t off
     return status;
 }
 
+/* <archive>/<name>, or with a number behind it if there is one already. */
+static int free_name(const struct disk *disk, const char *archive, const char *name,
+                     char out[static PATH_BYTES_MAX])
+{
+    int status = 1;
+
+    for (int i = 0; status == 1; i++) {
+        int len = i == 0 ? snprintf(out, PATH_BYTES_MAX, "%s/%s", archive, name)
+                         : snprintf(out, PATH_BYTES_MAX, "%s/%s.%d", archive, name, i);
+
+        if (len >= PATH_BYTES_MAX)
+            return -ENAMETOOLONG;
+        if (i > SAME_NAMES_MAX)
+            return -EEXIST;
+        status = disk->exists(disk->self, out);
+    }
+    return status;
+}
+
 int file_retire(const struct disk *disk, const char *directory, const char *name,
                 const char *archive)
 {
@@ -446,8 +466,6 @@ int file_retire(const struct disk *disk, const char *directory, const char *name
         status = disk->unlink(disk->self, from);
         return status == -ENOENT ? 0 : status;
     }
-    if (snprintf(to, sizeof to, "%s/%s", archive, name) >= (int)sizeof to)
-        return -ENAMETOOLONG;
     status = disk->exists(disk->self, from);
     if (status <= 0)
         return status;
@@ -457,6 +475,8 @@ int file_retire(const struct disk *disk, const char *directory, const char *name
         status = disk->fsync_directory(disk->self, parent);
     }
     if (status == 0 || status == -EEXIST)
+        status = free_name(disk, archive, name, to);
+    if (status == 0)
         status = disk->rename(disk->self, from, to);
     return status < 0 ? status : disk->fsync_directory(disk->self, archive);
 }

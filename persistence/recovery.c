@@ -160,6 +160,17 @@ static void take_name(void *env, const char *name)
         buf_append(&inventory->orphans, name, strlen(name) + 1);
 }
 
+/* The archive may be ahead of a log that was restored. */
+static void number_past_archive(const struct recovery *recovery, struct inventory *inventory)
+{
+    struct log_numbers archived;
+    struct fault none = {0};
+    if (log_numbers_read(recovery->disk, recovery->options->archive,
+                         recovery->options->append_filename, &archived, &none) == 0 &&
+        archived.highest > inventory->number_max)
+        inventory->number_max = archived.highest;
+}
+
 static int take_inventory(struct recovery *recovery, struct inventory *inventory)
 {
     *inventory = (struct inventory){.recovery = recovery};
@@ -170,6 +181,8 @@ static int take_inventory(struct recovery *recovery, struct inventory *inventory
     for (int i = 0; i < recovery->manifest.count; i++)
         if (recovery->manifest.files[i].seq > inventory->number_max)
             inventory->number_max = recovery->manifest.files[i].seq;
+    if (recovery->options->archive && recovery->options->archive[0])
+        number_past_archive(recovery, inventory);
     return inventory->status;
 }
 

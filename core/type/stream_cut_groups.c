@@ -1,8 +1,8 @@
 /* Groups go out one after the other, each in the order of the grammar (stream_rdb.c):
  *
  *   HEAD       its place, and how much is pending
- *   LISTED     the entries that are pending, by their IDs; those that were written before their turn
- *              (`listed`) come behind
+ *   LISTED     the entries that are pending, by their IDs; those that were written before their
+ *              turn (`listed`) come behind
  *   CONSUMERS  how many there are, then each:
  *   OWNED      its head, and the IDs of what is pending for it; those that were written before
  *              (`owned`) behind

@@ -399,6 +399,35 @@ def test_a_restore_to_a_time_gives_what_was_there_then(start, tmp_path, rewrites
         assert os.listdir(tmp_path / "hole") == ["kv.lock"]
 
 
+def test_a_restored_log_puts_nothing_over_in_the_archive(start, tmp_path):
+    """Its numbers are lower than those that the archive has by then."""
+    archive = tmp_path / "archive"
+    server = start(auto_aof_rewrite_percentage=0, aof_archive_dir=archive)
+
+    def live(value):
+        with server.connect() as c:
+            for _ in range(3):
+                c("SET", "key", value)
+                before = len(os.listdir(archive)) if archive.exists() else 0
+                rewrite(c)
+                until(lambda: info(c, "aof_rewrite_in_progress") == "0")
+                until(lambda: archive.exists() and len(os.listdir(archive)) > before)
+    live("first")
+    made = backup(server, tmp_path / "backups")
+    live("then")
+    server.stop()
+    kept = tree(archive)
+    done(RESTORE, made, server.folder)
+    server.start()
+    live("other")
+    now = tree(archive)
+    assert len(now) > len(kept)
+    assert {name: now.get(name) for name in kept} == kept
+    server.restart(crash=True)
+    with server.connect() as c:
+        assert c("GET", "key") == b"other"
+
+
 def test_a_time_behind_the_end_restores_everything_and_says_so(start, tmp_path):
     server = start()
     with server.connect() as c:

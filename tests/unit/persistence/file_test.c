@@ -166,6 +166,24 @@ static void a_file_larger_than_allowed_is_not_read(void **state unused)
     faulty_disk_free(disk);
 }
 
+/* After a restore the log may use names again that are in the archive. */
+static void a_name_in_the_archive_is_never_put_over(void **state unused)
+{
+    struct faulty_disk *disk = disk_with_old();
+    const struct disk *port = faulty_disk_port(disk);
+
+    for (const char *text = "abc"; *text != '\0'; text++) {
+        faulty_disk_put(disk, "d/log", (struct slice){text, 1});
+        assert_int_equal(file_retire(port, "d", "log", "d/archive"), 0);
+        assert_int_equal(file_retire(port, "d", "log", "d/archive"), 0); /* it is gone */
+        assert_int_equal(port->exists(port->self, "d/log"), 0);
+    }
+    content_is(disk, "d/archive/log", "a");
+    content_is(disk, "d/archive/log.1", "b");
+    content_is(disk, "d/archive/log.2", "c");
+    faulty_disk_free(disk);
+}
+
 static void the_real_disk_does_the_same(void **state unused)
 {
     const struct disk *disk = disk_real();
@@ -208,6 +226,7 @@ int main(void)
         cmocka_unit_test(a_short_write_is_a_failure),
         cmocka_unit_test(a_range_is_copied_into_a_new_file_only),
         cmocka_unit_test(a_file_larger_than_allowed_is_not_read),
+        cmocka_unit_test(a_name_in_the_archive_is_never_put_over),
         cmocka_unit_test(the_real_disk_does_the_same),
     };
 
