@@ -326,7 +326,8 @@ def test_options_of_a_group_have_room_once(c):
     for words in (["CREATE", "s", "g3", 0, "MKSTREAM", "MKSTREAM", "ENTRIESREAD", 1],
                   ["SETID", "s", "g", 0, "ENTRIESREAD", 1, "ENTRIESREAD", 2]):
         assert c("XGROUP", *words) == Error(
-            f"ERR unknown subcommand or wrong number of arguments for '{words[0]}'. Try XGROUP HELP.")
+            f"ERR unknown subcommand or wrong number of arguments for '{words[0]}'. "
+            "Try XGROUP HELP.")
 
 
 def test_scripts_do_not_block_whatever_the_timeout(c):

@@ -601,8 +601,8 @@ def test_tls_options_survive_config_rewrite(tmp_path, certificates):
 # --- Sockets of a service manager -----------------------------------------------------------------
 
 def test_a_socket_of_systemd_speaks_tls_by_its_name_or_port(tmp_path, certificates):
-    words = ["--tls-cert-file", certificates["server"], "--tls-key-file", certificates.key("server"),
-             "--tls-ca-cert-file", certificates["ca"]]
+    words = ["--tls-cert-file", certificates["server"], "--tls-ca-cert-file", certificates["ca"],
+             "--tls-key-file", certificates.key("server")]
     with listening(socket.AF_INET, ("127.0.0.1", 0)) as plain, \
             listening(socket.AF_INET, ("127.0.0.1", 0)) as named, \
             listening(socket.AF_INET, ("127.0.0.1", 0)) as known:
