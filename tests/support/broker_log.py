@@ -63,11 +63,16 @@ def commands(folder):
     return found
 
 
+def kombu_task(message):
+    return json.loads(message)["headers"]["id"]
+
+
 class Story:
     """What became of each task in the log of `folder`, up to now. `events` holds, for each id, what
     happened and at which command: pushed, taken, noted, ended."""
 
-    def __init__(self, folder, queue=b"celery", db=b"0"):
+    def __init__(self, folder, queue=b"celery", db=b"0", task_of=kombu_task):
+        self.task_of = task_of
         self.events, self.taken, self.queue, self.notes = {}, [], deque(), {}
         self.commands, chosen = commands(folder), b"0"
         for index, (name, *words) in enumerate(self.commands):
@@ -83,15 +88,15 @@ class Story:
         self.events.setdefault(task, []).append((index, what))
 
     def _queue_changes(self, index, name, words):
-        if name == b"RPOP":
+        if name in (b"LPOP", b"RPOP"):
             assert not words, words
-            task = self.queue.pop()
+            task = self.queue.pop() if name == b"RPOP" else self.queue.popleft()
             self.taken.append((index, task))
             self._happens(index, task, "taken")
             return
         push = {b"LPUSH": self.queue.appendleft, b"RPUSH": self.queue.append}[name]
         [message] = words
-        task = json.loads(message)["headers"]["id"]
+        task = self.task_of(message)
         push(task)
         self._happens(index, task, "pushed")
 
@@ -114,8 +119,12 @@ class Story:
                      and (at + 1 == len(hands) or hands[at + 1][1] != "noted")]
         return lost
 
+    def last_taken(self, kills):
+        """The last that was taken before each of `kills`, which are numbers of commands."""
+        return {max(taken for taken in self.taken if taken[0] < kill)[1] for kill in kills}
+
     def unexplained(self, kills):
-        """What was taken and never noted, without having been the last that was taken before one
-        of `kills`, which are numbers of commands."""
+        """What was taken and never noted, without having been the last that was taken before a
+        kill."""
         last = [max((at for at, _ in self.taken if at < kill), default=-1) for kill in kills]
         return [(index, task) for index, task in self.lost_by_clients() if index not in last]

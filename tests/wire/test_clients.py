@@ -282,8 +282,8 @@ class Crashes:
         self.own.start()
 
     def after(self, count, victims):
-        """Kill the victims when so many tasks more are done. A worker of Celery 5.2 whose connection
-        broke may hold tasks that it never begins, and ask for nothing more: then it is a victim."""
+        """Kill the victims when so many tasks more are done. A worker of Celery 5.2 that has lost
+        its connection may hold tasks that it never begins, and ask for no more: then it is one."""
         wanted = len(self.done()) + count
         while len(self.done()) < wanted:
             before = len(self.done())
@@ -467,6 +467,55 @@ def test_rq_does_its_jobs_and_keeps_them_over_a_crash(own, tmp_path, rq):
     assert last.return_value() == 10000 and bad.get_status() == "failed"
     assert rq.registry.FailedJobRegistry(queue=queue).get_job_ids() == [bad.id]
     assert sorted(map(int, lines(tmp_path / "done"))) == [*range(10), 100]
+
+
+def test_rq_loses_no_job_over_crashes(own, tmp_path, rq):
+    """Server and worker are killed again and again, while jobs are handed in. A job is a key and a
+    place in a list, written as a whole; the worker takes it from the list and keeps it nowhere else
+    until it is finished. So what was acknowledged is in the log, and finished unless it was the
+    last that the worker took before a kill."""
+    own.restart(auto_aof_rewrite_percentage=0)  # the log holds all from the beginning
+    queue = rq.Queue("work", connection=own.client(decode_responses=False))
+    acknowledged, kills, enough, done = [], [], threading.Event(), tmp_path / "done"
+
+    def hand_in():
+        n = 0
+        while not enough.is_set():
+            if n > len(lines(done)) + 50:
+                time.sleep(0.02)
+                continue
+            try:
+                n += 1
+                queue.enqueue("rq_tasks.square", n, job_id=f"job-{n}", result_ttl=-1)
+                acknowledged.append(n)
+            except (redis.ConnectionError, OSError):
+                time.sleep(0.02)
+    thread = threading.Thread(target=hand_in)
+    thread.start()
+    try:
+        for turn in range(4):
+            with rq_worker(own, tmp_path, burst=False):
+                count = len(lines(done))
+                until(lambda: len(lines(done)) > count + 12, seconds=120, step=0.01)
+                if turn == 3:
+                    enough.set()
+                    thread.join()
+                own.kill()
+            kills.append(len(broker_log.commands(own.folder)))
+            own.start()
+    finally:
+        enough.set()
+    with rq_worker(own, tmp_path) as worker:
+        assert worker.process.wait(120) == 0, worker.said()
+    own.restart(crash=True)
+    story = broker_log.Story(own.folder, b"rq:queue:work", task_of=bytes.decode)
+    connection = own.client(decode_responses=False)
+    jobs = {n: rq.job.Job.fetch(f"job-{n}", connection=connection) for n in acknowledged}
+    ended = {n for n, job in jobs.items() if job.get_status() == "finished"}
+    assert {f"job-{n}" for n in acknowledged} <= set(story.events)
+    assert {f"job-{n}" for n in jobs if n not in ended} <= story.last_taken(kills)
+    assert {n: jobs[n].return_value() for n in ended} == {n: n * n for n in ended}
+    assert len(ended) > 48 and ended <= set(map(int, lines(done)))
 
 
 # --- redis-cli ------------------------------------------------------------------------------------
