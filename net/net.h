@@ -25,8 +25,8 @@ struct net_options {
 struct net *net_new(const struct net_options *options);
 void net_free(struct net *net);
 
-/* Listen on a socket that a service manager has opened, with TLS if its port is tls-port or its name
- * (may be NULL) is "tls"; before net_listen, which then opens no other. */
+/* Listen on a socket that a service manager has opened, with TLS if its port is tls-port or its
+ * name (may be NULL) is "tls"; before net_listen, which then opens no other. */
 must_check int net_inherit(struct net *net, int fd, const char *name, struct fault *fault);
 /* Open the listeners of the settings (TCP and TLS on each bind address, the Unix socket). All or
  * none: on failure those that were open before stay. Called again when bind, port or unixsocket has
