@@ -282,9 +282,10 @@ void engine_turn_end(struct engine *engine)
     save_turn(engine);
 }
 
-bool engine_turn_spare(struct engine *engine)
+int64_t engine_turn_spare(struct engine *engine)
 {
-    return snapshot_turn(engine) || engine->news_due;
+    int64_t again_ns = snapshot_turn(engine);
+    return unlikely(engine->news_due) ? 0 : again_ns;
 }
 
 static void serve_blocked(struct engine *engine)

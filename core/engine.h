@@ -43,8 +43,9 @@ bool engine_admits(const struct engine *engine, const struct session *session);
 void engine_turn_begin(struct engine *engine);
 /* Hand the open batch over. At the end of each turn, before replies are sent. */
 void engine_turn_end(struct engine *engine);
-/* Work that can wait, when everything else is done. True: more is left, the loop shall not wait. */
-bool engine_turn_spare(struct engine *engine);
+/* Work that can wait, when everything else is done. In how many ns there shall be another turn for
+ * more of it, at the latest; -1: none is left. */
+int64_t engine_turn_spare(struct engine *engine);
 /* A mark of the journal has risen, or its state has changed: serve who waits for it. */
 void engine_news(struct engine *engine);
 /* The bounded background work: expiry, blocked deadlines, samples for INFO. About ten times a

@@ -51,9 +51,9 @@
 #define FRAME_BYTES_LEAST ((size_t)64 << 10)
 #define STEP_BYTES ((size_t)8 << 10) /* after which the clock is looked at again */
 #define FRAMES_QUEUED 4           /* the walk waits for the disk beyond */
-#define TURN_IDLE_NS 50000u       /* a slice when nobody wants anything: see snapshot_turn */
-#define TURN_LEAST_NS 50000u      /* a slice beside commands is worth its while from here on */
+#define TURN_LEAST_NS 50000u      /* a slice: see snapshot_turn */
 #define TURN_MOST_NS 500000u
+#define TURN_GAP_NS 100000u       /* between two slices, at least */
 
 /* --- Memory ----------------------------------------------------------------------------------- */
 
@@ -185,7 +185,6 @@ int snapshot_begin(struct engine *engine, const struct snapshot_order *order, st
         frame_bytes > SNAPSHOT_FRAME_BYTES ? SNAPSHOT_FRAME_BYTES : frame_bytes;
     snapshot->compress = order->form != SNAPSHOT_LZ4 && order->compress;
     snapshot->version = (int)engine->settings->rdb_version;
-    snapshot->commands = engine->stats.commands;
     snapshot->progress = (struct snapshot_progress){.started_ms = engine->now_ms};
     frame_reset(snapshot);
     frame_put_head(snapshot, order);
@@ -288,29 +287,31 @@ bool snapshot_slice(struct engine *engine, uint64_t budget_us)
     return more;
 }
 
-/* Beside commands it gets half of the time that they took; alone, all but what a command that
- * arrives meanwhile may wait. A client that sends one command after the other meets such a slice
- * twice, when its command comes and when the log says that it is written: so they are short. Turns
- * that find nothing else to do cost a few microseconds; measured, a save takes no longer. */
-bool snapshot_turn(struct engine *engine)
+/* A slice takes 50 microseconds, or half as long as the turn's commands took; between two of them
+ * the main thread is free, and sleeps if there is nothing to do, for twice as long as a slice. So a
+ * snapshot gets a third of it at most, and a thread that sleeps that often is one that the
+ * scheduler wakes at once: cut without a pause, measured, it used up its share of a processor and
+ * was then kept from it for one to four milliseconds at a time, and commands with it. */
+int64_t snapshot_turn(struct engine *engine)
 {
     struct snapshot *snapshot = engine->snapshot;
-    uint64_t spent_ns, budget_ns = TURN_IDLE_NS;
+    struct host *host = engine->host;
+    uint64_t now_ns, budget_ns;
+    bool more;
 
     if (likely(snapshot == NULL || snapshot->phase == SNAPSHOT_NONE))
-        return false;
-    if (engine->stats.commands != snapshot->commands) {
-        snapshot->commands = engine->stats.commands;
-        spent_ns = engine->host->monotonic_ns(engine->host->self) - engine->turn_began_ns;
-        snapshot->budget_ns += spent_ns / 2;
-        if (snapshot->budget_ns > TURN_MOST_NS)
-            snapshot->budget_ns = TURN_MOST_NS;
-        if (snapshot->budget_ns < TURN_LEAST_NS)
-            return true;
-        budget_ns = snapshot->budget_ns;
-        snapshot->budget_ns = 0;
-    }
-    return snapshot_slice(engine, budget_ns / 1000);
+        return -1;
+    now_ns = host->monotonic_ns(host->self);
+    if (now_ns < snapshot->next_slice_ns)
+        return (int64_t)(snapshot->next_slice_ns - now_ns);
+    budget_ns = (now_ns - engine->turn_began_ns) / 2;
+    if (budget_ns < TURN_LEAST_NS)
+        budget_ns = TURN_LEAST_NS;
+    if (budget_ns > TURN_MOST_NS)
+        budget_ns = TURN_MOST_NS;
+    more = snapshot_slice(engine, budget_ns / 1000);
+    snapshot->next_slice_ns = host->monotonic_ns(host->self) + TURN_GAP_NS;
+    return more ? (int64_t)TURN_GAP_NS : -1;
 }
 
 bool snapshot_ended(const struct engine *engine)

@@ -36,9 +36,9 @@ void snapshot_cancel(struct engine *engine);
 bool snapshot_drop(struct engine *engine);
 /* Past snapshot-memory-limit: commands that write wait at the gate. */
 bool snapshot_holds_writes(const struct engine *engine);
-/* At the end of a turn: the slice that this turn can spare. True if the loop shall not wait before
- * the next one. */
-bool snapshot_turn(struct engine *engine);
+/* At the end of a turn: the slice that this turn can spare. In how many ns the loop shall take
+ * another turn at the latest, -1: for a snapshot's sake it need not. */
+int64_t snapshot_turn(struct engine *engine);
 /* The sink has written something, or come to an end: writers may go on. */
 void snapshot_news(struct engine *engine);
 /* With the engine: a snapshot that runs is given up. */

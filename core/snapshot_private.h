@@ -53,6 +53,5 @@ struct snapshot {
     struct buf scratch;                    /* where the bytes go while sweeping */
 
     struct snapshot_progress progress;
-    uint64_t budget_ns;  /* what the turns have left over for slices: see snapshot_turn */
-    uint64_t commands;   /* of the engine when the last turn ended */
+    uint64_t next_slice_ns; /* not before: see snapshot_turn */
 };

@@ -11,6 +11,9 @@
 #include <ev.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "core/base/attr.h"
 #include "core/base/mem.h"
@@ -33,6 +36,8 @@ struct loop {
     struct ev_idle idle;
     struct ev_timer timer;
     struct ev_async async;
+    struct ev_io pause;   /* of a timerfd, made at first use: libev's timers count milliseconds */
+    bool pause_set;
     _Atomic bool woken;
     struct loop_signal signals[LOOP_SIGNALS_MAX];
     int signal_count;
@@ -65,6 +70,14 @@ static void on_timer(struct ev_loop *ev, unused struct ev_timer *watcher, unused
 {
     struct loop *loop = ev_userdata(ev);
     loop->hooks.tick(loop->hooks.env);
+}
+
+static void on_pause(unused struct ev_loop *ev, struct ev_io *watcher, unused int events)
+{
+    struct loop *loop = watcher->data;
+    uint64_t count;
+    (void)!read(watcher->fd, &count, sizeof(count));
+    loop->pause_set = false;
 }
 
 static void on_async(unused struct ev_loop *ev, unused struct ev_async *watcher, unused int events)
@@ -104,6 +117,9 @@ struct loop *loop_new(const struct loop_hooks *hooks)
     ev_check_start(ev, &loop->check);
     ev_idle_init(&loop->idle, on_idle);
     ev_init(&loop->timer, on_timer);
+    ev_init(&loop->pause, on_pause);
+    loop->pause.data = loop;
+    loop->pause.fd = -1;
     ev_async_init(&loop->async, on_async);
     ev_async_start(ev, &loop->async);
     return loop;
@@ -117,6 +133,9 @@ void loop_free(struct loop *loop)
         ev_signal_stop(loop->ev, &loop->signals[i].watcher);
     ev_async_stop(loop->ev, &loop->async);
     ev_timer_stop(loop->ev, &loop->timer);
+    ev_io_stop(loop->ev, &loop->pause);
+    if (loop->pause.fd >= 0)
+        close(loop->pause.fd);
     ev_idle_stop(loop->ev, &loop->idle);
     ev_check_stop(loop->ev, &loop->check);
     ev_prepare_stop(loop->ev, &loop->prepare);
@@ -172,6 +191,23 @@ void loop_again(struct loop *loop)
 {
     if (!ev_is_active(&loop->idle))
         ev_idle_start(loop->ev, &loop->idle);
+}
+
+void loop_again_in(struct loop *loop, uint64_t ns)
+{
+    struct itimerspec wait = {.it_value = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)}};
+    if (loop->pause_set)
+        return;
+    if (unlikely(loop->pause.fd < 0)) {
+        int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+        ev_io_set(&loop->pause, fd, EV_READ);
+        if (fd >= 0)
+            ev_io_start(loop->ev, &loop->pause);
+    }
+    if (ns > 0 && loop->pause.fd >= 0 && timerfd_settime(loop->pause.fd, 0, &wait, NULL) == 0)
+        loop->pause_set = true;
+    else
+        loop_again(loop);
 }
 
 void loop_wake(struct loop *loop)

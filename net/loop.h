@@ -45,6 +45,8 @@ void loop_io_close(struct loop *loop, struct loop_io *io);
 void loop_tick_in(struct loop *loop, int64_t ms);
 /* Do not wait at the end of this turn. */
 void loop_again(struct loop *loop);
+/* Wait so long at most. A time that was set before holds until it is over. */
+void loop_again_in(struct loop *loop, uint64_t ns);
 
 /* From any thread, any number of times: end the waiting. */
 void loop_wake(struct loop *loop);

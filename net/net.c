@@ -69,8 +69,9 @@ static void on_turn_end(void *env)
     if (!engine->loading)
         engine_turn_end(engine);
     conns_settle(conns);
-    if (engine_turn_spare(engine))
-        loop_again(net->loop);
+    int64_t again_ns = engine_turn_spare(engine);
+    if (unlikely(again_ns >= 0))
+        loop_again_in(net->loop, (uint64_t)again_ns);
     /* A command may have begun to wait with a deadline that is nearer than the next tick. */
     uint64_t tick_ns = (uint64_t)engine_tick_ms(engine) * 1000000;
     if (unlikely(engine->now_ns + tick_ns < net->tick_at_ns))

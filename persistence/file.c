@@ -91,6 +91,16 @@ static int real_fsync(void *self unused, int fd)
     return result(fsync(fd));
 }
 
+static int real_write_out(void *self unused, int fd, off_t offset, off_t len)
+{
+    const unsigned all =
+        SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+
+    if (sync_file_range(fd, offset, len, all) == 0)
+        return 0;
+    return errno == EIO || errno == ENOSPC || errno == EDQUOT ? -errno : 0; /* else: not here */
+}
+
 static int real_fsync_directory(void *self unused, const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -208,6 +218,7 @@ const struct disk *disk_real(void)
         .pread = real_pread,
         .fdatasync = real_fdatasync,
         .fsync = real_fsync,
+        .write_out = real_write_out,
         .fsync_directory = real_fsync_directory,
         .rename = real_rename,
         .unlink = real_unlink,

@@ -30,6 +30,9 @@ struct disk {
     ssize_t (*pread)(void *self, int fd, void *bytes, size_t len, off_t offset);
     int (*fdatasync)(void *self, int fd);
     int (*fsync)(void *self, int fd);
+    /* Bring a stretch of the file to the device and wait for that. No sync: nothing is confirmed,
+     * and the sync that follows has the less to do. */
+    int (*write_out)(void *self, int fd, off_t offset, off_t len);
     int (*fsync_directory)(void *self, const char *path);
     int (*rename)(void *self, const char *from, const char *to);
     int (*unlink)(void *self, const char *path);

@@ -14,9 +14,13 @@
  * So up to the rename the old file is there as it was, and after it the new one is, whole and on
  * the medium. If the rename or the directory's sync fails, a crash may leave either.
  *
- * Every SYNC_BYTES are synced and their pages given up: so the last sync is short, other writers of
- * the disk are not held up by one flood, and the page cache keeps what is read. A write or sync
- * that fails ends it all: nothing is tried again on that file.
+ * Each PIECE_BYTES are brought to the device before the next ones are written, and now and then
+ * their pages are given up: so a sync of the log beside it finds a short queue, the last sync here
+ * is short, and the page cache keeps what is read. They are not synced: that would make the file
+ * system commit its journal again and again, which the log would wait for. A write or sync that
+ * fails ends it all: nothing is tried again on that file.
+ *
+ * What a frame costs in processor time can be spent apart, by `pack`, from what waits for the disk.
  *
  * The CRC64 of the RDB is put together from those of its parts when their order is known. */
 #include "persistence/snapshot_file.h"
@@ -39,7 +43,8 @@
 #include "persistence/snapshot_format.h"
 
 #define FILE_PATH_MAX 1024
-#define SYNC_BYTES ((uint64_t)8 << 20)
+#define PIECE_BYTES ((size_t)512 << 10)
+#define DROP_BYTES ((uint64_t)8 << 20)
 #define VERSION_MAX 9999
 #define RDB_END 0xff
 
@@ -48,7 +53,7 @@ struct stretch {
     int fd; /* -1: none */
     char path[FILE_PATH_MAX];
     uint64_t at, raw;
-    uint64_t unsynced;
+    uint64_t kept; /* bytes whose pages may be in the cache */
 };
 
 struct snapshot_file {
@@ -61,6 +66,8 @@ struct snapshot_file {
     bool main_made, kvi_made, kvi_named;
     struct snapshot_index index, side_index;
     int version;
+    const struct snapshot_frame *ready; /* it is packed, summed up in `part` */
+    struct snapshot_part part;
     struct buf packed;
     struct fault fault;
 };
@@ -161,33 +168,41 @@ static int make(struct snapshot_file *file, const char *path, int flags, int *fd
     return *fd < 0 ? call_failed(file, *fd, path, "create") : 0;
 }
 
-static int append(struct snapshot_file *file, struct stretch *stretch, struct slice bytes)
+/* One piece: written, and brought to the device. */
+static int append_piece(struct snapshot_file *file, struct stretch *stretch, struct slice bytes)
 {
+    const struct disk *disk = file->disk;
     struct iovec part = {(void *)(uintptr_t)bytes.data, bytes.len};
-    int status = file_append(file->disk, stretch->fd, stretch->path, &part, 1,
-                             (int64_t)stretch->at, &file->fault);
+    int status = file_append(disk, stretch->fd, stretch->path, &part, 1, (int64_t)stretch->at,
+                             &file->fault);
+    if (status == 0 && bytes.len == PIECE_BYTES) {
+        status = disk->write_out(disk->self, stretch->fd, (off_t)stretch->at, (off_t)bytes.len);
+        if (status < 0)
+            status = call_failed(file, status, stretch->path, "write");
+    }
     stretch->at += bytes.len;
-    stretch->unsynced += bytes.len;
+    stretch->kept += bytes.len;
+    if (stretch->kept < DROP_BYTES)
+        return status;
+    stretch->kept = 0;
+    disk->drop_cache(disk->self, stretch->fd);
     return status;
 }
 
-static int sync_some(struct snapshot_file *file, struct stretch *stretch)
+static int append(struct snapshot_file *file, struct stretch *stretch, struct slice bytes)
 {
-    const struct disk *disk = file->disk;
-    if (stretch->unsynced < SYNC_BYTES)
-        return 0;
-    stretch->unsynced = 0;
-    int status = disk->fdatasync(disk->self, stretch->fd);
-    if (status < 0)
-        return call_failed(file, status, stretch->path, "sync");
-    disk->drop_cache(disk->self, stretch->fd);
-    return 0;
+    int status = 0;
+    do {
+        size_t len = bytes.len < PIECE_BYTES ? bytes.len : PIECE_BYTES;
+        status = append_piece(file, stretch, (struct slice){bytes.data, len});
+        bytes = (struct slice){bytes.data + len, bytes.len - len};
+    } while (status == 0 && bytes.len > 0);
+    return status;
 }
 
-/* Append a part of the RDB and note it in `index`. */
-static int append_part(struct snapshot_file *file, struct stretch *stretch,
-                       struct snapshot_index *index, struct slice raw, struct snapshot_part part,
-                       bool compress)
+/* The bytes of a part, as they go into the file; its sums into `part`. */
+static struct slice pack(struct snapshot_file *file, struct slice raw, struct snapshot_part *part,
+                         bool compress)
 {
     struct slice bytes = raw;
     if (file->form == SNAPSHOT_LZ4) {
@@ -195,19 +210,32 @@ static int append_part(struct snapshot_file *file, struct stretch *stretch,
         snapshot_frame_pack(raw, compress, &file->packed);
         bytes = buf_slice(&file->packed);
     }
+    part->crc = crc32_bytes(0, bytes.data, bytes.len);
+    part->sum = crc64_bytes(0, raw.data, raw.len);
+    return bytes;
+}
+
+/* Append a part of the RDB, packed, and note it in `index`. */
+static int append_part(struct snapshot_file *file, struct stretch *stretch,
+                       struct snapshot_index *index, struct slice bytes, size_t raw_bytes,
+                       struct snapshot_part part)
+{
     part.offset = stretch->at;
     part.raw = stretch->raw;
-    part.crc = crc32_bytes(0, bytes.data, bytes.len);
-    part.sum = crc64_bytes(0, raw.data, raw.len);
     int status = append(file, stretch, bytes);
-    if (status == 0)
-        status = sync_some(file, stretch);
-    stretch->raw += raw.len;
+    stretch->raw += raw_bytes;
     index->raw_bytes = stretch->raw;
     index->bytes = stretch->at;
     index->keys += part.keys;
     snapshot_index_add(index, &part);
     return status;
+}
+
+/* The same for a few bytes that stay as they are. */
+static int append_plain(struct snapshot_file *file, struct slice raw, struct snapshot_part part)
+{
+    struct slice bytes = pack(file, raw, &part, false);
+    return append_part(file, &file->main, &file->index, bytes, raw.len, part);
 }
 
 static void put_magic(const struct snapshot_file *file, char out[static SNAPSHOT_MAGIC_BYTES + 1])
@@ -238,8 +266,7 @@ int snapshot_file_create(struct snapshot_file *file)
     }
     put_magic(file, magic);
     if (status == 0)
-        status = append_part(file, &file->main, &file->index,
-                             (struct slice){magic, SNAPSHOT_MAGIC_BYTES}, part, false);
+        status = append_plain(file, (struct slice){magic, SNAPSHOT_MAGIC_BYTES}, part);
     return status;
 }
 
@@ -254,26 +281,36 @@ static int open_side(struct snapshot_file *file)
     return status < 0 ? call_failed(file, status, file->side.path, "delete") : 0;
 }
 
+void snapshot_file_pack(struct snapshot_file *file, const struct snapshot_frame *frame)
+{
+    file->part = (struct snapshot_part){.db = frame->db, .keys = frame->keys};
+    if (frame->db < 0)
+        file->part.flags = SNAPSHOT_PART_HEAD;
+    else if (frame->continues)
+        file->part.flags = SNAPSHOT_PART_CONTINUES;
+    (void)pack(file, buf_slice(&frame->bytes), &file->part, file->compress);
+    file->ready = frame;
+}
+
 int snapshot_file_add(struct snapshot_file *file, const struct snapshot_frame *frame)
 {
-    struct snapshot_part part = {.db = frame->db, .keys = frame->keys};
     bool side = frame->side && !frame->continues;
     int status = 0;
-    if (frame->db < 0)
-        part.flags = SNAPSHOT_PART_HEAD;
-    else if (frame->continues)
-        part.flags = SNAPSHOT_PART_CONTINUES;
     if (frame->version > file->version)
         file->version = frame->version;
     if (frame->bytes.len == 0)
         return 0;
+    if (file->ready != frame)
+        snapshot_file_pack(file, frame);
+    file->ready = NULL;
     if (side && file->side.fd < 0)
         status = open_side(file);
     if (status < 0)
         return status;
     return append_part(file, side ? &file->side : &file->main,
-                       side ? &file->side_index : &file->index, buf_slice(&frame->bytes), part,
-                       file->compress);
+                       side ? &file->side_index : &file->index,
+                       buf_slice(file->form == SNAPSHOT_LZ4 ? &file->packed : &frame->bytes),
+                       frame->bytes.len, file->part);
 }
 
 /* --- The end -------------------------------------------------------------------------------- */
@@ -303,8 +340,6 @@ static int append_side_part(struct snapshot_file *file, size_t at)
     part.offset = file->main.at;
     part.raw = file->main.raw;
     int status = append(file, &file->main, (struct slice){to, len});
-    if (status == 0)
-        status = sync_some(file, &file->main);
     file->main.raw += raw;
     file->side.raw -= raw;
     file->side.at -= len;
@@ -342,8 +377,7 @@ static int append_end(struct snapshot_file *file)
     sum_up(file, magic, RDB_END);
     for (int i = 0; i < 8; i++)
         end[1 + i] = (char)(file->index.sum >> 8 * i);
-    int status = append_part(file, &file->main, &file->index, (struct slice){end, sizeof(end)},
-                             part, false);
+    int status = append_plain(file, (struct slice){end, sizeof(end)}, part);
     if (status < 0)
         return status;
     /* What stands at the beginning, as it will be. */

@@ -24,6 +24,8 @@ void snapshot_file_free(struct snapshot_file *file);
 /* In this order. Each returns 0 or KV_E..., after which snapshot_file_problem tells and only
  * discard may follow. */
 must_check int snapshot_file_create(struct snapshot_file *file);
+/* What the next frame to add costs in processor time; touches no file, and may be left out. */
+void snapshot_file_pack(struct snapshot_file *file, const struct snapshot_frame *frame);
 /* The frame stays the caller's. */
 must_check int snapshot_file_add(struct snapshot_file *file, const struct snapshot_frame *frame);
 /* KV_EREFUSED if *cancelled is seen before the file has its name. */

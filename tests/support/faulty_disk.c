@@ -205,6 +205,18 @@ static int faulty_fsync(void *self, int fd)
     return call_end(disk, verdict, inode ? 0 : -EBADF);
 }
 
+/* What reaches the device without a sync may be lost all the same; one that fails has lost it. */
+static int faulty_write_out(void *self, int fd, off_t offset unused, off_t len unused)
+{
+    struct faulty_disk *disk = self;
+    enum verdict verdict = call_begin(disk, FAULTY_SYNC);
+    struct inode *inode = inode_of(disk, fd);
+
+    if (inode && verdict == FAIL_NOW)
+        faulty_sync_inode(inode, LIMBO);
+    return call_end(disk, verdict, inode ? 0 : -EBADF);
+}
+
 static int faulty_fsync_directory(void *self, const char *path)
 {
     struct faulty_disk *disk = self;
@@ -401,6 +413,7 @@ static const struct disk faulty_port = {
     .rmdir = faulty_rmdir,
     .truncate = faulty_truncate,
     .allocate = faulty_allocate,
+    .write_out = faulty_write_out,
     .drop_cache = faulty_drop_cache,
     .size = faulty_size,
     .exists = faulty_exists,

@@ -26,7 +26,7 @@ enum {
     FAULTY_OPEN = 2,            /* open without */
     FAULTY_WRITE = 4,           /* writev, pwrite */
     FAULTY_READ = 8,
-    FAULTY_SYNC = 16,           /* fdatasync, fsync */
+    FAULTY_SYNC = 16,           /* fdatasync, fsync, write_out */
     FAULTY_SYNC_DIRECTORY = 32,
     FAULTY_RENAME = 64,
     FAULTY_UNLINK = 128,

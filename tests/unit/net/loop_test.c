@@ -130,6 +130,20 @@ static void again_does_not_wait(void **state)
     assert_string_equal(f->order, "ebe");
 }
 
+static void again_in_some_time_waits_no_longer(void **state)
+{
+    struct fixture *f = *state;
+    f->turns_left = 2;
+    loop_again_in(f->loop, 200000);
+    loop_again_in(f->loop, 300000); /* the first one holds */
+    loop_run(f->loop);
+    assert_string_equal(f->order, "ebe");
+    loop_again_in(f->loop, 0);
+    f->turns_left = 2;
+    loop_run(f->loop);
+    assert_string_equal(f->order, "ebeebe");
+}
+
 static void *wake(void *env)
 {
     struct fixture *f = env;
@@ -160,6 +174,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(without_interest_nothing_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(the_tick_comes_once, setup, teardown),
         cmocka_unit_test_setup_teardown(again_does_not_wait, setup, teardown),
+        cmocka_unit_test_setup_teardown(again_in_some_time_waits_no_longer, setup, teardown),
         cmocka_unit_test_setup_teardown(waking_from_a_thread_ends_the_waiting, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

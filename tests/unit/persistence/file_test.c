@@ -206,6 +206,7 @@ static void the_real_disk_does_the_same(void **state unused)
     disk->allocate(disk->self, fd, 0, 4096); /* where it is known */
     assert_int_equal(disk->size(disk->self, fd), 5);
     assert_int_equal(disk->truncate(disk->self, fd, 2), 0);
+    assert_int_equal(disk->write_out(disk->self, fd, 0, 2), 0);
     assert_int_equal(disk->fdatasync(disk->self, fd), 0);
     assert_int_equal(disk->drop_cache(disk->self, fd), 0);
     assert_int_equal(disk->lock(disk->self, fd), 0);
