@@ -113,6 +113,7 @@ struct engine {
     int expire_db, expire_fields_db;
     bool expire_by_access_only;       /* DEBUG SET-ACTIVE-EXPIRE 0 */
     bool tick_paused;                 /* DEBUG PAUSE-CRON 1 */
+    bool scripts_unbound;             /* DEBUG SET-DISABLE-DENY-SCRIPTS 1 */
     bool payloads_unchecked;          /* DEBUG SET-SKIP-CHECKSUM-VALIDATION 1 */
     char run_id[41], repl_id[41];
     struct session replay_session;    /* whose database SELECT changes while the log is applied */

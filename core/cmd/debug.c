@@ -184,6 +184,21 @@ static void set_skip_checksum_validation_run(struct ctx *ctx)
     reply_ok(ctx);
 }
 
+static void set_disable_deny_scripts_run(struct ctx *ctx)
+{
+    ctx->engine->scripts_unbound = is_on(ctx);
+    reply_ok(ctx);
+}
+
+/* Replies have no buffer of a fixed size that shrinks: there is nothing to set. */
+static void replybuffer_run(struct ctx *ctx)
+{
+    if (ctx_arg_is(ctx, 2, "peak-reset-time") || ctx_arg_is(ctx, 2, "resizing"))
+        reply_ok(ctx);
+    else
+        reply_syntax_error(ctx);
+}
+
 /* Lists have no nodes of a single element: there is nothing to set. */
 static void quicklist_packed_threshold_run(struct ctx *ctx)
 {
@@ -222,9 +237,13 @@ static const struct debug_subcommand debug_server[] = {
      "attrib, push, verbatim, true, false."},
     {"quicklist-packed-threshold", 3, 3, quicklist_packed_threshold_run, "<size>",
      "Accepted for test suites; lists store all elements alike."},
+    {"replybuffer", 4, 4, replybuffer_run, "<PEAK-RESET-TIME|RESIZING> <value>",
+     "Accepted for test suites; buffers of replies take what they need."},
     {"segfault", 2, 2, segfault_run, "", "Crash by a bad address."},
     {"set-active-expire", 3, 3, set_active_expire_run, "<0|1>",
      "0: keys expire when they are looked at, and not in the background."},
+    {"set-disable-deny-scripts", 3, 3, set_disable_deny_scripts_run, "<0|1>",
+     "1: scripts may call commands that are not allowed from scripts."},
     {"set-skip-checksum-validation", 3, 3, set_skip_checksum_validation_run, "<0|1>",
      "1: RESTORE takes payloads whose checksum is wrong."},
     {"sleep", 3, 3, sleep_run, "<seconds>", "Stop the server for so long. Decimals are allowed."},

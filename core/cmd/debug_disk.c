@@ -25,20 +25,27 @@ static void load_from(struct ctx *ctx, enum host_reload what)
         reply_ok(ctx);
 }
 
-/* What a dump of some time ago holds is not what the log describes: with a log, the dump is always
+/* MERGE and NOFLUSH: the dump that was just made, loaded over what it was made of, or after that was
+ * forgotten: it is the same. What a dump of some time ago holds is not what the log describes: with a log, the dump is always
  * made anew. */
 static void reload_run(struct ctx *ctx)
 {
     struct fault fault = {0};
-    bool save = true;
+    bool save = true, merge = false;
     for (int i = 2; i < ctx->argc; i++) {
-        if (!ctx_arg_is(ctx, i, "nosave")) {
-            reply_error(ctx, "ERR DEBUG RELOAD only supports the NOSAVE option.");
+        if (ctx_arg_is(ctx, i, "nosave")) {
+            save = false;
+        } else if (ctx_arg_is(ctx, i, "noflush") || ctx_arg_is(ctx, i, "merge")) {
+            merge = true;
+        } else {
+            reply_error(ctx, "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE "
+                             "options.");
             return;
         }
-        save = false;
     }
-    if (!save && atomic_load(&ctx->engine->journal->state) != JOURNAL_OFF)
+    if (!save && merge)
+        reply_error(ctx, "ERR DEBUG RELOAD NOSAVE can't merge the dump with what is there");
+    else if (!save && atomic_load(&ctx->engine->journal->state) != JOURNAL_OFF)
         reply_error(ctx, "ERR DEBUG RELOAD NOSAVE would undo what the log holds: leave NOSAVE out, "
                          "or switch the log off (CONFIG SET appendonly no)");
     else if (save && save_dump_wait(ctx->engine, &fault) < 0)
@@ -54,7 +61,7 @@ static void loadaof_run(struct ctx *ctx)
 
 const struct debug_subcommand debug_disk[] = {
     {"loadaof", 2, 2, loadaof_run, "", "Sync the log, forget the data and load it from the log."},
-    {"reload", 2, 0, reload_run, "[NOSAVE]",
+    {"reload", 2, 0, reload_run, "[MERGE] [NOFLUSH] [NOSAVE]",
      "Save a snapshot, forget the data and load it from the snapshot."},
     {0},
 };

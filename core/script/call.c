@@ -109,7 +109,7 @@ static const char *refused(struct scripts *scripts, struct ctx *ctx)
         return "ERR Wrong number of args calling Redis command from script";
     }
     uint32_t flags = command->flags;
-    if (flags & COMMAND_NOSCRIPT)
+    if (flags & COMMAND_NOSCRIPT && !ctx->engine->scripts_unbound)
         return "ERR This Redis command is not allowed from script";
     const char *why = refuse_by_acl(ctx);
     if (why)

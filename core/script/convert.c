@@ -104,7 +104,7 @@ static const char *push_map(lua_State *lua, const char *at, int resp)
     int64_t count;
     at = read_number(at, &count);
     lua_createtable(lua, 0, 1);
-    lua_createtable(lua, 0, (int)count);
+    lua_newtable(lua); /* grown, not made to measure: that is the order pairs() has in Redis */
     for (int64_t i = 0; i < count; i++) {
         at = convert_push_reply(lua, at, resp);
         at = convert_push_reply(lua, at, resp);
@@ -119,7 +119,7 @@ static const char *push_set(lua_State *lua, const char *at, int resp)
     int64_t count;
     at = read_number(at, &count);
     lua_createtable(lua, 0, 1);
-    lua_createtable(lua, 0, (int)count);
+    lua_newtable(lua); /* as in push_map */
     for (int64_t i = 0; i < count; i++) {
         at = convert_push_reply(lua, at, resp);
         lua_pushboolean(lua, 1);
@@ -127,6 +127,18 @@ static const char *push_set(lua_State *lua, const char *at, int resp)
     }
     lua_setfield(lua, -2, "set");
     return at;
+}
+
+/* What stands before a reply and is no part of it: DEBUG PROTOCOL ATTRIB alone sends any. */
+static const char *push_behind_attribute(lua_State *lua, const char *at, int resp)
+{
+    int64_t count;
+    at = read_number(at, &count);
+    for (int64_t i = 0; i < 2 * count; i++) {
+        at = convert_push_reply(lua, at, resp);
+        lua_pop(lua, 1);
+    }
+    return convert_push_reply(lua, at, resp);
 }
 
 static const char *push_double(lua_State *lua, const char *at)
@@ -170,6 +182,7 @@ const char *convert_push_reply(lua_State *lua, const char *at, int resp)
     case ',': return push_double(lua, at);
     case '(': return push_text_field(lua, at, "big_number");
     case '=': return push_verbatim(lua, at);
+    case '|': return push_behind_attribute(lua, at, resp);
     case ':':
         at = read_number(at, &number);
         lua_pushnumber(lua, (lua_Number)number);

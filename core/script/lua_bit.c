@@ -1,19 +1,20 @@
 /* bit: operations on 32-bit integers. A number is taken modulo 2^32, rounded to the nearest
- * integer; results are signed. */
+ * integer, as long as it is below 2^51; what larger ones give means nothing, but is what the addition
+ * of a large constant leaves in the lowest bits, as everywhere. Results are signed. */
 #include <lauxlib.h>
-#include <math.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "core/script/libraries.h"
 
-#define EXACT_MAX 4503599627370496.0 /* 2^52: beyond it every double is an integer */
+#define SHIFT 6755399441055744.0 /* 2^52 + 2^51: added, it leaves the integer in the lowest bits */
 
 static uint32_t read_bits(lua_State *lua, int index)
 {
-    double number = luaL_checknumber(lua, index);
-    if (!(fabs(number) < EXACT_MAX))
-        return 0;
-    return (uint32_t)(int64_t)nearbyint(number);
+    double number = luaL_checknumber(lua, index) + SHIFT;
+    uint64_t bits;
+    memcpy(&bits, &number, sizeof bits);
+    return (uint32_t)bits;
 }
 
 static int push_bits(lua_State *lua, uint32_t bits)

@@ -274,7 +274,7 @@ static void unpack_typed(lua_State *lua, struct source *in)
     case 0xcc: lua_pushnumber(lua, (double)take_number(lua, in, 1)); break;
     case 0xcd: lua_pushnumber(lua, (double)take_number(lua, in, 2)); break;
     case 0xce: lua_pushnumber(lua, (double)take_number(lua, in, 4)); break;
-    case 0xcf: lua_pushnumber(lua, (double)take_number(lua, in, 8)); break;
+    case 0xcf: lua_pushnumber(lua, (double)(int64_t)take_number(lua, in, 8)); break;
     case 0xd0: lua_pushnumber(lua, (double)(int8_t)take_number(lua, in, 1)); break;
     case 0xd1: lua_pushnumber(lua, (double)(int16_t)take_number(lua, in, 2)); break;
     case 0xd2: lua_pushnumber(lua, (double)(int32_t)take_number(lua, in, 4)); break;

@@ -227,6 +227,9 @@ SCRIPTS = [
     'return {bit.bswap(0x12345678), bit.bswap(0x78563412)}',
     ('return {bit.tohex(1), bit.tohex(0xffffffff), bit.tohex(-1, 4), bit.tohex(0x21, -4), b'
      'it.tohex(0x87654321, 20), bit.tohex(5, 0)}'),
+    'return {bit.tobit(1e20), bit.tobit(-1e20), bit.bnot(2^60), bit.tobit(1/0), bit.tobit(0/0)}',
+    'return {bit.rol(1e17, 3), bit.bswap(1e20), bit.tohex(1e20), bit.tohex(1, 1e20)}',
+    "return cmsgpack.unpack('\\207\\255\\255\\255\\255\\255\\255\\255\\254')",
     'return bit.band()',
     "return bit.band('x')",
     "return bit.band('12', 4)",

@@ -249,3 +249,39 @@ def test_a_crash_loses_nothing(start, subcommand):
     server.restart(crash=True)
     with server.connect() as c:
         assert c("GET", "k") == b"v"
+
+
+def test_what_scripts_may_not_call_may_be_allowed(c):
+    call = "redis.setresp(3) return redis.call('DEBUG', 'PROTOCOL', ARGV[1])"
+    assert str(c("EVAL", call, 0, "map")).startswith(
+        "ERR This Redis command is not allowed from script")
+    assert c("DEBUG", "SET-DISABLE-DENY-SCRIPTS", 1) == OK
+    try:
+        for kind in ("string", "double", "null", "set", "map", "verbatim", "true", "bignum"):
+            assert c.raw("EVAL", call, 0, kind) == {
+                "string": b"$11\r\nHello World\r\n",
+                "double": (b"$5\r\n3.141\r\n", b",3.141\r\n")[c.resp - 2],
+                "null": (b"$-1\r\n", b"_\r\n")[c.resp - 2],
+                "set": (b"*3\r\n:1\r\n:2\r\n:0\r\n", b"~3\r\n:1\r\n:2\r\n:0\r\n")[c.resp - 2],
+                "map": (b"*6\r\n:1\r\n:1\r\n:2\r\n:0\r\n:0\r\n:0\r\n",
+                        b"%3\r\n:1\r\n#t\r\n:2\r\n#f\r\n:0\r\n#f\r\n")[c.resp - 2],
+                "verbatim": (b"$25\r\nThis is a verbatim\nstring\r\n",
+                             b"=29\r\ntxt:This is a verbatim\nstring\r\n")[c.resp - 2],
+                "true": (b":1\r\n", b"#t\r\n")[c.resp - 2],
+                "bignum": (b"$37\r\n1234567999999999999999999999999999999\r\n",
+                           b"(1234567999999999999999999999999999999\r\n")[c.resp - 2],
+            }[kind]
+        assert c("EVAL", call, 0, "attrib") == b"Some real reply following the attribute"
+    finally:
+        assert c("DEBUG", "SET-DISABLE-DENY-SCRIPTS", 0) == OK
+
+
+def test_reload_takes_the_options_of_redis(c):
+    c("SET", "k", "v")
+    assert c("DEBUG", "RELOAD", "MERGE") == OK
+    assert c("DEBUG", "RELOAD", "NOFLUSH", "MERGE") == OK
+    assert c("GET", "k") == b"v"
+    assert c("DEBUG", "RELOAD", "nonsense") == Error(
+        "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
+    assert c("DEBUG", "REPLYBUFFER", "RESIZING", 0) == OK
+    assert c("DEBUG", "REPLYBUFFER", "PEAK-RESET-TIME", "RESET") == OK
