@@ -4,6 +4,7 @@
 #include "core/base/num.h"
 #include "core/evict.h"
 #include "core/expiry_fields.h"
+#include "core/pubsub.h"
 #include "core/record.h"
 #include "core/tracking.h"
 #include "core/wait_keys.h"
@@ -31,6 +32,13 @@ static void expire(struct ctx *ctx, struct place *place)
     record_delete(ctx->engine, place, ctx->engine->settings->lazyfree_expire, false);
 }
 
+/* The events that need to be asked for by their letters, n and m: they change nothing. */
+static void tell(struct ctx *ctx, char event_class, const char *event, const struct place *place)
+{
+    if (unlikely(ctx->engine->settings->notify_events) && !ctx->replay)
+        pubsub_notify(ctx->engine, event_class, event, place->db, place->key);
+}
+
 struct place ctx_find_in(struct ctx *ctx, int db, struct slice key, enum lookup how)
 {
     struct engine *engine = ctx->engine;
@@ -47,13 +55,15 @@ struct place ctx_find_in(struct ctx *ctx, int db, struct slice key, enum lookup 
     if (place.entry && unlikely(expiry_fields_due(place.entry, ctx->now_ms)) &&
         record_may_delete(engine) && !engine->settings->import_mode)
         expiry_fields_delete(engine, &place, SIZE_MAX);
-    if (how == LOOKUP_READ) {
+    if (how != LOOKUP_WRITE && how != LOOKUP_PEEK) {
         if (place.entry)
             engine->stats.hits++;
         else
             engine->stats.misses++;
+        if (!place.entry && how != LOOKUP_INSPECT)
+            tell(ctx, 'm', "keymiss", &place);
     }
-    if (place.entry && how != LOOKUP_PEEK && !(ctx->session->flags & SESSION_NO_TOUCH))
+    if (place.entry && how <= LOOKUP_WRITE && !(ctx->session->flags & SESSION_NO_TOUCH))
         evict_access_touch(engine, place.entry);
     return place;
 }
@@ -90,13 +100,21 @@ static void wake(struct ctx *ctx, const struct place *place)
         wait_keys_ready(ctx->engine, place->db, place->key);
 }
 
+void ctx_event_new(struct ctx *ctx, const struct place *place)
+{
+    tell(ctx, 'n', "new", place);
+}
+
 void ctx_put(struct ctx *ctx, struct place *place, struct entry *entry)
 {
+    bool is_new = place->entry == NULL;
     wake(ctx, place); /* a stream that is replaced */
     entry_set_access(entry, evict_access_new(ctx->engine));
     keyspace_put(ctx->keyspace, place, entry);
     changed(ctx, place);
     wake(ctx, place);
+    if (is_new)
+        ctx_event_new(ctx, place);
 }
 
 void ctx_put_string(struct ctx *ctx, struct place *place, struct slice value, int64_t deadline_ms)
@@ -107,6 +125,8 @@ void ctx_put_string(struct ctx *ctx, struct place *place, struct slice value, in
     if (is_new)
         entry_set_access(place->entry, evict_access_new(ctx->engine));
     changed(ctx, place);
+    if (is_new)
+        ctx_event_new(ctx, place);
 }
 
 void ctx_remove(struct ctx *ctx, struct place *place, bool background)

@@ -40,9 +40,11 @@ struct ctx {
 };
 
 enum lookup {
-    LOOKUP_READ,   /* counts a hit or miss, updates LRU/LFU */
-    LOOKUP_WRITE,  /* to be changed: updates LRU/LFU, counts nothing */
-    LOOKUP_PEEK,   /* neither (TTL, OBJECT, TYPE) */
+    LOOKUP_READ,    /* counts a hit or miss, tells of a miss (event), updates LRU/LFU */
+    LOOKUP_WRITE,   /* to be changed: updates LRU/LFU, counts nothing */
+    LOOKUP_VIEW,    /* counts, and tells of a miss (TTL, TYPE, EXISTS) */
+    LOOKUP_INSPECT, /* counts (OBJECT) */
+    LOOKUP_PEEK,    /* nothing of it */
 };
 
 /* Find a key of the current database. A key past its deadline is deleted, recorded, and not
@@ -73,6 +75,9 @@ void ctx_swap(struct ctx *ctx, int a, int b);
 
 /* A keyspace event happened at a key: see record_event. */
 void ctx_event(struct ctx *ctx, char event_class, const char *event, int db, struct slice key);
+
+/* That of a new key (class n), which ctx_put sends by itself where nothing is replaced. */
+void ctx_event_new(struct ctx *ctx, const struct place *place);
 
 /* The reply depends on a key's last change, though it is not looked up. */
 void ctx_depends_on(struct ctx *ctx, int db, struct slice key);

@@ -128,7 +128,7 @@ static int64_t expire_in_unit(int64_t ms, enum deadline_unit unit)
 
 static void expire_reply_deadline(struct ctx *ctx, enum deadline_unit unit, enum deadline_from from)
 {
-    const struct entry *entry = ctx_find(ctx, ctx->argv[1], LOOKUP_PEEK).entry;
+    const struct entry *entry = ctx_find(ctx, ctx->argv[1], LOOKUP_VIEW).entry;
     int64_t ms;
 
     if (entry == NULL) {

@@ -41,7 +41,7 @@ static void generic_count(struct ctx *ctx, enum lookup how)
 
 static void exists_run(struct ctx *ctx)
 {
-    generic_count(ctx, LOOKUP_PEEK);
+    generic_count(ctx, LOOKUP_VIEW);
 }
 
 static void touch_run(struct ctx *ctx)
@@ -51,7 +51,7 @@ static void touch_run(struct ctx *ctx)
 
 static void type_run(struct ctx *ctx)
 {
-    const struct entry *entry = ctx_find(ctx, ctx->argv[1], LOOKUP_PEEK).entry;
+    const struct entry *entry = ctx_find(ctx, ctx->argv[1], LOOKUP_VIEW).entry;
 
     reply_simple(ctx, entry == NULL ? "none" : type_name(entry_type(entry)));
 }
@@ -63,6 +63,7 @@ static int generic_rename(struct ctx *ctx, bool only_new)
     struct slice from = ctx->argv[1], to = ctx->argv[2];
     struct place source = ctx_find(ctx, from, LOOKUP_WRITE), target;
     struct entry *entry;
+    bool replaced;
 
     if (source.entry == NULL) {
         reply_no_such_key(ctx);
@@ -77,7 +78,10 @@ static int generic_rename(struct ctx *ctx, bool only_new)
     source = keyspace_find(ctx->keyspace, ctx->db, from, source.hash);
     entry = entry_rename(ctx_take(ctx, &source), to);
     target = keyspace_find(ctx->keyspace, ctx->db, to, target.hash);
+    replaced = target.entry != NULL;
     ctx_put(ctx, &target, entry);
+    if (replaced)
+        ctx_event_new(ctx, &target);
     ctx_event(ctx, 'g', "rename_from", ctx->db, from);
     ctx_event(ctx, 'g', "rename_to", ctx->db, to);
     return 1;

@@ -12,7 +12,7 @@
 /* NULL if nil was replied. */
 static const struct entry *object_find(struct ctx *ctx)
 {
-    const struct entry *entry = ctx_find(ctx, ctx->argv[2], LOOKUP_PEEK).entry;
+    const struct entry *entry = ctx_find(ctx, ctx->argv[2], LOOKUP_INSPECT).entry;
 
     if (entry == NULL)
         reply_null(ctx);

@@ -27,15 +27,14 @@ struct result {
     size_t count, room;
 };
 
-static bool operands_find(struct ctx *ctx, int first, int count, enum lookup how,
-                          struct operands *out)
+static bool operands_find(struct ctx *ctx, int first, int count, struct operands *out)
 {
     *out = (struct operands){.count = count};
     out->sets = arena_alloc(ctx->arena, (size_t)count * sizeof(*out->sets));
     for (int i = 0; i < count; i++) {
         struct place place;
 
-        if (!ctx_find_type(ctx, ctx->argv[first + i], how, TYPE_SET, &place))
+        if (!ctx_find_type(ctx, ctx->argv[first + i], LOOKUP_READ, TYPE_SET, &place))
             return false;
         if (place.entry == NULL) {
             out->sets[i] = (struct set){ENCODING_INTSET, NULL};
@@ -170,8 +169,7 @@ static void intersect(struct ctx *ctx, int first_key, bool store, const char *ev
     struct operands operands;
     struct result result;
 
-    if (!operands_find(ctx, first_key, ctx->argc - first_key, store ? LOOKUP_WRITE : LOOKUP_READ,
-                       &operands))
+    if (!operands_find(ctx, first_key, ctx->argc - first_key, &operands))
         return;
     result_begin(&result, ctx, store);
     set_intersect(&operands, UINT64_MAX, &result);
@@ -211,7 +209,7 @@ static void sintercard_run(struct ctx *ctx)
             return;
         }
     }
-    if (!operands_find(ctx, 2, (int)keys, LOOKUP_READ, &operands))
+    if (!operands_find(ctx, 2, (int)keys, &operands))
         return;
     reply_int(ctx, (int64_t)set_intersect(&operands, limit == 0 ? UINT64_MAX : (uint64_t)limit,
                                           NULL));
@@ -245,7 +243,7 @@ static void sunion_run(struct ctx *ctx)
     struct operands operands;
     struct set all;
 
-    if (!operands_find(ctx, 1, ctx->argc - 1, LOOKUP_READ, &operands))
+    if (!operands_find(ctx, 1, ctx->argc - 1, &operands))
         return;
     for (int i = 0; operands.missing == operands.count - 1 && i < operands.count; i++) {
         if (operands.sets[i].value != NULL) {
@@ -263,7 +261,7 @@ static void sunionstore_run(struct ctx *ctx)
     struct operands operands;
     struct set all;
 
-    if (!operands_find(ctx, 2, ctx->argc - 2, LOOKUP_WRITE, &operands))
+    if (!operands_find(ctx, 2, ctx->argc - 2, &operands))
         return;
     all = set_unite(ctx, &operands);
     set_store(ctx, &all, "sunionstore");
@@ -327,8 +325,7 @@ static void set_subtract(struct ctx *ctx, int first_key, bool store, const char 
     struct result result;
     bool nothing;
 
-    if (!operands_find(ctx, first_key, ctx->argc - first_key, store ? LOOKUP_WRITE : LOOKUP_READ,
-                       &operands))
+    if (!operands_find(ctx, first_key, ctx->argc - first_key, &operands))
         return;
     nothing = operands.sets[0].value == NULL;
     for (int i = 1; i < operands.count; i++)

@@ -99,9 +99,9 @@ struct stream_claim {
 };
 
 /* Find the stream and the group that arguments 1 and 2 name. */
-static bool stream_claim_find(struct ctx *ctx, bool to_change, struct stream_claim *claim)
+static bool stream_claim_find(struct ctx *ctx, struct stream_claim *claim)
 {
-    if (!stream_find(ctx, ctx->argv[1], to_change, &claim->place, &claim->stream))
+    if (!stream_find(ctx, ctx->argv[1], false, &claim->place, &claim->stream))
         return false;
     claim->group =
         claim->stream == NULL ? NULL : stream_group_find(claim->stream, ctx->argv[2]);
@@ -241,7 +241,7 @@ static void xclaim_run(struct ctx *ctx)
     size_t count = 0, taken = 0;
     int at = 5;
 
-    if (!stream_claim_find(ctx, true, &claim) || !stream_claim_idle(ctx, "XCLAIM", &claim))
+    if (!stream_claim_find(ctx, &claim) || !stream_claim_idle(ctx, "XCLAIM", &claim))
         return;
     for (; at < ctx->argc && stream_parse_id(ctx->argv[at], 0, NULL, &ids[count]); at++)
         count++;
@@ -325,7 +325,7 @@ static void xautoclaim_run(struct ctx *ctx)
 
     if (!stream_claim_idle(ctx, "XAUTOCLAIM", &claim) ||
         !stream_arg_start(ctx, ctx->argv[5], &from) || !xautoclaim_options(ctx, &claim, &count) ||
-        !stream_claim_find(ctx, true, &claim))
+        !stream_claim_find(ctx, &claim))
         return;
     claim.consumer = stream_consumer_find(claim.group, claim.consumer_name);
     next = xautoclaim_scan(ctx, &claim, from, (size_t)count, &taken, &gone);
@@ -445,7 +445,7 @@ static void xpending_run(struct ctx *ctx)
     const struct radix *pending;
     int at = 3;
 
-    if (!xpending_options(ctx, &at, &search) || !stream_claim_find(ctx, false, &claim))
+    if (!xpending_options(ctx, &at, &search) || !stream_claim_find(ctx, &claim))
         return;
     if (ctx->argc == 3) {
         xpending_summary(ctx, claim.group);

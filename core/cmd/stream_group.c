@@ -194,7 +194,7 @@ static void xack_run(struct ctx *ctx)
     struct group_target target = {.stream = NULL};
     int64_t done = 0;
 
-    if (!stream_find(ctx, ctx->argv[1], true, &target.place, &target.stream))
+    if (!stream_find(ctx, ctx->argv[1], false, &target.place, &target.stream))
         return;
     if (target.stream != NULL)
         target.group = stream_group_find(target.stream, ctx->argv[2]);

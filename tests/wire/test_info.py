@@ -159,6 +159,28 @@ def test_keyspace(c):
     assert found["db5"].startswith("keys=1,expires=0,avg_ttl=0")
 
 
+LOOKUPS = [["GET", "K"], ["EXISTS", "K"], ["TTL", "K"], ["PEXPIRETIME", "K"], ["TYPE", "K"],
+           ["OBJECT", "IDLETIME", "K"], ["DUMP", "K"], ["TOUCH", "K"], ["SUNIONSTORE", "d", "K"],
+           ["SINTERSTORE", "d", "K"], ["XACK", "K", "g", "1-1"], ["XCLAIM", "K", "g", "c", 0, "1-1"],
+           ["SETRANGE", "K", 0, ""], ["EXPIRE", "K", 100], ["HSET", "K", "f", "v"], ["DEL", "K"]]
+
+
+@pytest.mark.parametrize("words", LOOKUPS, ids=lambda words: words[0])
+def test_hits_and_misses_of_a_lookup(kv, reference, words):
+    counts = []
+    for c in (kv, reference):
+        counts.append([])
+        for made in ([], ["SET", "K", 1], ["SADD", "K", 1], ["XADD", "K", "1-1", "f", "v"]):
+            assert c("FLUSHALL") == OK
+            if made:
+                c(*made)
+            assert c("CONFIG", "RESETSTAT") == OK
+            c(*words)
+            stats = info(c, "stats")
+            counts[-1].append((stats["keyspace_hits"], stats["keyspace_misses"]))
+    assert counts[0] == counts[1]
+
+
 @pytest.mark.skipif(SANITIZED, reason="the figures are jemalloc's")
 def test_memory_follows_the_data(kv):
     before = info(kv, "memory")

@@ -147,6 +147,39 @@ def test_an_expired_key_is_told(c, publisher):
         publisher("CONFIG", "SET", "notify-keyspace-events", "")
 
 
+# What is done, and the events that follow, with their keys.
+RARE = [
+    (["SET", "k", 1], ["new k", "set k"]), (["SET", "k", 2], ["set k"]),
+    (["RENAME", "k", "l"], ["new l", "rename_from k", "rename_to l"]),
+    (["SET", "k", 1], ["new k", "set k"]),
+    (["RENAME", "k", "l"], ["new l", "rename_from k", "rename_to l"]),
+    (["COPY", "l", "m"], ["new m", "copy_to m"]), (["RPUSH", "q", 1], ["new q", "rpush q"]),
+    (["RPUSH", "q", 2], ["rpush q"]), (["HSET", "h", "f", 1], ["new h", "hset h"]),
+    (["GET", "no"], ["keymiss no"]), (["EXISTS", "no", "l"], ["keymiss no"]),
+    (["TTL", "no"], ["keymiss no"]), (["TYPE", "no"], ["keymiss no"]),
+    (["OBJECT", "ENCODING", "no"], []), (["GETSET", "o", 1], ["keymiss o", "new o", "set o"]),
+    (["SUNIONSTORE", "u", "no"], ["keymiss no"]), (["LPUSHX", "no", 1], []),
+    (["DEL", "no"], []), (["EXPIRE", "no", 1], []), (["XACK", "no", "g", "1-1"], ["keymiss no"]),
+    (["EVAL", "redis.call('GET', 'no') redis.call('SET', 'p', 1)", 0],
+     ["keymiss no", "new p", "set p"]),
+    (["SET", "end", 1], ["new end", "set end"]),
+]
+
+
+def test_new_keys_and_misses_are_told_when_asked_for(c, publisher):
+    publisher("CONFIG", "SET", "notify-keyspace-events", "EAnm")
+    try:
+        c("PSUBSCRIBE", "__keyevent@0__:*")
+        for words, events in RARE:
+            publisher(*words)
+            for event in events:
+                name, key = event.encode().split()
+                assert c.read() == like(c.resp, b"pmessage", b"__keyevent@0__:*",
+                                        b"__keyevent@0__:" + name, key), words
+    finally:
+        publisher("CONFIG", "SET", "notify-keyspace-events", "")
+
+
 @pytest.mark.parametrize("letters", ["", "KEA", "AKE", "g$xE", "KElshzxetdmn", "gx", "Kn", "mE"])
 def test_letters_of_events(c, letters):
     assert c("CONFIG", "SET", "notify-keyspace-events", letters) == OK
