@@ -25,8 +25,8 @@ static void load_from(struct ctx *ctx, enum host_reload what)
         reply_ok(ctx);
 }
 
-/* MERGE and NOFLUSH: the dump that was just made, loaded over what it was made of, or after that was
- * forgotten: it is the same. What a dump of some time ago holds is not what the log describes: with a log, the dump is always
+/* With MERGE and NOFLUSH the dump that was just made is loaded over what it was made of: the same.
+ * What a dump of some time ago holds is not what the log describes: with a log, the dump is always
  * made anew. */
 static void reload_run(struct ctx *ctx)
 {

@@ -1,6 +1,6 @@
-/* bit: operations on 32-bit integers. A number is taken modulo 2^32, rounded to the nearest
- * integer, as long as it is below 2^51; what larger ones give means nothing, but is what the addition
- * of a large constant leaves in the lowest bits, as everywhere. Results are signed. */
+/* bit: operations on 32-bit integers. A number below 2^51 is taken modulo 2^32, rounded to the
+ * nearest integer; of a larger one, what the addition of a large constant leaves in its lowest bits
+ * counts, which means nothing but is the same everywhere. Results are signed. */
 #include <lauxlib.h>
 #include <stdint.h>
 #include <string.h>
