@@ -40,7 +40,7 @@ def folder():
 
 def shut_down(server):
     server.process.terminate()
-    assert server.process.wait(30) == 0, server.log()
+    assert server.process.wait(kv.PATIENCE_S) == 0, server.log()
 
 
 def kill_after_a_pause(server):
@@ -50,7 +50,7 @@ def kill_after_a_pause(server):
 
 def compact(server):
     assert not power_model.is_error(server.say("BGREWRITEAOF"))
-    kv.wait_until(lambda: server.info()["aof_rewrite_in_progress"] == "0", 20, "compaction")
+    kv.wait_until(lambda: server.info()["aof_rewrite_in_progress"] == "0", what="compaction")
 
 
 ENDINGS = {"after a shutdown": (shut_down, True), "after a pause": (kill_after_a_pause, True),

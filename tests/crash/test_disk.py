@@ -49,7 +49,7 @@ def test_a_file_that_takes_no_more_is_followed_by_a_new_one(tmp_path, policy):
             assert len(acknowledged) > 1500
             assert server.client().info("persistence")["log_heals"] >= 3
         server.free_files()
-        kv.wait_until(lambda: state(server) == "healthy", 20)
+        kv.wait_until(lambda: state(server) == "healthy")
         server.client().set("late", "1")
         acknowledged["late"] = "1"
         server.kill()
@@ -84,7 +84,7 @@ def test_a_log_that_cannot_be_written_is_read_only_until_it_can(tmp_path):
         assert "kv" in client.info("server")["server_name"]
         assert server.client().info("persistence")["log_problem"]
         server.free_files()
-        kv.wait_until(lambda: state(server) == "healthy", 20)
+        kv.wait_until(lambda: state(server) == "healthy")
         client.set("b", "2")
         assert client.get("a") == "1"
         server.kill()
@@ -101,7 +101,7 @@ def test_sigterm_does_not_throw_away_what_is_in_memory_only(tmp_path):
         assert server.is_alive()
         assert server.client().get("a") == "1"
         server.process.send_signal(signal.SIGTERM)
-        server.process.wait(20)
+        server.process.wait(kv.PATIENCE_S)
         server.start()
         assert server.client().get("a") == "1"
 

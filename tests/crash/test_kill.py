@@ -334,7 +334,7 @@ def test_a_second_server_on_the_same_directory_is_refused(tmp_path):
         first.client().set("a", "b")
         second = kv.Server(tmp_path / "other", "--dir", first.folder, start=False)
         second.launch()
-        assert second.process.wait(20) == 1
+        assert second.process.wait(kv.PATIENCE_S) == 1
         assert str(first.process.pid) in second.log()
         assert first.client().get("a") == "b"
 

@@ -74,7 +74,7 @@ def switch_log(server, world):
 def shut_down(server, _world):
     time.sleep(0.2)
     server.process.terminate()
-    assert server.process.wait(30) == 0, server.log()
+    assert server.process.wait(kv.PATIENCE_S) == 0, server.log()
 
 
 def everysec(_server, _world):
@@ -187,7 +187,7 @@ def test_a_disk_that_lies_about_its_syncs_is_found_out(folder, lie):
 # --- Calls that fail while the server runs --------------------------------------------------------
 
 def heal(server):
-    kv.wait_until(lambda: server.info()["log_state"] == "healthy", 20, "healing")
+    kv.wait_until(lambda: server.info()["log_state"] == "healthy", what="healing")
 
 
 def failing(kinds, number, background=None):
@@ -234,11 +234,10 @@ def fill_the_disk(server, world):
     """Writes are refused, deletions are not, and it says so; then there is room again."""
     with server.connect() as connection:
         assert not power_model.is_error(connection("SET", power_model.BESIDE, "x"))
-        kv.wait_until(lambda: server.info()["log_state"] == "full", 20, "a full disk")
+        kv.wait_until(lambda: server.info()["log_state"] == "full", what="a full disk")
         assert connection("SET", power_model.BESIDE, "y").startswith("MISCONF")
         assert connection("DEL", power_model.BESIDE) == 1
-    time.sleep(0.2)
-    assert all(writer.errors for writer in world.writers)
+    kv.wait_until(lambda: all(writer.errors for writer in world.writers))
     server.recorder.set(space=-1)
     heal(server)
     time.sleep(0.2)

@@ -118,7 +118,7 @@ def test_quit_and_shutdown_send_the_last_words(serve):
     with server.raw() as raw:
         raw.send(b"SET a 1\r\nGET a\r\nSHUTDOWN NOSAVE\r\n")
         assert raw.rest() == b"+OK\r\n$1\r\n1\r\n"
-    assert server.process.wait(20) == 0
+    assert server.process.wait(kv.PATIENCE_S) == 0
 
 
 def test_blocked_clients_wait_with_what_is_behind(serve):

@@ -48,7 +48,7 @@ def test_signals_end_it_with_nothing_lost(tmp_path, number, how):
         for i in range(20):
             assert client.set(f"key{i}", i)
         server.process.send_signal(number)
-        assert server.process.wait(30) == 0
+        assert server.process.wait(kv.PATIENCE_S) == 0
         assert "bye bye" in server.log()
         server.start()
         assert server.client().dbsize() == 20
@@ -78,7 +78,7 @@ def test_it_goes_to_the_background_and_keeps_its_pid(tmp_path):
     server = start(tmp_path, "--daemonize", "yes", "--pidfile", pidfile, "--logfile", logfile,
                    start=False)
     server.launch()
-    assert server.process.wait(20) == 0, "who started it goes on"
+    assert server.process.wait(kv.PATIENCE_S) == 0, "who started it goes on"
     kv.wait_until(lambda: logfile.exists() and "Ready to accept" in logfile.read_text())
     pid = int(pidfile.read_text())
     try:
@@ -165,7 +165,7 @@ def test_sockets_of_systemd_take_the_place_of_its_own(tmp_path):
             with pytest.raises(OSError):
                 socket.create_connection(("127.0.0.1", own), timeout=1)
             handed.process.terminate()
-            assert handed.process.wait(20) == 0
+            assert handed.process.wait(kv.PATIENCE_S) == 0
         assert os.path.exists(path), "the name is not the server's to remove"
         # Between two servers nobody is refused.
         later = socket.create_connection(("127.0.0.1", port), timeout=20)
@@ -185,7 +185,7 @@ def test_sockets_handed_to_another_process_are_left_alone(tmp_path):
 
 def test_what_does_not_listen_is_refused(tmp_path):
     with socket.socket() as silent, Handed(tmp_path / "data", [silent]) as handed:
-        assert handed.process.wait(20) == 1
+        assert handed.process.wait(kv.PATIENCE_S) == 1
         assert "is no stream socket that listens" in handed.said()
 
 
@@ -384,7 +384,7 @@ def test_a_crash_is_reported_and_ends_it_by_its_signal(tmp_path, number):
     with kv.Server(tmp_path) as server:
         assert server.client().set("key", "value")
         server.process.send_signal(number)
-        assert server.process.wait(20) == -number
+        assert server.process.wait(kv.PATIENCE_S) == -number
         said = server.log()
         assert f"crashed by signal: {number.value} ({number.name})" in said
         assert f"sent by process: {os.getpid()}" in said
@@ -403,7 +403,7 @@ def test_the_stack_leads_to_the_source(tmp_path):
         pytest.skip("no addr2line here")
     with start(tmp_path) as server:
         server.process.send_signal(signal.SIGSEGV)
-        server.process.wait(20)
+        server.process.wait(kv.PATIENCE_S)
         offsets = re.findall(r"kv-server\(\+(0x[0-9a-f]+)\)", server.log())
     named = subprocess.run(["addr2line", "-fpe", kv.SERVER, *offsets], capture_output=True,
                            text=True, check=True).stdout
@@ -414,7 +414,7 @@ def test_the_stack_leads_to_the_source(tmp_path):
 def test_crash_reports_can_be_switched_off(serve):
     server = serve("--crash-log-enabled", "no")
     server.process.send_signal(signal.SIGSEGV)
-    assert server.process.wait(20) == -signal.SIGSEGV
+    assert server.process.wait(kv.PATIENCE_S) == -signal.SIGSEGV
     assert "BUG REPORT" not in server.log()
     server = serve()
     client = server.client()
@@ -422,7 +422,7 @@ def test_crash_reports_can_be_switched_off(serve):
     client.config_set("crash-log-enabled", "yes")
     client.config_set("crash-log-enabled", "no")
     server.process.send_signal(signal.SIGABRT)
-    assert server.process.wait(20) == -signal.SIGABRT
+    assert server.process.wait(kv.PATIENCE_S) == -signal.SIGABRT
     assert "BUG REPORT" not in server.log()
 
 

@@ -57,7 +57,7 @@ def test_an_address_with_a_dash_may_be_absent(tmp_path):
             assert raw.say(b"PING\r\n") == b"+PONG"
     server = start(tmp_path / "b", "--bind", "127.0.0.1", "203.0.113.1", start=False)
     server.launch()
-    assert server.process.wait(10) == 1
+    assert server.process.wait(kv.PATIENCE_S) == 1
     assert "203.0.113.1" in server.log()
 
 
@@ -65,7 +65,7 @@ def test_a_port_in_use_is_said_and_ends_the_start(tmp_path):
     with start(tmp_path / "a") as first:
         second = start(tmp_path / "b", port=first.port, start=False)
         second.launch()
-        assert second.process.wait(10) == 1
+        assert second.process.wait(kv.PATIENCE_S) == 1
         assert "Address already in use" in second.log()
 
 
@@ -138,7 +138,7 @@ def test_a_signal_stops_it_at_once_with_status_zero(tmp_path, number):
         with server.raw() as raw:
             assert raw.say(b"PING\r\n") == b"+PONG"
             server.process.send_signal(number)
-            assert server.process.wait(10) == 0
+            assert server.process.wait(kv.PATIENCE_S) == 0
             assert raw.rest() == b""
     assert "bye bye" in server.log()
 
@@ -148,7 +148,7 @@ def test_replies_of_the_last_turn_arrive_before_a_shutdown(tmp_path):
         with server.raw() as raw:
             raw.send(b"SET a 1\r\nGET a\r\nSHUTDOWN NOSAVE\r\n")
             assert raw.rest() == b"+OK\r\n$1\r\n1\r\n"
-            assert server.process.wait(10) == 0
+            assert server.process.wait(kv.PATIENCE_S) == 0
 
 
 def test_the_log_file_is_reopened_on_sighup(tmp_path):

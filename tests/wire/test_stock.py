@@ -354,7 +354,7 @@ def test_a_large_dump_is_loaded_with_its_deadlines(life):
 
 def refused(folder):
     server = kv.Server(folder, start=False).launch()
-    assert server.process.wait(30) != 0
+    assert server.process.wait(kv.PATIENCE_S) != 0
     return server.log()
 
 

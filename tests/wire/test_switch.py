@@ -152,7 +152,7 @@ def test_memory_mode_opens_no_file_for_writing(tmp_path):
                 c.execute_command(command)
         c.flushall()
         c.shutdown(nosave=True)
-    assert server.process.wait(30) == 0
+    assert server.process.wait(kv.PATIENCE_S) == 0
     lines = trace.read_text().splitlines()
     assert len(lines) > 10
     wrote = [line for line in lines

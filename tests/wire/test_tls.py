@@ -271,7 +271,7 @@ def test_the_plain_port_may_be_off(tmp_path, certificates):
 def test_what_is_wrong_is_named_and_ends_the_start(tmp_path, certificates, words, text):
     server = TlsServer(tmp_path, certificates, *words, start=False)
     server.launch()
-    assert server.process.wait(10) == 1
+    assert server.process.wait(kv.PATIENCE_S) == 1
     assert text in server.log()
 
 
@@ -280,7 +280,7 @@ def test_a_key_that_does_not_fit_ends_the_start(tmp_path, certificates):
                       (certificates.key("locked"), "tls-key-file")):
         server = TlsServer(tmp_path, certificates, "--tls-key-file", key, start=False)
         server.launch()
-        assert server.process.wait(10) == 1
+        assert server.process.wait(kv.PATIENCE_S) == 1
         assert text in server.log()
 
 
@@ -617,5 +617,5 @@ def test_a_socket_of_systemd_speaks_tls_by_its_name_or_port(tmp_path, certificat
                                  ssl_keyfile=certificates.key("client")) as client:
                     assert client.ping()
         with Handed(tmp_path / "b", [named], *words, names="tls") as handed:
-            assert handed.process.wait(20) == 1
+            assert handed.process.wait(kv.PATIENCE_S) == 1
             assert "but tls-port is 0" in handed.said()
