@@ -2,8 +2,6 @@
  * patterns and shard channels are three tables by name; one without listeners is removed. */
 #include "core/pubsub.h"
 
-#include <stdio.h>
-
 #include "core/base/glob.h"
 #include "core/base/hash.h"
 #include "core/base/mem.h"
@@ -29,8 +27,12 @@ struct subscription {
     struct subscription *next_of_channel, **link_of_channel;
 };
 
+#define FRAME_KEPT_BYTES (64 * 1024) /* a larger buffer is given back at once */
+
 struct pubsub {
     struct table *channels[PUBSUB_KINDS];
+    struct buf frames[2]; /* a message in RESP2 and RESP3, while it is given to all */
+    struct buf name;      /* of a channel of keyspace events */
 };
 
 /* --- Channels -------------------------------------------------------------------------------- */
@@ -66,6 +68,9 @@ void pubsub_free(struct pubsub *pubsub)
         kv_assert(table_count(pubsub->channels[kind]) == 0);
         table_free(pubsub->channels[kind], NULL);
     }
+    buf_free(&pubsub->frames[0]);
+    buf_free(&pubsub->frames[1]);
+    buf_free(&pubsub->name);
     mem_free(pubsub);
 }
 
@@ -98,9 +103,17 @@ static void remove_channel(struct engine *engine, struct channel *channel)
 
 /* --- Subscriptions --------------------------------------------------------------------------- */
 
+/* In the shorter one of the two lists: neither many channels of a client nor many clients of a
+ * channel make subscribing slow. */
 static struct subscription *subscription_of(const struct session *session,
                                             const struct channel *channel)
 {
+    if (channel->listeners < pubsub_total(session)) {
+        struct subscription *at = channel->first;
+        while (at && at->session != session)
+            at = at->next_of_channel;
+        return at;
+    }
     struct subscription *found = session->subscriptions;
     while (found && found->channel != channel)
         found = found->next_of_session;
@@ -207,31 +220,41 @@ void pubsub_forget(struct session *session)
 
 /* --- Messages -------------------------------------------------------------------------------- */
 
-static void push(struct session *session, int count, const struct slice *words)
+static void write_frame(struct buf *frame, char kind, int count, const struct slice *words)
 {
-    struct buf head = {0};
+    buf_append_char(frame, kind);
+    buf_append_i64(frame, count);
     for (int i = 0; i < count; i++) {
-        buf_clear(&head);
-        if (i == 0) {
-            buf_append_char(&head, session->resp == 3 ? '>' : '*');
-            buf_append_i64(&head, count);
-            buf_append_text(&head, "\r\n");
-        }
-        buf_append_char(&head, '$');
-        buf_append_i64(&head, (int64_t)words[i].len);
-        buf_append_text(&head, "\r\n");
-        output_append(&session->output, head.data, head.len);
-        output_append(&session->output, words[i].data, words[i].len);
-        output_append(&session->output, "\r\n", 2);
+        buf_append(frame, "\r\n$", 3);
+        buf_append_i64(frame, (int64_t)words[i].len);
+        buf_append(frame, "\r\n", 2);
+        buf_append_slice(frame, words[i]);
     }
-    buf_free(&head);
-    push_note(session);
+    buf_append(frame, "\r\n", 2);
 }
 
-static uint64_t push_to_channel(const struct channel *channel, int count, const struct slice *words)
+static void empty(struct buf *buf)
 {
-    for (struct subscription *at = channel->first; at; at = at->next_of_channel)
-        push(at->session, count, words);
+    if (unlikely(buf->cap > FRAME_KEPT_BYTES))
+        buf_free(buf);
+    else
+        buf_clear(buf);
+}
+
+/* The bytes are the same for all who speak the same protocol: written once, then copied. */
+static uint64_t push_to_channel(struct pubsub *pubsub, const struct channel *channel, int count,
+                                const struct slice *words)
+{
+    for (struct subscription *at = channel->first; at; at = at->next_of_channel) {
+        bool is_push = at->session->resp == 3;
+        struct buf *frame = &pubsub->frames[is_push];
+        if (frame->len == 0)
+            write_frame(frame, is_push ? '>' : '*', count, words);
+        output_append(&at->session->output, frame->data, frame->len);
+        push_note(at->session);
+    }
+    empty(&pubsub->frames[0]);
+    empty(&pubsub->frames[1]);
     return channel->listeners;
 }
 
@@ -241,7 +264,7 @@ uint64_t pubsub_publish(struct engine *engine, bool shard, struct slice name, st
     struct channel *channel = find(engine, shard ? PUBSUB_SHARD : PUBSUB_CHANNEL, name);
     if (channel) {
         struct slice words[] = {shard ? SLICE("smessage") : SLICE("message"), name, message};
-        count += push_to_channel(channel, 3, words);
+        count += push_to_channel(engine->pubsub, channel, 3, words);
     }
     if (shard || table_count(engine->pubsub->channels[PUBSUB_PATTERN]) == 0)
         return count;
@@ -253,9 +276,18 @@ uint64_t pubsub_publish(struct engine *engine, bool shard, struct slice name, st
         if (!glob_match(name_of(pattern), name))
             continue;
         struct slice words[] = {SLICE("pmessage"), name_of(pattern), name, message};
-        count += push_to_channel(pattern, 4, words);
+        count += push_to_channel(engine->pubsub, pattern, 4, words);
     }
     return count;
+}
+
+static void name_event(struct buf *name, const char *prefix, int db, struct slice rest)
+{
+    buf_clear(name);
+    buf_append_text(name, prefix);
+    buf_append_i64(name, db);
+    buf_append(name, "__:", 3);
+    buf_append_slice(name, rest);
 }
 
 void pubsub_notify(struct engine *engine, char event_class, const char *event, int db,
@@ -264,18 +296,19 @@ void pubsub_notify(struct engine *engine, char event_class, const char *event, i
     uint32_t asked = engine->settings->notify_events;
     if (likely(!(asked & notify_bit(event_class))))
         return;
-    struct buf name = {0};
+    struct pubsub *pubsub = engine->pubsub;
+    if (table_count(pubsub->channels[PUBSUB_CHANNEL]) == 0 &&
+        table_count(pubsub->channels[PUBSUB_PATTERN]) == 0)
+        return;
     if (asked & notify_bit('K')) {
-        buf_printf(&name, "__keyspace@%d__:", db);
-        buf_append_slice(&name, key);
-        pubsub_publish(engine, false, buf_slice(&name), slice_of(event));
+        name_event(&pubsub->name, "__keyspace@", db, key);
+        pubsub_publish(engine, false, buf_slice(&pubsub->name), slice_of(event));
     }
     if (asked & notify_bit('E')) {
-        buf_clear(&name);
-        buf_printf(&name, "__keyevent@%d__:%s", db, event);
-        pubsub_publish(engine, false, buf_slice(&name), key);
+        name_event(&pubsub->name, "__keyevent@", db, slice_of(event));
+        pubsub_publish(engine, false, buf_slice(&pubsub->name), key);
     }
-    buf_free(&name);
+    empty(&pubsub->name);
 }
 
 /* --- Figures --------------------------------------------------------------------------------- */
