@@ -572,3 +572,21 @@ def test_acl_pubsub_default(start, kind):
         a("CONFIG", "SET", "acl-pubsub-default", "resetchannels")
         a("ACL", "SETUSER", "one", "reset")
         assert a("ACL", "LIST")[1] == b"user one off sanitize-payload resetchannels -@all"
+
+
+@pytest.mark.parametrize("kind", ["kv", "redis"])
+@pytest.mark.parametrize("rule", ["-blpop", "resetkeys", "off"])
+def test_who_waits_has_asked_before_the_rules_changed(start, kind, rule):
+    """Rights are looked at when a command comes, as in 7.0: not again when it is served."""
+    server = start(kind)
+    with server.connect() as a, server.connect() as b:
+        assert a("ACL", "SETUSER", "waiter", "on", ">pw", "~*", "+@all") == OK
+        assert b("AUTH", "waiter", "pw") == OK
+        b.send("BLPOP", "list", 0)
+        while b"blocked_clients:1" not in a.raw("INFO", "clients"):
+            pass
+        assert a("ACL", "SETUSER", "waiter", rule) == OK
+        assert a("RPUSH", "list", "x") == 1
+        assert b.read() == [b"list", b"x"]
+        refused = b("BLPOP", "list", 1)
+        assert refused is None if rule == "off" else str(refused).startswith("NOPERM")

@@ -657,6 +657,19 @@ def test_redis_cli_monitors(own):
         process.stdout.close()
 
 
+@pytest.mark.parametrize("words,why", [
+    (["--rdb", "copy.rdb"], "takes no replicas"),
+    (["--functions-rdb", "copy.rdb"], "takes no replicas"), (["--replica"], "takes no replicas"),
+    (["--cluster", "check"], "is not configured as a cluster node")])
+def test_redis_cli_tells_what_is_not_there(start, tmp_path, words, why):
+    server = start("kv", persistence="no")
+    if words[0] == "--cluster":
+        words = [*words, f"127.0.0.1:{server.port}"]
+    done = subprocess.run(["redis-cli", "-p", str(server.port), *words], capture_output=True,
+                          text=True, timeout=60, stdin=subprocess.DEVNULL, cwd=tmp_path)
+    assert done.returncode == 1 and why in done.stdout + done.stderr
+
+
 # --- redis-benchmark ------------------------------------------------------------------------------
 
 TESTS = ("ping", "set", "get", "incr", "lpush", "rpush", "lpop", "rpop", "sadd", "hset", "spop",

@@ -160,6 +160,17 @@ def test_redis_cli_speaks_tls(serve, certificates):
     assert server.client().dbsize() == 20000
 
 
+@pytest.mark.parametrize("pipeline", ["1", "16"])
+def test_redis_benchmark_speaks_tls(serve_both, certificates, pipeline):
+    server = serve_both()
+    done = subprocess.run(
+        ["redis-benchmark", "--tls", "-p", str(server.tls_port), "--cacert", certificates["ca"],
+         "--cert", certificates["client"], "--key", certificates.key("client"), "-n", "2000", "-P",
+         pipeline, "-c", "20", "--csv", "-q"], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0 and "rror" not in done.stdout + done.stderr, done
+    assert done.stdout.count('"') > 100, done.stdout
+
+
 def test_a_client_must_show_a_certificate_by_default(serve_both):
     server = serve_both()
     assert refused(server, client=None)
