@@ -29,9 +29,13 @@ static void psubscribe_run(struct ctx *ctx)
     subscribe_each(ctx, PUBSUB_PATTERN);
 }
 
+/* Unlike the other two, not in a transaction. */
 static void ssubscribe_run(struct ctx *ctx)
 {
-    subscribe_each(ctx, PUBSUB_SHARD);
+    if (ctx->may_not_block)
+        reply_error(ctx, "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client");
+    else
+        subscribe_each(ctx, PUBSUB_SHARD);
 }
 
 static void unsubscribe_run(struct ctx *ctx)
@@ -95,7 +99,7 @@ static void list_names(struct ctx *ctx, enum pubsub_kind kind)
 
 static void count_listeners(struct ctx *ctx, enum pubsub_kind kind)
 {
-    reply_map(ctx, (size_t)ctx->argc - 2);
+    reply_array(ctx, 2 * ((size_t)ctx->argc - 2));
     for (int i = 2; i < ctx->argc; i++) {
         reply_bulk(ctx, ctx->argv[i]);
         reply_int(ctx, (int64_t)pubsub_listeners(ctx->engine, kind, ctx->argv[i]));

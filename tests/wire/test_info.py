@@ -161,8 +161,9 @@ def test_keyspace(c):
 
 LOOKUPS = [["GET", "K"], ["EXISTS", "K"], ["TTL", "K"], ["PEXPIRETIME", "K"], ["TYPE", "K"],
            ["OBJECT", "IDLETIME", "K"], ["DUMP", "K"], ["TOUCH", "K"], ["SUNIONSTORE", "d", "K"],
-           ["SINTERSTORE", "d", "K"], ["XACK", "K", "g", "1-1"], ["XCLAIM", "K", "g", "c", 0, "1-1"],
-           ["SETRANGE", "K", 0, ""], ["EXPIRE", "K", 100], ["HSET", "K", "f", "v"], ["DEL", "K"]]
+           ["SINTERSTORE", "d", "K"], ["XACK", "K", "g", "1-1"], ["SETRANGE", "K", 0, ""],
+           ["XCLAIM", "K", "g", "c", 0, "1-1"], ["EXPIRE", "K", 100], ["HSET", "K", "f", "v"],
+           ["DEL", "K"]]
 
 
 @pytest.mark.parametrize("words", LOOKUPS, ids=lambda words: words[0])
