@@ -242,6 +242,16 @@ int settings_load_words(struct settings *settings, int count, const struct slice
     return result;
 }
 
+void settings_complete(struct settings *settings)
+{
+    const struct setting_row *row = setting_row_find(SLICE("save"));
+    char why[512];
+    if (!settings->persistence || settings->appendonly || settings->given[row - setting_rows])
+        return;
+    bool good = setting_read(settings, row, SLICE(SETTINGS_SAVE_WITHOUT_LOG), false, why);
+    kv_assert(good);
+}
+
 const char *settings_dump_name(const struct settings *settings)
 {
     const char *name = settings->db_filename;

@@ -8,6 +8,9 @@
 #define SETTINGS_DUMP_LZ4 "dump.rdb.lz4" /* dbfilename, if nobody says otherwise */
 #define SETTINGS_DUMP_RDB "dump.rdb"     /* the same with snapshot-format rdb */
 #define SETTINGS_SAVE_MAX 16
+#define SETTINGS_SAVE_WITHOUT_LOG "3600 1 300 100 60 10000"
+
+struct settings;
 
 enum settings_snapshot { SETTINGS_SNAPSHOT_LZ4, SETTINGS_SNAPSHOT_RDB };
 
@@ -25,3 +28,7 @@ struct settings_saving {
                                * maxmemory */
     int64_t rewrite_percent, rewrite_min_bytes, rewrite_max_bytes;
 };
+
+/* When all has been read: without a log, and where nothing is said of `save`, the save points of
+ * Redis, so that a redis.conf keeps here what it keeps there. */
+void settings_complete(struct settings *settings);

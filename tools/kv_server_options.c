@@ -175,5 +175,7 @@ int server_options_read(int argc, char **argv, struct settings *settings,
         if (code != 0)
             return code;
     }
-    return read_directives(argc, argv, at, settings, &sink, fault);
+    int code = read_directives(argc, argv, at, settings, &sink, fault);
+    settings_complete(settings);
+    return code;
 }

@@ -56,7 +56,7 @@ def seconds_to_start(candidate, arguments, directory, keys):
 def start_from_snapshot(candidate, dump, keys):
     directory = tempfile.mkdtemp(prefix="bench-", dir=os.getcwd() + "/build")
     shutil.copy(dump, directory)
-    return seconds_to_start(candidate, ["--appendonly", "no"], directory, keys)
+    return seconds_to_start(candidate, ["--appendonly", "no", "--save", ""], directory, keys)
 
 
 def one_server(candidate):

@@ -89,7 +89,7 @@ def record(folder, seed, end):
 
 def record_dump(folder, seed):
     """No log: what SAVE has written."""
-    server = power_rig.Server(folder, "--appendonly", "no")
+    server = power_rig.Server(folder, "--appendonly", "no", "--save", "")
     try:
         server.start()
         world = power_model.World(server.connect, seed=seed)
@@ -278,7 +278,7 @@ def test_damage_is_never_served(folder, ending):
 
 def test_a_damaged_dump_is_never_served(folder):
     files, world = record_dump(folder, SEED * 100)
-    damages = Damages(folder, files, world, True, ("--appendonly", "no"))
+    damages = Damages(folder, files, world, True, ("--appendonly", "no", "--save", ""))
     chance = random.Random(SEED)
     for _ in range(COUNT):
         damages.one(chance)

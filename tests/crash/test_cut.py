@@ -439,7 +439,7 @@ def load(folder, path):
         return kv.Server(folder, "--enable-debug-command", "yes")
     os.makedirs(folder)
     shutil.copy(path, os.path.join(folder, "dump.rdb.lz4"))
-    return kv.Server(folder, "--appendonly", "no", "--enable-debug-command", "yes")
+    return kv.Server(folder, "--appendonly", "no", "--save", "", "--enable-debug-command", "yes")
 
 
 def assert_equal(replica, path, seq, folder):

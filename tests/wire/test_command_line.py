@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 import kv as kv_server
-from harness import Connection, Error, until
+from harness import OK, Connection, Error, until
 from test_config import get
 
 PROGRAMS = {"kv": kv_server.SERVER, "redis": kv_server.REDIS}
@@ -132,6 +132,20 @@ def test_a_wrong_word_stops_the_start(run, words, files, lines):
     said = server.output.read_text(encoding="utf-8")
     for line in lines:
         assert line in said
+
+
+# kv's log makes save points superfluous; the same redis.conf without it must keep what it kept.
+@pytest.mark.parametrize("words,expected", [
+    ([], "3600 1 300 100 60 10000"), (["--save", "7 8"], "7 8"), (["--save", ""], ""),
+])
+def test_without_a_log_the_save_points_are_those_of_redis(run, words, expected):
+    server = run([*P, "--appendonly", "no", "--dbfilename", "dump.rdb", *words])
+    with server.connect() as c:
+        assert get(c, "save") == {"save": expected}
+        assert c("SET", "k", "v") == OK
+    server.process.terminate()
+    assert server.process.wait(30) == 0
+    assert (server.output.parent / "dump.rdb").exists() == bool(expected)
 
 
 def test_a_password_may_begin_with_dashes(run):
