@@ -137,7 +137,8 @@ def table_tail():
             commands = ["BGSAVE"] if mode == "off" else list(SAVES)
             arguments = MODES[mode]["kv" if candidate == "kv" else "peer"]
             if mode == "off" and candidate == "kv":
-                arguments = ["--appendonly", "no", "--save", ""]  # persistence no writes no dump either
+                # persistence no writes no dump either
+                arguments = ["--appendonly", "no", "--save", ""]
             with Server(candidate, arguments + ["--auto-aof-rewrite-percentage", "0"]) as server:
                 fill_mixed(server)
                 time.sleep(1)  # what the log still has to sync
