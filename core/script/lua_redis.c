@@ -148,13 +148,23 @@ static void set_number(lua_State *lua, const char *name, int value)
     lua_setfield(lua, -2, name);
 }
 
-static void set_version(lua_State *lua)
+static void set_one_version(lua_State *lua, const char *version, const char *name,
+                            const char *number)
 {
     int parts[3] = {0};
-    sscanf(KV_REDIS_VERSION, "%d.%d.%d", &parts[0], &parts[1], &parts[2]);
-    lua_pushliteral(lua, KV_REDIS_VERSION);
-    lua_setfield(lua, -2, "REDIS_VERSION");
-    set_number(lua, "REDIS_VERSION_NUM", parts[0] << 16 | parts[1] << 8 | parts[2]);
+    sscanf(version, "%d.%d.%d", &parts[0], &parts[1], &parts[2]);
+    lua_pushstring(lua, version);
+    lua_setfield(lua, -2, name);
+    set_number(lua, number, parts[0] << 16 | parts[1] << 8 | parts[2]);
+}
+
+/* The version of Redis that we are like; and by the names of Valkey 8, our own. */
+static void set_version(lua_State *lua)
+{
+    set_one_version(lua, KV_REDIS_VERSION, "REDIS_VERSION", "REDIS_VERSION_NUM");
+    lua_pushliteral(lua, "kv");
+    lua_setfield(lua, -2, "SERVER_NAME");
+    set_one_version(lua, KV_VERSION, "SERVER_VERSION", "SERVER_VERSION_NUM");
 }
 
 void lua_push_redis_loading(lua_State *lua)

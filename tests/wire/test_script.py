@@ -157,6 +157,18 @@ def test_a_watched_key_that_a_script_changes(c, server):
         assert c("EXEC") is None
 
 
+def test_versions_by_both_names(kv):
+    info = dict(line.split(b":", 1) for line in kv("INFO", "server").split(b"\r\n")
+                if b":" in line)
+    said = kv("EVAL", "return {redis.REDIS_VERSION, redis.REDIS_VERSION_NUM, server.SERVER_NAME, "
+                      "server.SERVER_VERSION, server.SERVER_VERSION_NUM}", 0)
+    for version, number in (said[:2], said[3:]):
+        parts = [int(part) for part in version.split(b".")]
+        assert number == parts[0] << 16 | parts[1] << 8 | parts[2]
+    assert said[0] == info[b"redis_version"] and said[3] == info[b"kv_version"]
+    assert said[2] == info[b"server_name"]
+
+
 def test_time_stands_still(kv):
     script = ("local a = redis.call('time') local n = 0 "
               "for i = 1, 200000 do n = n + i end "

@@ -394,3 +394,25 @@ def test_what_can_not_be_taken_over_is_refused_with_its_reason(tmp_path):
     log = refused(damaged)
     assert "kv-check-aof --salvage" in log and "batch 2" in log and "keyX" in log
     assert "incr.aof" in log and span
+
+
+@pytest.mark.parametrize("version,loads", [(0, False), (10, True)])
+def test_consumers_of_streams_go_back_to_7_0_by_rdb_version(start, tmp_path, version, loads):
+    server = start("kv", rdb_version=version)
+    with server.connect() as c:
+        c("XADD", "s", "1-1", "a", "b")
+        c("XGROUP", "CREATE", "s", "g", "0")
+        c("XREADGROUP", "GROUP", "g", "me", "STREAMS", "s", ">")
+        c("BGREWRITEAOF")
+        until(lambda: b"aof_base_size:0\r" not in c("INFO", "persistence") and
+              b"aof_rewrite_in_progress:0" in c("INFO", "persistence"))
+    shutil.copytree(os.path.join(server.folder, "appendonlydir"), tmp_path / "appendonlydir")
+    reader = kv.Server(tmp_path, "--appendonly", "yes", program=kv.REDIS,
+                              start=False).launch()
+    with reader:
+        if not loads:
+            assert reader.process.wait(20) != 0
+            assert "Can't handle RDB format version 11" in reader.log()
+            return
+        reader.wait_ready()
+        assert reader.client().xinfo_consumers("s", "g")[0]["pending"] == 1
