@@ -20,10 +20,10 @@
  * `owner` and never asks for anything again; the thread sends the rest (for IO_CLOSING_MS at most),
  * closes the socket, sets `finished`, and lets go of it by telling main, which frees it.
  *
- * Parsing stays with the main thread. It is 230 of its 2,650 instructions for a GET, 330 of 2,990 for
- * a SET that come alone, and to hand its result over (the places of the arguments, under limits that
- * AUTH and CONFIG SET change meanwhile) is not free either; the main thread needs the keys ahead, to
- * fetch them into the cache. */
+ * Parsing stays with the main thread. It is 230 of its 2,650 instructions for a GET, 330 of 2,990
+ * for a SET that come alone, and to hand its result over (the places of the arguments, under limits
+ * that AUTH and CONFIG SET change meanwhile) is not free either; the main thread needs the keys
+ * ahead, to fetch them into the cache. */
 #include "net/io.h"
 
 #include <errno.h>
