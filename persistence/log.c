@@ -448,11 +448,14 @@ static void *log_main(void *arg)
     struct spinning spinning = {0, 0};
 
     prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS); /* waits for company are short */
-    while (!atomic_load(&log->stop)) {
-        uint32_t seen = bell_seen(&log->work), spin_us;
-        int64_t due = work(log);
+    for (;;) {
+        uint32_t seen = bell_seen(&log->work), spin_us; /* first: a ring for stop is not missed */
+        int64_t due;
         bool answered;
 
+        if (atomic_load(&log->stop))
+            return NULL;
+        due = work(log);
         if (due == 0)
             continue;
         spin_us = spin_time(log, &spinning);
@@ -460,7 +463,6 @@ static void *log_main(void *arg)
         if (spin_us)
             spin_note(&spinning, answered);
     }
-    return NULL;
 }
 
 /* --- Open and close -------------------------------------------------------------------------- */
