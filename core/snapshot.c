@@ -28,9 +28,6 @@
  *      dropped; they count neither here nor in the keyspace. When all are emptied the snapshot is
  *      dropped with them, and whoever wanted it begins anew.
  *
- * A value that waits until another large one is written keeps what it handed over in memory: it
- * can't go before it, since in a stock RDB a value is in one piece.
- *
  * Why not a fork: it copies page tables for as long as a large store has them, doubles memory in
  * the worst case, and needs overcommit; all three at a time that nobody chose.
  */
@@ -181,6 +178,8 @@ int snapshot_begin(struct engine *engine, const struct snapshot_order *order, st
     if (frame_bytes < FRAME_BYTES_LEAST)
         frame_bytes = FRAME_BYTES_LEAST;
     snapshot->sink = engine->sink;
+    snapshot->spill_bytes = limit_of(engine) / 4;
+    snapshot->values = 0;
     snapshot->frame_bytes =
         frame_bytes > SNAPSHOT_FRAME_BYTES ? SNAPSHOT_FRAME_BYTES : frame_bytes;
     snapshot->compress = order->form != SNAPSHOT_LZ4 && order->compress;

@@ -10,7 +10,9 @@
  * database SELECTDB and RESIZEDB: so who loads the file knows all sizes before the first key.
  *
  * Two lanes. What the walk takes is in `main`. While a value that takes several frames is open
- * there, whole keys that must be written at once go to `side`.
+ * there, whole keys that must be written at once go to `side`. Pieces of large values that wait for
+ * their turn go there as well when they are too much for memory, in frames with the value's number;
+ * when its turn comes a frame without bytes says that here is their place.
  */
 #include "core/snapshot_frame.h"
 
@@ -78,28 +80,77 @@ void frame_seal(struct snapshot *snapshot, struct snapshot_lane *lane, bool with
     snapshot->sink->put(snapshot->sink->self, &frame);
 }
 
+void frame_put_select(struct buf *buf, int db)
+{
+    struct rdb_out out = {.buf = buf};
+
+    buf_append_char(buf, (char)OPCODE_SELECT);
+    rdb_put_len(&out, (uint64_t)db);
+}
+
 static void put_select(struct snapshot_lane *lane, int db)
 {
-    struct rdb_out out = {.buf = &lane->bytes};
-
     if (lane->bytes.len == 0 && lane->first_db < 0)
         lane->first_db = db;
     if (lane->db == db)
         return;
-    buf_append_char(&lane->bytes, (char)OPCODE_SELECT);
-    rdb_put_len(&out, (uint64_t)db);
+    frame_put_select(&lane->bytes, db);
     lane->db = db;
 }
 
-void frame_begin_key(const struct snapshot *snapshot, struct snapshot_lane *lane, int db,
-                     int version)
+/* A key begins in the lane: the frame knows its database and version. */
+static void begin_key(const struct snapshot *snapshot, struct snapshot_lane *lane, int version)
 {
     if (unlikely(lane->bytes.cap == 0))
         buf_reserve(&lane->bytes, snapshot->frame_bytes + snapshot->frame_bytes / 64);
-    put_select(lane, db);
     lane->keys++;
     if (version > lane->version)
         lane->version = version;
+}
+
+void frame_begin_value(struct snapshot *snapshot, int db, int version, uint32_t number)
+{
+    struct snapshot_lane *lane = &snapshot->main;
+    struct snapshot_frame frame = {.db = db, .version = version, .value = number, .fetch = true};
+
+    if (number != 0) {
+        frame_seal(snapshot, lane, false, true);
+        snapshot->sink->put(snapshot->sink->self, &frame);
+        lane->continues = true;
+    }
+    begin_key(snapshot, lane, version);
+    lane->keys -= number != 0;
+    if (lane->bytes.len == 0)
+        lane->first_db = db;
+    lane->db = number != 0 ? -1 : db;
+}
+
+void frame_end_value(struct snapshot *snapshot)
+{
+    struct snapshot_lane *lane = &snapshot->main;
+    struct buf bytes = lane->bytes;
+
+    if (bytes.len > 0)
+        return;
+    lane_reset(lane, false);
+    lane->bytes = bytes;
+}
+
+void frame_spill(struct snapshot *snapshot, struct buf *bytes, int db, int version,
+                 uint32_t number, bool first)
+{
+    struct snapshot_frame frame = {
+        .bytes = *bytes,
+        .db = db,
+        .keys = first,
+        .version = version,
+        .continues = !first,
+        .side = true,
+        .value = number,
+    };
+
+    *bytes = (struct buf){0};
+    snapshot->sink->put(snapshot->sink->self, &frame);
 }
 
 struct rdb_out frame_out(const struct snapshot *snapshot, const struct entry *entry,
@@ -147,7 +198,8 @@ size_t frame_put_entry(struct snapshot *snapshot, int db, const struct entry *en
 
     size_t before = lane->bytes.len, bytes;
 
-    frame_begin_key(snapshot, lane, db, out.version);
+    begin_key(snapshot, lane, out.version);
+    put_select(lane, db);
     frame_put_key(snapshot, entry, &out);
     rdb_put_value(&out, entry);
     bytes = lane->bytes.len - before;

@@ -49,7 +49,10 @@ struct snapshot {
     struct snapshot_record *current;       /* whose value is open in `main` */
     struct snapshot_record *first, **last; /* that wait for their turn */
     struct table *by_value;                /* all of these, but for strings that are copied */
+    struct snapshot_record *heavy;         /* waits, but is stepped through to free memory */
     size_t record_bytes;                   /* that they hold */
+    size_t spill_bytes;                    /* beyond, what they hold goes to the side file */
+    uint32_t values;                       /* that have pieces there */
     struct buf scratch;                    /* where the bytes go while sweeping */
 
     struct snapshot_progress progress;

@@ -6,7 +6,10 @@
  * dropped. Who drops it lends the entry to the record. The record knows it by its address.
  *
  *   waiting   `out` is the record's own buffer, in which are the key, what comes in front of the
- *             elements, and what was handed over since
+ *             elements, and what was handed over since. When it is a frame long, or all waiting
+ *             ones hold too much together, it goes to the side file (spill). A value that holds
+ *             much besides (old nodes of a list) is stepped through before its turn, and may be
+ *             complete when that comes
  *   current   one record at most: its buffer goes into the main lane piece by piece; when it is
  *             empty, `out` is the lane itself, and the value is stepped through
  *   closed    the type has forgotten the cut; what was lent is freed
@@ -33,6 +36,8 @@
 #include "core/type/value_cut.h"
 
 #define PIECE_BYTES ((size_t)64 << 10)
+#define SPILL_BYTES_LEAST ((size_t)4 << 10)
+#define HEAVY_BYTES_LEAST ((size_t)256 << 10) /* of old nodes and the like */
 
 struct snapshot_record {
     struct snapshot_record *next;
@@ -46,6 +51,7 @@ struct snapshot_record {
     struct entry *lent;     /* it has left the keyspace: to be freed */
     size_t bytes;           /* as it is in snapshot->record_bytes */
     int db, version;
+    uint32_t number;        /* pieces of it are with the sink, under this; 0: none are */
 };
 
 /* --- Which record has a value ----------------------------------------------------------------- */
@@ -124,6 +130,7 @@ void record_open(struct snapshot *snapshot, int db, const struct entry *entry)
     record->db = db;
     record->out = frame_out(snapshot, entry, &record->buffer);
     record->version = record->out.version;
+    frame_put_select(&record->buffer, db);
     frame_put_key(snapshot, entry, &record->out);
     if (entry_type(entry) == TYPE_STRING) {
         record->string = (struct entry *)(uintptr_t)entry;
@@ -146,8 +153,8 @@ static void free_entry(void *entry)
     entry_free(entry);
 }
 
-/* The value's last byte is written, or will never be. */
-static void record_close(struct snapshot *snapshot, struct snapshot_record *record)
+/* Nothing of the value is needed any more. */
+static void let_go(struct snapshot *snapshot, struct snapshot_record *record)
 {
     if (record->cut != NULL || record->string != NULL)
         forget(snapshot, record);
@@ -155,6 +162,16 @@ static void record_close(struct snapshot *snapshot, struct snapshot_record *reco
         value_cut_drop(record->cut);
     if (record->lent != NULL)
         reaper_give(snapshot->engine->reaper, free_entry, record->lent, 1);
+    record->cut = NULL;
+    record->string = record->lent = NULL;
+}
+
+/* The value's last byte is written, or will never be. */
+static void record_close(struct snapshot *snapshot, struct snapshot_record *record)
+{
+    if (snapshot->heavy == record)
+        snapshot->heavy = NULL;
+    let_go(snapshot, record);
     buf_free(&record->buffer);
     snapshot->record_bytes -= record->bytes;
     mem_free(record);
@@ -177,6 +194,66 @@ static struct snapshot_record *pop(struct snapshot *snapshot)
     if (snapshot->first == NULL)
         snapshot->last = &snapshot->first;
     return record;
+}
+
+/* What it holds is the sink's from here on. */
+static void spill(struct snapshot *snapshot, struct snapshot_record *record)
+{
+    bool first = record->number == 0;
+
+    if (record->buffer.len == 0)
+        return;
+    if (first)
+        record->number = ++snapshot->values;
+    frame_spill(snapshot, &record->buffer, record->db, record->version, record->number, first);
+    account(snapshot, record);
+}
+
+/* After a value that waits has grown. */
+static void spill_if_long(struct snapshot *snapshot, struct snapshot_record *record)
+{
+    size_t len = record->buffer.len;
+
+    if (len >= snapshot->frame_bytes ||
+        (len >= SPILL_BYTES_LEAST && snapshot->record_bytes > snapshot->spill_bytes))
+        spill(snapshot, record);
+}
+
+/* What waits and holds most besides its buffer; NULL if that is not much. */
+static struct snapshot_record *find_heavy(const struct snapshot *snapshot)
+{
+    struct snapshot_record *found = NULL;
+    size_t most = HEAVY_BYTES_LEAST;
+
+    for (struct snapshot_record *record = snapshot->first; record != NULL; record = record->next) {
+        if (record->cut == NULL || record->cut->memory < most)
+            continue;
+        most = record->cut->memory;
+        found = record;
+    }
+    return found;
+}
+
+/* Memory is short: step through a value that waits. False: none is worth it. */
+static bool heavy_step(struct snapshot *snapshot)
+{
+    struct snapshot_record *record = snapshot->heavy;
+
+    if (record == NULL && snapshot->record_bytes > 2 * snapshot->spill_bytes)
+        record = snapshot->heavy = find_heavy(snapshot);
+    if (record == NULL)
+        return false;
+    if (!value_cut_step(record->cut)) {
+        let_go(snapshot, record);
+        snapshot->heavy = NULL;
+        spill(snapshot, record);
+    } else if (record->cut->memory < HEAVY_BYTES_LEAST) {
+        snapshot->heavy = NULL;
+    }
+    account(snapshot, record);
+    spill_if_long(snapshot, record);
+    snapshot->progress.pieces++;
+    return true;
 }
 
 /* What was handed over before its turn. False: nothing is left of it. */
@@ -224,8 +301,12 @@ bool record_step(struct snapshot *snapshot)
     if (record == NULL) {
         if ((record = snapshot->current = pop(snapshot)) == NULL)
             return false;
+        if (snapshot->heavy == record)
+            snapshot->heavy = NULL;
         if (snapshot->phase == SNAPSHOT_CUTTING)
-            frame_begin_key(snapshot, &snapshot->main, record->db, record->version);
+            frame_begin_value(snapshot, record->db, record->version, record->number);
+    } else if (snapshot->phase == SNAPSHOT_CUTTING && heavy_step(snapshot)) {
+        return true;
     }
     if (snapshot->phase == SNAPSHOT_CUTTING && drain(snapshot, record)) {
         more = true;
@@ -239,10 +320,13 @@ bool record_step(struct snapshot *snapshot)
         snapshot->current = NULL;
         record_close(snapshot, record);
     }
-    if (snapshot->phase == SNAPSHOT_CUTTING)
+    if (snapshot->phase == SNAPSHOT_CUTTING) {
         frame_seal(snapshot, &snapshot->main, more, false);
-    else
+        if (!more)
+            frame_end_value(snapshot);
+    } else {
         buf_clear(&snapshot->scratch);
+    }
     return true;
 }
 
@@ -250,6 +334,7 @@ void record_give_up(struct snapshot *snapshot)
 {
     struct snapshot_record **at = &snapshot->first, *strings = NULL, *record;
 
+    snapshot->heavy = NULL;
     if ((record = snapshot->current) != NULL) {
         record->next = snapshot->first;
         snapshot->first = record;
@@ -298,6 +383,8 @@ void record_release(struct snapshot *snapshot, const struct entry *entry)
     while (string_step(record))
         if (record->out.buf == &snapshot->main.bytes)
             frame_seal(snapshot, &snapshot->main, true, false);
+        else if (record != snapshot->current)
+            spill_if_long(snapshot, record);
     forget(snapshot, record);
     record->string = NULL;
     account(snapshot, record);
@@ -315,6 +402,8 @@ bool record_handed_over(struct snapshot *snapshot, const struct entry *entry)
     if (record == NULL)
         return false;
     account(snapshot, record);
+    if (snapshot->phase == SNAPSHOT_CUTTING && record != snapshot->current)
+        spill_if_long(snapshot, record);
     return true;
 }
 

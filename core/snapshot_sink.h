@@ -43,9 +43,12 @@ struct snapshot_frame {
                          * AUX fields, functions, how many keys each database has */
     uint64_t keys;      /* that begin in it */
     int version;        /* of RDB, the least that holds it */
-    bool continues;     /* it goes on with the value that the last frame of `side` false ended in */
-    bool side;          /* complete keys, to be kept out of the way of a value that takes several
-                         * frames: written to a side file, and appended at the end */
+    bool continues;     /* it goes on with the value that the last frame of its row ended in */
+    bool side;          /* to be kept out of the way of a value that takes several frames: written
+                         * to a side file. Complete keys are appended at the end ... */
+    uint32_t value;     /* ... and, not 0, pieces of the value of that number, a row of their own */
+    bool fetch;         /* no bytes: here, in the main row, is the place of those of `value`; the
+                         * next frame goes on with it */
 };
 
 enum snapshot_state { SNAPSHOT_IDLE, SNAPSHOT_RUNNING, SNAPSHOT_DONE, SNAPSHOT_FAILED };

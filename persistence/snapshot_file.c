@@ -2,11 +2,12 @@
  *
  *   create    temp-<pid>.<n>.rdb in the directory of the file, O_EXCL: the head and the magic
  *   add       each frame is packed, summed up and appended; those of `side` to a second file, which
- *             has lost its name at once, so that no crash leaves it behind
- *   finish    the side file's frames are appended; the end with the CRC64; the footer of the LZ4
- *             file; head and magic written again, now that version and size are known; sync. A base
- *             gets its .kvi: written aside, synced, renamed. Then the file itself is renamed, and
- *             the directory synced.
+ *             has lost its name at once, so that no crash leaves it behind. Where `fetch` says so
+ *             the frames of a value are appended from there
+ *   finish    the side file's other frames are appended; the end with the CRC64; the footer of the
+ *             LZ4 file; head and magic written again, now that version and size are known; sync. A
+ *             base gets its .kvi: written aside, synced, renamed. Then the file itself is renamed,
+ *             and the directory synced.
  *   discard   after a failure: the names that were made are deleted. The .kvi may have replaced
  *             that of an older base under the same name; it names its base's checksum, so nobody
  *             takes the one for the other.
@@ -65,6 +66,7 @@ struct snapshot_file {
     struct stretch main, side;
     bool main_made, kvi_made, kvi_named;
     struct snapshot_index index, side_index;
+    uint64_t moved_bytes, moved_raw, moved_keys; /* of the side file, and in the main one now */
     int version;
     const struct snapshot_frame *ready; /* it is packed, summed up in `part` */
     struct snapshot_part part;
@@ -281,40 +283,6 @@ static int open_side(struct snapshot_file *file)
     return status < 0 ? call_failed(file, status, file->side.path, "delete") : 0;
 }
 
-void snapshot_file_pack(struct snapshot_file *file, const struct snapshot_frame *frame)
-{
-    file->part = (struct snapshot_part){.db = frame->db, .keys = frame->keys};
-    if (frame->db < 0)
-        file->part.flags = SNAPSHOT_PART_HEAD;
-    else if (frame->continues)
-        file->part.flags = SNAPSHOT_PART_CONTINUES;
-    (void)pack(file, buf_slice(&frame->bytes), &file->part, file->compress);
-    file->ready = frame;
-}
-
-int snapshot_file_add(struct snapshot_file *file, const struct snapshot_frame *frame)
-{
-    bool side = frame->side && !frame->continues;
-    int status = 0;
-    if (frame->version > file->version)
-        file->version = frame->version;
-    if (frame->bytes.len == 0)
-        return 0;
-    if (file->ready != frame)
-        snapshot_file_pack(file, frame);
-    file->ready = NULL;
-    if (side && file->side.fd < 0)
-        status = open_side(file);
-    if (status < 0)
-        return status;
-    return append_part(file, side ? &file->side : &file->main,
-                       side ? &file->side_index : &file->index,
-                       buf_slice(file->form == SNAPSHOT_LZ4 ? &file->packed : &frame->bytes),
-                       frame->bytes.len, file->part);
-}
-
-/* --- The end -------------------------------------------------------------------------------- */
-
 /* One part of the side file, which must come back as it was written. */
 static int append_side_part(struct snapshot_file *file, size_t at)
 {
@@ -341,23 +309,64 @@ static int append_side_part(struct snapshot_file *file, size_t at)
     part.raw = file->main.raw;
     int status = append(file, &file->main, (struct slice){to, len});
     file->main.raw += raw;
-    file->side.raw -= raw;
-    file->side.at -= len;
+    file->moved_raw += raw;
+    file->moved_bytes += len;
+    file->moved_keys += part.keys;
     file->index.keys += part.keys;
-    file->side_index.keys -= part.keys;
     file->index.bytes = file->main.at;
     file->index.raw_bytes = file->main.raw;
     snapshot_index_add(&file->index, &part);
     return status;
 }
 
-static int append_side(struct snapshot_file *file)
+/* Those of one value, or (0) the complete keys. */
+static int append_side(struct snapshot_file *file, uint32_t value)
 {
     int status = 0;
     for (size_t i = 0; status == 0 && i < file->side_index.count; i++)
-        status = append_side_part(file, i);
+        if (file->side_index.parts[i].value == value)
+            status = append_side_part(file, i);
     return status;
 }
+
+void snapshot_file_pack(struct snapshot_file *file, const struct snapshot_frame *frame)
+{
+    if (frame->bytes.len == 0)
+        return;
+    file->part =
+        (struct snapshot_part){.db = frame->db, .keys = frame->keys, .value = frame->value};
+    if (frame->db < 0)
+        file->part.flags = SNAPSHOT_PART_HEAD;
+    else if (frame->continues)
+        file->part.flags = SNAPSHOT_PART_CONTINUES;
+    (void)pack(file, buf_slice(&frame->bytes), &file->part, file->compress);
+    file->ready = frame;
+}
+
+int snapshot_file_add(struct snapshot_file *file, const struct snapshot_frame *frame)
+{
+    bool side = frame->side;
+    int status = 0;
+    if (frame->fetch)
+        return append_side(file, frame->value);
+    if (frame->version > file->version)
+        file->version = frame->version;
+    if (frame->bytes.len == 0)
+        return 0;
+    if (file->ready != frame)
+        snapshot_file_pack(file, frame);
+    file->ready = NULL;
+    if (side && file->side.fd < 0)
+        status = open_side(file);
+    if (status < 0)
+        return status;
+    return append_part(file, side ? &file->side : &file->main,
+                       side ? &file->side_index : &file->index,
+                       buf_slice(file->form == SNAPSHOT_LZ4 ? &file->packed : &frame->bytes),
+                       frame->bytes.len, file->part);
+}
+
+/* --- The end -------------------------------------------------------------------------------- */
 
 /* The CRC64 of the whole, up to the byte that stands in front of it. */
 static void sum_up(struct snapshot_file *file, const char *magic, uint8_t end_byte)
@@ -446,7 +455,7 @@ static int write_kvi(struct snapshot_file *file)
 int snapshot_file_finish(struct snapshot_file *file, const _Atomic bool *cancelled)
 {
     const struct disk *disk = file->disk;
-    int status = *cancelled ? KV_EREFUSED : append_side(file);
+    int status = *cancelled ? KV_EREFUSED : append_side(file, 0);
     if (status == 0)
         status = append_end(file);
     if (status == 0 && file->form == SNAPSHOT_LZ4)
@@ -494,9 +503,9 @@ void snapshot_file_discard(struct snapshot_file *file)
 
 void snapshot_file_progress(const struct snapshot_file *file, struct snapshot_result *out)
 {
-    out->raw_bytes = file->main.raw + file->side.raw;
-    out->file_bytes = file->main.at + file->side.at;
-    out->keys = file->index.keys + file->side_index.keys;
+    out->raw_bytes = file->main.raw + file->side.raw - file->moved_raw;
+    out->file_bytes = file->main.at + file->side.at - file->moved_bytes;
+    out->keys = file->index.keys + file->side_index.keys - file->moved_keys;
 }
 
 void snapshot_file_problem(const struct snapshot_file *file, char *out, size_t out_bytes)

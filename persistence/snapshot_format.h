@@ -35,7 +35,8 @@ struct snapshot_part {
     int32_t db;      /* of its first key; -1 for HEAD and END */
     uint32_t crc;    /* crc32 (zlib's) of its bytes in the file */
     uint32_t flags;
-    uint64_t sum;    /* CRC64 of its raw bytes: the writer's, not in the index */
+    uint64_t sum;    /* CRC64 of its raw bytes: the writer's, as is the next, not in the index */
+    uint32_t value;  /* see core/snapshot_sink.h */
 };
 
 struct snapshot_index {

@@ -96,7 +96,7 @@ static void drop_queue(struct snapshot_writer *writer, struct job *job)
     struct queued *next;
     for (struct queued *queued = job->first; queued; queued = next) {
         next = queued->next;
-        writer->held -= queued->frame.bytes.len;
+        writer->held -= queued->frame.bytes.cap;
         free_frame(queued);
     }
     job->first = job->last = NULL;
@@ -118,7 +118,7 @@ static void ring(struct snapshot_writer *writer)
 static void written(struct snapshot_writer *writer, struct job *job, struct queued *queued)
 {
     pthread_mutex_lock(&writer->lock);
-    writer->held -= queued->frame.bytes.len;
+    writer->held -= queued->frame.bytes.cap;
     if (writer->current == job)
         snapshot_file_progress(job->file, &writer->result);
     tell(writer);
@@ -341,7 +341,7 @@ static void put(void *self, struct snapshot_frame *frame)
     struct job *job = writer->current;
     if (job) {
         kv_assert(!job->finishing);
-        writer->held += queued->frame.bytes.len;
+        writer->held += queued->frame.bytes.cap;
         if (job->last)
             job->last->next = queued;
         else

@@ -47,7 +47,7 @@ static void put(void *self, struct snapshot_frame *frame)
 {
     struct memory_sink *sink = self;
 
-    assert_true(frame->bytes.len > 0);
+    assert_int_equal(frame->bytes.len > 0, !frame->fetch);
     assert_true(sink->count < MEMORY_SINK_FRAMES);
     if (sink->current == SNAPSHOT_FAILED) {
         buf_free(&frame->bytes);
@@ -236,41 +236,54 @@ static void check_frame(const struct memory_sink *sink, size_t index)
         return;
     }
     assert_true(frame->db >= 0);
-    if (frame->side)
+    if (frame->side && frame->value == 0)
         assert_false(frame->continues);
-    if (!frame->continues) {
+    assert_false(frame->value != 0 && frame->fetch == frame->side);
+    if (!frame->continues && !frame->fetch) {
         assert_int_equal((uint8_t)frame->bytes.data[0], 0xfe);
         assert_int_equal((uint8_t)frame->bytes.data[1], frame->db);
         assert_true(frame->keys > 0);
     }
 }
 
-/* A row of frames: each run that belongs together is read by itself, as it may be by a thread of
- * its own. */
+/* Each run of frames that belongs together is read by itself, as it may be by a thread of its own.
+ */
+static void load_run(struct loading *loading, struct buf *run, uint64_t *keys)
+{
+    loading->db = -1;
+    loading->keys = 0;
+    get_all(loading, buf_slice(run));
+    assert_int_equal(loading->keys, *keys);
+    buf_clear(run);
+    *keys = 0;
+}
+
+/* A row of frames, or one value's, which are read with the run that ends behind them. */
+static void load_row(const struct memory_sink *sink, struct loading *loading, bool side,
+                     uint32_t value, struct buf *run, uint64_t *keys)
+{
+    for (size_t i = 0; i < sink->count; i++) {
+        const struct snapshot_frame *frame = &sink->frames[i];
+
+        if (frame->side != side || (side && frame->value != value))
+            continue;
+        check_frame(sink, i);
+        if (!frame->continues && !frame->fetch)
+            load_run(loading, run, keys);
+        if (frame->fetch)
+            load_row(sink, loading, true, frame->value, run, keys);
+        buf_append_slice(run, buf_slice(&frame->bytes));
+        *keys += frame->keys;
+    }
+}
+
 static void load_lane(const struct memory_sink *sink, struct loading *loading, bool side)
 {
     struct buf run = {0};
     uint64_t keys = 0;
 
-    for (size_t i = 0; i <= sink->count; i++) {
-        const struct snapshot_frame *frame = &sink->frames[i];
-
-        if (i < sink->count && frame->side != side)
-            continue;
-        if (i == sink->count || !frame->continues) {
-            loading->db = -1;
-            loading->keys = 0;
-            get_all(loading, buf_slice(&run));
-            assert_int_equal(loading->keys, keys);
-            buf_clear(&run);
-            keys = 0;
-        }
-        if (i == sink->count)
-            break;
-        check_frame(sink, i);
-        buf_append_slice(&run, buf_slice(&frame->bytes));
-        keys += frame->keys;
-    }
+    load_row(sink, loading, side, 0, &run, &keys);
+    load_run(loading, &run, &keys);
     buf_free(&run);
 }
 

@@ -188,6 +188,45 @@ static void carry(struct keyspace *keyspace, struct place *from)
     keyspace_put(keyspace, &to, entry_rename(entry, key));
 }
 
+struct entry *random_large(struct slice key, int number, uint64_t count)
+{
+    struct entry *entry;
+
+    for (;;) {
+        entry = random_entry(key, count, ENTRY_NO_DEADLINE);
+        if (entry_type(entry) == (enum value_type)(TYPE_STRING + 1 + number % 4))
+            return entry;
+        entry_free(entry);
+    }
+}
+
+void random_change_all(struct keyspace *keyspace, const struct type_limits *limits,
+                       struct place *place)
+{
+    struct entry *entry = place->entry;
+
+    keyspace_before_change(keyspace, place);
+    if (entry_type(entry) == TYPE_HASH) {
+        struct hash hash = hash_of(entry);
+
+        random_hash(&hash, 40000);
+        entry_set_value(entry, hash.encoding, hash.value);
+    } else if (entry_type(entry) == TYPE_ZSET) {
+        struct zset zset = zset_of(entry);
+
+        random_zset(&zset, 40000);
+        entry_set_value(entry, zset.encoding, zset.value);
+    } else if (entry_type(entry) == TYPE_LIST) {
+        struct list list = list_of(entry, limits);
+        char element[32];
+
+        for (uint64_t i = list_count(&list); i > 0; i--)
+            list_set(&list, i - 1, random_word(element, 9));
+        entry_set_value(entry, list.encoding, list.value);
+    }
+    keyspace_after_change(keyspace, place, entry);
+}
+
 /* COPY, of what may be half written. */
 static void copy(struct keyspace *keyspace, const struct place *from)
 {

@@ -69,6 +69,19 @@ void snapshot_maker_put(struct snapshot_sink *sink, unsigned generation)
     frame.continues = true;
     buf_append(&frame.bytes, "\x03two\x05", 5);
     add(sink, &frame);
+    /* the first two of three elements, before their turn */
+    frame.side = true;
+    frame.value = 1;
+    frame.keys = 1;
+    rdb_writer_select(&frame.bytes, 0);
+    buf_append_char(&frame.bytes, '\x01');
+    put_text(&frame.bytes, "waits");
+    buf_append(&frame.bytes, "\x03\x01p", 3);
+    add(sink, &frame);
+    frame.side = frame.continues = true;
+    frame.value = 1;
+    put_text(&frame.bytes, "q");
+    add(sink, &frame);
     frame.side = true;
     frame.db = 5;
     frame.keys = 2;
@@ -81,6 +94,12 @@ void snapshot_maker_put(struct snapshot_sink *sink, unsigned generation)
     frame.keys = 1;
     buf_append_text(&frame.bytes, "three\x04" "four");
     rdb_writer_string(&frame.bytes, SLICE("after"), SLICE("ends"));
+    add(sink, &frame);
+    frame.value = 1;
+    frame.fetch = true;
+    add(sink, &frame);
+    frame.continues = true;
+    put_text(&frame.bytes, "r");
     add(sink, &frame);
     frame.keys = 1;
     rdb_writer_select(&frame.bytes, 0);

@@ -1,5 +1,6 @@
 /* Small snapshots made through the sink of persistence/snapshot_writer.c, with a bit of everything:
- * notes, databases, a value in three frames, frames by the side, a deadline. */
+ * notes, databases, a value in three frames, one that was begun before its turn,
+ * frames by the side, a deadline. */
 #pragma once
 
 #include <stdint.h>
@@ -10,12 +11,12 @@
 struct disk;
 
 #define SNAPSHOT_MAKER_KVID "00112233445566778899aabbccddeeff"
-#define SNAPSHOT_MAKER_KEYS 9
+#define SNAPSHOT_MAKER_KEYS 10
 /* What it holds, as "<db>:<key>=<value>[@deadline] ", sorted; of the list its elements one behind
  * the other. */
 #define SNAPSHOT_MAKER_CONTENT                                                                     \
     "0:after=ends 0:alpha=1 0:beta=two@5000 0:later=z 0:long=onetwothreefour 0:side=kept "        \
-    "5:more=again 5:side5=five 5:x=y "
+    "0:waits=pqr 5:more=again 5:side5=five 5:x=y "
 
 /* Hand a whole snapshot to the sink: head, frames, finish. `generation` is in a note, so that two
  * of them differ. */

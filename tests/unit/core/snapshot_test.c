@@ -337,6 +337,48 @@ static void a_long_string_is_cut_in_pieces(void **state unused)
     }
 }
 
+/* While the first value streams, all elements of the others change: what they hand over goes to the
+ * sink, so that nobody who writes has to wait for memory. */
+static void what_waits_for_its_turn_does_not_stay_in_memory(void **state unused)
+{
+    struct keyspace *keyspace = world.engine->keyspace, *expected;
+    struct snapshot_progress progress;
+    int fetched = 0;
+
+    world.settings.saving.memory_limit = 1 << 20;
+    for (int i = 0; i < 12; i++) {
+        char text[16];
+        struct slice key = {text, (size_t)snprintf(text, sizeof(text), "%d", i)};
+        struct place place = find(keyspace, 0, key);
+
+        keyspace_put(keyspace, &place, random_large(key, i, 40000));
+    }
+    expected = keyspace_twin(keyspace);
+    begin_as(false);
+    for (int i = 0; i < 12; i++) {
+        struct place place = find_number(i);
+
+        if (i % 3 == 2)
+            continue;
+        snapshot_slice(world.engine, 0);
+        random_change_all(keyspace, &world.settings.limits, &place);
+        if (i % 3 == 1)
+            keyspace_remove(keyspace, &place, false);
+    }
+    for (int i = 0; i < 2000; i++) {
+        snapshot_slice(world.engine, 0);
+        assert_false(snapshot_holds_writes(world.engine));
+    }
+    snapshot_report(world.engine, &progress);
+    assert_true(progress.memory_peak < 4 << 20);
+    run_to_end();
+    for (size_t i = 0; i < sink.count; i++)
+        fetched += sink.frames[i].fetch;
+    print_message("%d of 12 values had pieces in the side file\n", fetched);
+    assert_true(fetched > 4);
+    assert_snapshot(expected);
+}
+
 /* What is being cut was moved to a database that is not, and that one is emptied. */
 static void a_value_outlives_the_database_it_was_moved_to(void **state unused)
 {
@@ -490,6 +532,7 @@ int main(void)
         test(what_is_flushed_whole_is_dropped_at_once),
         test(databases_keep_the_number_they_had),
         test(a_long_string_is_cut_in_pieces),
+        test(what_waits_for_its_turn_does_not_stay_in_memory),
         test(a_value_outlives_the_database_it_was_moved_to),
         test(writers_wait_when_the_disk_is_behind),
         test(a_turn_spares_a_slice),

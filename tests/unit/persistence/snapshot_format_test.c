@@ -15,11 +15,11 @@ static struct snapshot_index make_index(uint64_t begin)
                                    .keys = 12,
                                    .sum = 0x123456789abcdef0};
     const struct snapshot_part parts[] = {
-        {begin, 0, 0, -1, 1, SNAPSHOT_PART_HEAD, 0},
-        {begin + 9, 9, 0, -1, 2, SNAPSHOT_PART_HEAD, 0},
-        {begin + 109, 109, 5, 3, 4, 0, 0},
-        {begin + 159, 609, 7, 3, 0xffffffff, SNAPSHOT_PART_CONTINUES, 0},
-        {begin + 189, 639, 0, -1, 6, SNAPSHOT_PART_END, 0},
+        {begin, 0, 0, -1, 1, SNAPSHOT_PART_HEAD, 0, 0},
+        {begin + 9, 9, 0, -1, 2, SNAPSHOT_PART_HEAD, 0, 0},
+        {begin + 109, 109, 5, 3, 4, 0, 0, 0},
+        {begin + 159, 609, 7, 3, 0xffffffff, SNAPSHOT_PART_CONTINUES, 0, 0},
+        {begin + 189, 639, 0, -1, 6, SNAPSHOT_PART_END, 0, 0},
     };
     for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
         snapshot_index_add(&index, &parts[i]);

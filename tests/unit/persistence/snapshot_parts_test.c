@@ -163,11 +163,11 @@ static void an_lz4_file_is_loaded_by_its_parts(void **state)
 {
     struct setting *setting = *state;
     make(setting, SNAPSHOT_LZ4, "data/dump.rdb.lz4");
-    expect_whole(setting, 11);
+    expect_whole(setting, 14);
     assert_true(setting->found.packed);
     assert_true(setting->progress > 1);
     setting->load.sum_all = true;
-    expect_whole(setting, 11);
+    expect_whole(setting, 14);
     setting->load.put = NULL;
     setting->load.threads = 2;
     assert_int_equal(load(setting), 0);
@@ -182,9 +182,9 @@ static void a_base_is_loaded_by_the_index_beside_it(void **state)
 {
     struct setting *setting = *state;
     make(setting, SNAPSHOT_BASE, "data/base.rdb");
-    expect_whole(setting, 11);
+    expect_whole(setting, 14);
     setting->load.sum_all = true;
-    expect_whole(setting, 11);
+    expect_whole(setting, 14);
 }
 
 static void a_plain_rdb_is_loaded_as_one_stream(void **state)
@@ -273,13 +273,13 @@ static void damage_is_told_with_frame_and_keys(void **state)
     faulty_disk_put(setting->disk, "data/base.rdb", buf_slice(&setting->file));
     assert_int_equal(load(setting), KV_ECORRUPT);
     assert_int_equal(setting->fault.offset, index.parts[2].offset);
-    assert_non_null(strstr(setting->fault.text, "frame 3 of 11"));
-    assert_non_null(strstr(setting->fault.text, "keys 1 to 2 of 9, in database 0"));
+    assert_non_null(strstr(setting->fault.text, "frame 3 of 14"));
+    assert_non_null(strstr(setting->fault.text, "keys 1 to 2 of 10, in database 0"));
     setting->file.data[index.parts[2].offset + 5] ^= 1;
     setting->file.data[index.parts[4].offset + 1] ^= 1;
     faulty_disk_put(setting->disk, "data/base.rdb", buf_slice(&setting->file));
     assert_int_equal(load(setting), KV_ECORRUPT);
-    assert_non_null(strstr(setting->fault.text, "a part of key 3 of 9, in database 0"));
+    assert_non_null(strstr(setting->fault.text, "a part of key 3 of 10, in database 0"));
     snapshot_index_free(&index);
 }
 

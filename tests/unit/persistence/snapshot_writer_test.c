@@ -115,9 +115,12 @@ static void expect_parts(const struct snapshot_index *index, struct slice file, 
     }
     assert_int_equal(keys, SNAPSHOT_MAKER_KEYS);
     assert_int_equal(index->sum, crc64_bytes(0, rdb.data, rdb.len - 8));
-    assert_int_equal(index->count, 11);
+    assert_int_equal(index->count, 14);
     assert_int_equal(index->parts[4].flags, SNAPSHOT_PART_CONTINUES);
     assert_int_equal(index->parts[5].flags, SNAPSHOT_PART_CONTINUES);
+    assert_int_equal(index->parts[6].flags, 0);
+    assert_int_equal(index->parts[7].flags, SNAPSHOT_PART_CONTINUES);
+    assert_int_equal(index->parts[8].flags, SNAPSHOT_PART_CONTINUES);
 }
 
 static void a_base_has_its_index_beside_it(void **state)
