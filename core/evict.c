@@ -412,6 +412,13 @@ static void evict(struct engine *engine, struct place *victim)
         latency_add(engine, LATENCY_EVICTION_DEL, (now_ns(engine) - started) / 1000000);
 }
 
+/* What maxmemory is compared with: the keyspace, and what the server took before it had any keys, so
+ * that it is no more than used_memory says. Buffers are not counted: a full disk evicts nobody. */
+static size_t counted(const struct engine *engine)
+{
+    return keyspace_memory(engine->keyspace) + engine->stats.memory_at_start;
+}
+
 static bool evict_while_above(struct engine *engine, size_t most)
 {
     uint64_t started = now_ns(engine), limit = time_limit_ns(engine);
@@ -419,7 +426,7 @@ static bool evict_while_above(struct engine *engine, size_t most)
 
     for (unsigned done = 1; next_victim(engine, &victim); done++) {
         evict(engine, &victim);
-        if (keyspace_memory(engine->keyspace) <= most)
+        if (counted(engine) <= most)
             return true;
         if (done % CLOCK_EVERY == 0 && now_ns(engine) - started >= limit)
             return true;
@@ -433,7 +440,7 @@ bool evict_to_fit(struct engine *engine)
     uint64_t started;
     bool fits;
 
-    if (likely(most <= 0 || keyspace_memory(engine->keyspace) <= (size_t)most)) {
+    if (likely(most <= 0 || counted(engine) <= (size_t)most)) {
         if (unlikely(engine->stats.eviction_since_ms != 0))
             note_exceeded(engine, false);
         return true;
@@ -444,6 +451,6 @@ bool evict_to_fit(struct engine *engine)
     fits = engine->settings->maxmemory_policy != EVICT_NONE && !engine->settings->import_mode &&
         record_may_delete(engine) && evict_while_above(engine, (size_t)most);
     latency_add(engine, LATENCY_EVICTION_CYCLE, (now_ns(engine) - started) / 1000000);
-    note_exceeded(engine, keyspace_memory(engine->keyspace) > (size_t)most);
+    note_exceeded(engine, counted(engine) > (size_t)most);
     return fits;
 }

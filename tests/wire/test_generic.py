@@ -293,3 +293,16 @@ def test_waitaof_refuses(kv):
     assert kv("WAITAOF", "1", "0", "x") == Error("ERR timeout is not an integer or out of range")
     assert kv("WAITAOF", "1", "0", str(2 ** 63 - 1)) == Error("ERR timeout is out of range")
     assert kv("WAITAOF", "1", "0") == wrong_arity("waitaof")
+
+
+def test_maxmemory_counts_the_server_itself(server, start):
+    with start(server.kind).connect() as c:
+        assert c("CONFIG", "SET", "maxmemory", 1) == OK
+        oom = Error("OOM command not allowed when used memory > 'maxmemory'.")
+        assert c("SET", "k", "v") == oom
+        assert str(c("EVAL", "return redis.call('SET', 'k', 'v')", 0)).startswith(str(oom))
+        for policy in ("allkeys-lru", "volatile-ttl"):
+            assert c("CONFIG", "SET", "maxmemory-policy", policy) == OK
+            assert c("SET", "k", "v") == oom
+        assert c("CONFIG", "SET", "maxmemory", 0) == OK
+        assert c("SET", "k", "v") == OK

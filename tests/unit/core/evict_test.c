@@ -40,6 +40,7 @@ static struct engine *world_open(struct world *world, int policy)
     engine = world->fake.engine;
     engine->settings->maxmemory_policy = policy;
     engine->settings->maxmemory_samples = 5;
+    engine->stats.memory_at_start = 0; /* maxmemory is about the keys alone */
     return engine;
 }
 
