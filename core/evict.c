@@ -412,8 +412,8 @@ static void evict(struct engine *engine, struct place *victim)
         latency_add(engine, LATENCY_EVICTION_DEL, (now_ns(engine) - started) / 1000000);
 }
 
-/* What maxmemory is compared with: the keyspace, and what the server took before it had any keys, so
- * that it is no more than used_memory says. Buffers are not counted: a full disk evicts nobody. */
+/* What maxmemory is compared with: the keyspace, and what the server took before it had any keys,
+ * as in used_memory. Buffers are not counted: a slow disk evicts nobody. */
 static size_t counted(const struct engine *engine)
 {
     return keyspace_memory(engine->keyspace) + engine->stats.memory_at_start;
