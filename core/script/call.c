@@ -96,18 +96,12 @@ static const char *refuse_by_acl(struct ctx *ctx)
     }
 }
 
-/* NULL: it may run; else the text of the error. */
-static const char *refused(struct scripts *scripts, struct ctx *ctx)
+static const char *refuse_known(struct scripts *scripts, struct ctx *ctx)
 {
     struct run *run = scripts->run;
-    ctx->state = gate_lookup(ctx->engine, ctx->argc, ctx->argv);
-    if (!ctx->state)
-        return "ERR Unknown Redis command called from script";
-    const struct command *command = ctx->command = ctx->state->command;
-    if ((command->arity > 0 && ctx->argc != command->arity) || ctx->argc < -command->arity) {
-        ctx->state->rejected++;
+    const struct command *command = ctx->command;
+    if ((command->arity > 0 && ctx->argc != command->arity) || ctx->argc < -command->arity)
         return "ERR Wrong number of args calling Redis command from script";
-    }
     uint32_t flags = command->flags;
     if (flags & COMMAND_NOSCRIPT && !ctx->engine->scripts_unbound)
         return "ERR This Redis command is not allowed from script";
@@ -125,6 +119,19 @@ static const char *refused(struct scripts *scripts, struct ctx *ctx)
         return "OOM command not allowed when used memory > 'maxmemory'.";
     run->wrote |= (flags & COMMAND_WRITE) != 0;
     return NULL;
+}
+
+/* NULL: it may run; else the text of the error. */
+static const char *refused(struct scripts *scripts, struct ctx *ctx)
+{
+    ctx->state = gate_lookup(ctx->engine, ctx->argc, ctx->argv);
+    if (!ctx->state)
+        return "ERR Unknown Redis command called from script";
+    ctx->command = ctx->state->command;
+    const char *why = refuse_known(scripts, ctx);
+    if (why)
+        ctx->state->rejected++;
+    return why;
 }
 
 /* ---- the reply ---- */

@@ -1,5 +1,6 @@
 """INFO: the sections, the fields that programs read, and that the figures are true."""
 import os
+import re
 import time
 
 import pytest
@@ -310,3 +311,13 @@ def test_info_does_not_wait_for_the_disk(kv):
     kv.send("INFO", "persistence")
     assert kv.read() == OK
     assert b"log_state:healthy" in kv.read()
+
+
+def test_what_a_script_may_not_call_is_rejected(start, server):
+    with start(server.kind).connect() as c:
+        for words in (["BLPOP", "k", 0], ["GET"], ["SUBSCRIBE", "a"]):
+            for how in ("call", "pcall"):
+                c("EVAL", f"return redis.{how}(unpack(ARGV))", 0, *words)
+        found = text(c("INFO", "commandstats"))
+        for name in ("blpop", "get", "subscribe"):
+            assert re.search(rf"cmdstat_{name}:calls=0,.*rejected_calls=2,failed_calls=0\r", found)
