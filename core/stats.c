@@ -38,10 +38,12 @@ void stats_error(struct stats *stats, const char *text, unsigned long len)
     }
     if (stats->prefixes == STATS_ERRORS_MAX)
         return;
-    struct stats_error *new_one = &stats->by_prefix[stats->prefixes++];
-    memcpy(new_one->prefix, text, end);
-    new_one->prefix[end] = 0;
-    new_one->count = 1;
+    struct stats_error new_one = {.count = 1};
+    memcpy(new_one.prefix, text, end);
+    int at = stats->prefixes++;
+    for (; at > 0 && strcmp(stats->by_prefix[at - 1].prefix, new_one.prefix) > 0; at--)
+        stats->by_prefix[at] = stats->by_prefix[at - 1];
+    stats->by_prefix[at] = new_one;
 }
 
 void stats_reset(struct stats *stats)

@@ -265,6 +265,12 @@ def test_errorstats(start, server):
         assert isinstance(c("HELLO", 9), Error)
         assert info(c, "errorstats") == {"errorstat_ERR": "count=3", "errorstat_NOPROTO": "count=1"}
         assert info(c, "stats")["total_error_replies"] == "4"
+        assert c("SET", "k", "v") == OK
+        for words in (["LPUSH", "k", "v"], ["EVALSHA", "f" * 40, 0], ["RESTORE", "k", 0, "x"]):
+            assert isinstance(c(*words), Error)
+        assert list(info(c, "errorstats")) == [
+            "errorstat_BUSYKEY", "errorstat_ERR", "errorstat_NOPROTO", "errorstat_NOSCRIPT",
+            "errorstat_WRONGTYPE"]  # in their order
 
 
 def test_latencystats(start, server):
