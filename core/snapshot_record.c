@@ -219,28 +219,20 @@ static void spill_if_long(struct snapshot *snapshot, struct snapshot_record *rec
         spill(snapshot, record);
 }
 
-/* What waits and holds most besides its buffer; NULL if that is not much. */
-static struct snapshot_record *find_heavy(const struct snapshot *snapshot)
+/* The one that grows while memory is short: it is stepped through from here on. */
+static void note_heavy(struct snapshot *snapshot, struct snapshot_record *record)
 {
-    struct snapshot_record *found = NULL;
-    size_t most = HEAVY_BYTES_LEAST;
-
-    for (struct snapshot_record *record = snapshot->first; record != NULL; record = record->next) {
-        if (record->cut == NULL || record->cut->memory < most)
-            continue;
-        most = record->cut->memory;
-        found = record;
-    }
-    return found;
+    if (snapshot->heavy == NULL && record->cut != NULL &&
+        record->cut->memory >= HEAVY_BYTES_LEAST &&
+        snapshot->record_bytes > 2 * snapshot->spill_bytes)
+        snapshot->heavy = record;
 }
 
-/* Memory is short: step through a value that waits. False: none is worth it. */
+/* Memory is short: step through a value that waits. False: none has to be. */
 static bool heavy_step(struct snapshot *snapshot)
 {
     struct snapshot_record *record = snapshot->heavy;
 
-    if (record == NULL && snapshot->record_bytes > 2 * snapshot->spill_bytes)
-        record = snapshot->heavy = find_heavy(snapshot);
     if (record == NULL)
         return false;
     if (!value_cut_step(record->cut)) {
@@ -402,8 +394,10 @@ bool record_handed_over(struct snapshot *snapshot, const struct entry *entry)
     if (record == NULL)
         return false;
     account(snapshot, record);
-    if (snapshot->phase == SNAPSHOT_CUTTING && record != snapshot->current)
+    if (snapshot->phase == SNAPSHOT_CUTTING && record != snapshot->current) {
         spill_if_long(snapshot, record);
+        note_heavy(snapshot, record);
+    }
     return true;
 }
 
