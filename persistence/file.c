@@ -51,12 +51,13 @@ static int real_close(void *self unused, int fd)
     return result(close(fd));
 }
 
-static ssize_t real_writev(void *self unused, int fd, const struct iovec *parts, int count)
+static ssize_t real_pwritev(void *self unused, int fd, const struct iovec *parts, int count,
+                            off_t offset)
 {
     ssize_t written;
 
     do {
-        written = writev(fd, parts, count);
+        written = pwritev(fd, parts, count, offset);
     } while (written < 0 && errno == EINTR);
     return written < 0 ? -errno : written;
 }
@@ -213,7 +214,7 @@ const struct disk *disk_real(void)
     static const struct disk real = {
         .open = real_open,
         .close = real_close,
-        .writev = real_writev,
+        .pwritev = real_pwritev,
         .pwrite = real_pwrite,
         .pread = real_pread,
         .fdatasync = real_fdatasync,
@@ -286,7 +287,7 @@ static int append_once(const struct disk *disk, int fd, const char *path,
                        const struct iovec *parts, int count, size_t len, int64_t offset,
                        struct fault *fault)
 {
-    ssize_t written = disk->writev(disk->self, fd, parts, count);
+    ssize_t written = disk->pwritev(disk->self, fd, parts, count, (off_t)offset);
 
     if (written < 0)
         return fault_status(fault, written, path, offset, "write");

@@ -23,9 +23,8 @@ struct disk {
     /* flags and mode as open(2); O_CLOEXEC is added. Returns the descriptor. */
     int (*open)(void *self, const char *path, int flags, mode_t mode);
     int (*close)(void *self, int fd);
-    /* At the current end of writing; may write less than asked (a short write): the count. EINTR
-     * is retried. */
-    ssize_t (*writev)(void *self, int fd, const struct iovec *parts, int count);
+    /* May write less than asked (a short write): the count. EINTR is retried. */
+    ssize_t (*pwritev)(void *self, int fd, const struct iovec *parts, int count, off_t offset);
     ssize_t (*pwrite)(void *self, int fd, const void *bytes, size_t len, off_t offset);
     ssize_t (*pread)(void *self, int fd, void *bytes, size_t len, off_t offset);
     int (*fdatasync)(void *self, int fd);
@@ -74,8 +73,8 @@ must_check int file_replace(const struct disk *disk, const char *path, struct sl
 must_check int file_write_at(const struct disk *disk, int fd, const char *path, const void *bytes,
                              size_t len, off_t offset, struct fault *fault);
 
-/* All of `parts` at the end of writing, which is `offset`, with one call (more, above 1 GiB). A
- * short write is a failure, as above. */
+/* All of `parts` at `offset`, with one call (more, above 1 GiB). A short write is a failure, as
+ * above. */
 must_check int file_append(const struct disk *disk, int fd, const char *path,
                            const struct iovec *parts, int count, int64_t offset,
                            struct fault *fault);

@@ -124,6 +124,14 @@ size_t format_put_timestamp(char out[static FORMAT_TIMESTAMP_MAX], int64_t unix_
     return (size_t)(to - out);
 }
 
+void format_put_filler(char *out, uint64_t offset, size_t len)
+{
+    kv_assert(len > 0);
+    for (size_t i = 0; i < len; i++)
+        out[i] = format_filler(offset + i);
+    out[0] = '#';
+}
+
 uint32_t format_seed(uint32_t previous_crc, uint64_t salt)
 {
     unsigned char bytes[8];

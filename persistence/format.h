@@ -22,6 +22,8 @@
 #define FORMAT_TRAILER_MAX 120
 #define FORMAT_TIMESTAMP_MAX 32
 #define FORMAT_ANNOTATION_MAX 1023 /* longest # line a stock server skips */
+#define FORMAT_FILLER_LINE 512
+#define FORMAT_MARK_MAX 1024       /* filler that is written with a batch: two lines */
 
 struct format_header {
     char kvid[FORMAT_KVID_CHARS + 1];
@@ -48,6 +50,16 @@ size_t format_put_trailer(char out[static FORMAT_TRAILER_MAX], struct format_tra
                           uint32_t body_crc);
 
 size_t format_put_timestamp(char out[static FORMAT_TIMESTAMP_MAX], int64_t unix_seconds);
+
+/* Filler for `len` bytes at `offset`, where it begins: log_fill.c. */
+void format_put_filler(char *out, uint64_t offset, size_t len);
+/* Of filler that began before: the byte at `offset`. */
+static inline char format_filler(uint64_t offset)
+{
+    uint64_t at = offset % FORMAT_FILLER_LINE;
+
+    return at == 0 ? '#' : at == FORMAT_FILLER_LINE - 1 ? '\n' : '.';
+}
 
 /* The crc32 from which a batch's crc is continued: that of the trailer before it, mixed with the
  * salt. */

@@ -7,6 +7,7 @@
  *   log.c       the port's functions (main thread), the log thread's loop, open and close
  *   log_file.c  header, batches, space ahead, the manifest switch
  *   log_sync.c  syncs, marks, the sync thread
+ *   log_fill.c  bytes written ahead, for batches to be written over
  *   log_heal.c  poisoned files, healing, the words for it
  *   log_base.c  a snapshot takes the place of what was recorded before
  *
@@ -366,6 +367,7 @@ static bool commit_mail(struct log *log)
     clear_pending(log);
     gather(log, changes);
     log_tell(log);
+    log_fill_look(log);
     return true;
 }
 
@@ -479,6 +481,7 @@ static void log_free(struct log *log)
         buf_free(&batch->bytes);
         mem_free(batch);
     }
+    log_fill_free(log);
     mailbox_free(&log->mailbox);
     buf_free(&log->spare);
     buf_free(&log->retired);
@@ -510,6 +513,7 @@ static struct log *log_new(const struct log_options *options, const struct log_s
     log->options = *options;
     log->journal = journal;
     log->file.fd = -1;
+    log_fill_init(&log->fill);
     mailbox_init(&log->mailbox);
     log->next_number = start->next_file;
     log->spin_us = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPIN_US : 0;
@@ -540,6 +544,7 @@ static int open_first_file(struct log *log, struct fault *fault)
         return status;
     log_stale_delete(log);
     log->written = log->file.end;
+    log_fill_follow(log);
     memcpy(log->file_name, log->file.name, sizeof log->file_name);
     log->base_due = log_base_is_due(&log->manifest);
     log_count_other_bytes(log);

@@ -19,6 +19,8 @@ struct log_options {
     const char *name;                 /* appendonly.aof */
     enum journal_policy policy;
     uint64_t chunk_bytes;             /* space taken ahead at a time; 0: none */
+    uint64_t fill_bytes;              /* filler kept ahead of the end under `always`; 0: none */
+    uint64_t fill_pause_ms;           /* for which the log is watched before it gets some */
     uint64_t retry_ms;                /* between attempts to heal */
     bool time_stamps;                 /* #TS lines */
     const char *archive;              /* where files go that a new base makes superfluous; "" or

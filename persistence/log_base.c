@@ -179,6 +179,7 @@ static void go_over_to(struct log *log, const struct log_file *file)
     log->base.first_incr = file->number;
     pthread_mutex_unlock(&log->lock);
     pthread_mutex_unlock(&log->sync_lock);
+    log_fill_follow(log);
     if (old.reserved > old.end.offset)
         disk->truncate(disk->self, old.fd, (off_t)old.end.offset);
     disk->close(disk->self, old.fd);

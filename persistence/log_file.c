@@ -59,7 +59,8 @@ static int64_t take_space(struct log *log, struct log_file *file, uint64_t to)
 
 int log_file_reserve(struct log *log, struct log_file *file, uint64_t bytes, struct fault *fault)
 {
-    uint64_t need = file->end.offset + bytes + FORMAT_TIMESTAMP_MAX + FORMAT_TRAILER_MAX;
+    uint64_t need = file->end.offset + bytes + FORMAT_TIMESTAMP_MAX + FORMAT_TRAILER_MAX +
+                    (log->options.fill_bytes ? FORMAT_MARK_MAX : 0);
     int64_t status;
 
     if (!log->options.chunk_bytes || need <= file->reserved)
@@ -177,10 +178,13 @@ int log_file_write(struct log *log, struct log_file *file, const struct log_batc
                    uint64_t durable_batch, struct fault *fault)
 {
     char stamp[FORMAT_TIMESTAMP_MAX], line[FORMAT_TRAILER_MAX];
-    struct iovec parts[3] = {{stamp, 0}, {batch->bytes.data, batch->bytes.len}, {line, 0}};
+    struct log_mark mark;
+    struct iovec parts[4] = {
+        {stamp, 0}, {batch->bytes.data, batch->bytes.len}, {line, 0}, {mark.bytes, 0}};
     struct format_trailer trailer = {.batch = batch->number, .seq = batch->seq,
                                      .durable_batch = durable_batch};
     uint32_t crc = file->seed;
+    uint64_t end;
     int status;
 
     kv_assert(batch->number == file->end.batch + 1);
@@ -194,15 +198,18 @@ int log_file_write(struct log *log, struct log_file *file, const struct log_batc
     trailer.len = parts[0].iov_len + batch->bytes.len;
     trailer.offset = file->end.offset + trailer.len;
     parts[2].iov_len = format_put_trailer(line, &trailer, crc);
-    status = file_append(log->options.disk, file->fd, file->path, parts, 3,
+    end = trailer.offset + parts[2].iov_len;
+    log_fill_begin(log, file, end, &mark);
+    parts[3].iov_len = mark.len;
+    status = file_append(log->options.disk, file->fd, file->path, parts, 4,
                          (int64_t)file->end.offset, fault);
+    log_fill_end(log, end, &mark);
     if (status < 0)
         return status;
     file->last_second = batch->unix_second;
     file->seed = format_seed(trailer.crc, file->salt);
     file->end = (struct log_point){.batch = batch->number, .seq = batch->seq,
-                                   .offset = trailer.offset + parts[2].iov_len,
-                                   .crc = trailer.crc};
+                                   .offset = end, .crc = trailer.crc};
     return 0;
 }
 

@@ -76,6 +76,7 @@ static void go_on_in(struct log *log, const struct log_file *file)
     memcpy(log->file_name, file->name, sizeof log->file_name);
     log->cause[0] = '\0';
     pthread_mutex_unlock(&log->lock);
+    log_fill_follow(log);
     log_confirm(log, &end);
     atomic_store_explicit(&log->journal->written, file->end.seq, memory_order_release);
     atomic_store(&log->poisoned, false);

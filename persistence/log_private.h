@@ -13,6 +13,7 @@
 #include "persistence/durable.h"
 #include "persistence/log.h"
 #include "persistence/log_file.h"
+#include "persistence/log_fill.h"
 #include "persistence/mailbox.h"
 #include "persistence/manifest.h"
 
@@ -68,6 +69,8 @@ struct log {
      * the main thread never takes it. */
     pthread_mutex_t sync_lock;
     struct log_file file;   /* the log thread's; fd and name also for the holder of sync_lock */
+
+    struct log_fill fill;
 
     /* Never held across a system call. */
     pthread_mutex_t lock;

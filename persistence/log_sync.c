@@ -157,6 +157,8 @@ void *log_timer_main(void *arg)
         if (atomic_load(&log->stop))
             return NULL;
         log_base_delete_retired(log);
+        if (log_fill_work(log))
+            continue;
         next_due(log, &sync_ms, &slot_ms);
         next = sync_ms < slot_ms ? sync_ms : slot_ms;
         if (next > now) {

@@ -39,6 +39,7 @@
 #define LINE_ROOM 24                  /* a number's line with its type and \r\n */
 #define NAME_ROOM 16
 #define GATHER_MAX 16
+#define FILLER_LOOK_BYTES 4096 /* of the end of a file that most often has none */
 #define TRAILER_BEGIN "#KVC:"
 
 /* A place in the window that moves forward. What it passes is added to `crc`, late: when the window
@@ -549,6 +550,47 @@ static int read_header(struct reader *reader, struct fault *fault)
     return 0;
 }
 
+/* Where the filler begins that the scan found to reach from `from` on: it passed the end of the
+ * trailer if that looks like filler, and not the # behind it if that does not. */
+static int filler_begin(struct reader *reader, uint64_t from, uint64_t *out, struct fault *fault)
+{
+    struct slice bytes;
+    int status = reader_view(reader, from - 1, 2, &bytes, fault);
+    *out = from;
+    if (status == 0 && bytes.data[0] == '#')
+        *out = from - 1;
+    else if (status == 0 && bytes.data[0] == '\r' && bytes.len > 1 && bytes.data[1] == '\n')
+        *out = from + 1;
+    return status;
+}
+
+/* Let the file end where filler (log_fill.c) begins, or what a crash left of it: zero bytes may
+ * stand in its place, but not alone. */
+static int hide_filler(struct reader *reader, struct fault *fault)
+{
+    uint64_t end = reader->size;
+    size_t chunk = FILLER_LOOK_BYTES;
+    bool seen = false, ended = false;
+    int status = 0;
+    while (status == 0 && !ended && end > reader->at) {
+        struct slice bytes;
+        size_t len = end - reader->at < chunk ? (size_t)(end - reader->at) : chunk;
+        status = reader_view(reader, end - len, len, &bytes, fault);
+        for (size_t i = bytes.len; status == 0 && i > 0 && !ended; i--) {
+            char byte = bytes.data[i - 1];
+            ended = byte && byte != format_filler(end - 1);
+            seen |= !ended && byte == '.';
+            end -= !ended;
+        }
+        chunk = WINDOW_BYTES;
+    }
+    if (status < 0 || !seen)
+        return status;
+    status = filler_begin(reader, end, &reader->size, fault);
+    reader->window_len = 0;
+    return status;
+}
+
 int reader_open(struct reader *reader, const struct disk *disk, const char *path,
                 struct fault *fault)
 {
@@ -566,6 +608,8 @@ int reader_open(struct reader *reader, const struct disk *disk, const char *path
     reader->window = mem_alloc(WINDOW_BYTES);
     if (status == 0)
         status = read_header(reader, fault);
+    if (status == 0 && reader->has_header)
+        status = hide_filler(reader, fault);
     if (status < 0)
         reader_close(reader);
     return status;

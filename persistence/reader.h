@@ -69,8 +69,9 @@ struct reader {
     struct resp_parser *parsers;
 };
 
-/* Open `path` and read its header, if it begins with one: then `at` is behind it. A file without a
- * good header is opened all the same, has_header false. */
+/* Open `path` and read its header, if it begins with one: then `at` is behind it, and `size` is
+ * where the content ends: filler behind it (log_fill.c) is not seen. A file without a good header
+ * is opened all the same, has_header false. */
 must_check int reader_open(struct reader *reader, const struct disk *disk, const char *path,
                            struct fault *fault);
 void reader_close(struct reader *reader);

@@ -12,10 +12,13 @@
 struct fault;
 struct store;
 
+#define STORE_FILL_BYTES ((uint64_t)1 << 20) /* what a server keeps ahead */
+#define STORE_FILL_PAUSE_MS 100
+
 struct store_options {
     struct recovery_options recovery; /* its disk and dir serve for all */
     enum journal_policy policy;
-    uint64_t chunk_bytes;
+    uint64_t chunk_bytes, fill_bytes, fill_pause_ms; /* as in struct log_options */
     bool time_stamps;
     /* From the log's threads: a mark has risen or the state has changed. */
     void (*news)(void *env);

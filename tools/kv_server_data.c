@@ -123,6 +123,8 @@ static struct store_options store_options(struct server_data *data)
         },
         .policy = (enum journal_policy)settings->appendfsync,
         .chunk_bytes = (uint64_t)settings->log_chunk_bytes,
+        .fill_bytes = STORE_FILL_BYTES,
+        .fill_pause_ms = STORE_FILL_PAUSE_MS,
         .time_stamps = settings->aof_timestamps,
         .news = data->options.news,
         .news_env = data->options.env,

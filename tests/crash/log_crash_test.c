@@ -8,6 +8,9 @@
  *   it ends where a batch ends
  *   the store starts, by itself
  *
+ * Two lives of three write their batches over filler, as far as the sync thread keeps it ahead: so
+ * what a torn batch leaves is filler, here and there, by sectors.
+ *
  * In the middle of a life of three batches and more, a new base takes the place of what there is.
  *
  * Lives are cut at every call in turn; of each cut, many states are tried: unsynced bytes kept,
@@ -22,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -35,16 +39,18 @@
 #define COMMANDS_MAX 4096
 #define LARGE_VALUE 700
 #define TORN_BYTES_MAX 1200 /* beyond, every third byte */
+#define STATES_MAX 500      /* of one kind, of one cut */
+#define FILL_US 150         /* for filler to be written before the next batch, or not */
 #define LAST_CALL 400       /* no life makes more calls that change something */
 
 /* What was sent and what of it was acknowledged, in numbers of commands. */
 struct world {
-    int sent, acknowledged;
+    int sent, acknowledged, lives;
     bool batch_end[COMMANDS_MAX];
 };
 
 struct tally {
-    uint64_t cuts, states, lives, bases;
+    uint64_t cuts, states, lives, bases, filled;
 };
 
 /* Commands as recovery applies them. */
@@ -169,6 +175,8 @@ static bool commit_batch(struct log_rig *rig, struct world *world)
         done = journal->ops->sync(journal, &rig->fault) == 0;
     if (done)
         world->acknowledged = world->sent;
+    if (rig->options.fill_bytes && world->sent % 2)
+        usleep(FILL_US);
     return done;
 }
 
@@ -218,6 +226,22 @@ static void commit_batches(struct log_rig *rig, struct world *world, int batches
     }
 }
 
+/* Does the file that is written end in filler? */
+static bool is_filled(struct log_rig *rig)
+{
+    struct journal_report report;
+    struct buf bytes = {0};
+    char path[400];
+    bool filled;
+
+    rig->journal.ops->report(&rig->journal, &report);
+    snprintf(path, sizeof path, RIG_DIRECTORY "/%.300s", report.file);
+    filled = faulty_disk_get(rig->disk, path, &bytes) && bytes.len > 4 &&
+             memcmp(bytes.data + bytes.len - 4, "...\n", 4) == 0;
+    buf_free(&bytes);
+    return filled;
+}
+
 /* Live: open, commit, close or be abandoned. What recovery serves counts as acknowledged from then
  * on. Returns what opening returned. */
 static int live(struct world *world, struct faulty_disk *disk, enum journal_policy policy,
@@ -232,12 +256,14 @@ static int live(struct world *world, struct faulty_disk *disk, enum journal_poli
     rig_init(&rig, disk);
     rig.options.policy = policy;
     rig.options.chunk_bytes = 4096;
+    rig.options.fill_bytes = ++world->lives % 3 ? 8192 : 0;
     status = rig_open_store(&rig, see, &seen);
     if (status == 0) {
         judge(world, &seen, when);
         world->sent = world->acknowledged = seen.count;
         commit_batches(&rig, world, batches);
         store = rig.store;
+        tally.filled += is_filled(&rig);
         tally.bases += rig.journal.ops->base_state(&rig.journal, NULL) == JOURNAL_BASE_DONE;
         if (close) {
             rig.store = NULL;
@@ -336,7 +362,7 @@ static void try_states(const struct world *world, struct faulty_disk *cut, const
 {
     static const enum faulty_fate names[] = {FAULTY_KEEP, FAULTY_DROP, FAULTY_RANDOM};
     uint64_t unsynced = faulty_disk_unsynced_bytes(cut);
-    uint64_t step = unsynced > TORN_BYTES_MAX ? 3 : 1;
+    uint64_t step = (unsynced > TORN_BYTES_MAX ? 3 : 1) + unsynced / STATES_MAX;
 
     tally.cuts++;
     for (int n = 0; n < 3; n++) {
@@ -360,9 +386,10 @@ static void try_states(const struct world *world, struct faulty_disk *cut, const
 
 static void report(const char *what)
 {
-    print_message("%s: %llu cuts, %llu states, %llu lives, %llu new bases\n", what,
+    print_message("%s: %llu cuts, %llu states, %llu lives, %llu new bases, %llu filled\n", what,
                   (unsigned long long)tally.cuts, (unsigned long long)tally.states,
-                  (unsigned long long)tally.lives, (unsigned long long)tally.bases);
+                  (unsigned long long)tally.lives, (unsigned long long)tally.bases,
+                  (unsigned long long)tally.filled);
     memset(&tally, 0, sizeof tally);
 }
 

@@ -61,6 +61,27 @@ class Log:
         return span
 
 
+    def fill(self, lines=4):
+        """What is written ahead of the end, to be written over: up to a multiple of 512 bytes."""
+        at = len(self.bytes)
+        end = (at // 512 + lines) * 512
+        filler = bytearray((b"#" + b"." * 510 + b"\n") * (end // 512))[at:]
+        filler[0:1] = b"#"
+        self.bytes += bytes(filler)
+
+    def batch_until(self, end, *words):
+        """A batch that ends at that offset of its 512 bytes, by the length of its last word."""
+        for length in range(1, 2000):
+            batches, seq, crc, data = self.batches, self.seq, self.crc, self.bytes
+            begin, crc_from, ends = self.begin, self.crc_from, list(self.ends)
+            self.batch([b"SELECT", b"0"], [*words, b"v" * length])
+            if len(self.bytes) % 512 == end:
+                return b"v" * length
+            self.batches, self.seq, self.crc, self.bytes = batches, seq, crc, data
+            self.begin, self.crc_from, self.ends = begin, crc_from, ends
+        raise AssertionError("no length fits")
+
+
 def manifest(logs, name="appendonly.aof"):
     lines = f"file {name}.kv seq 1 type h\n"
     for number, log in enumerate(logs, 1):

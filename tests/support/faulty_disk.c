@@ -63,12 +63,12 @@ static int call_end(struct faulty_disk *disk, enum verdict verdict, int returned
 
 /* --- The calls -------------------------------------------------------------------------------- */
 
-static int open_inode(struct faulty_disk *disk, struct inode *inode, int flags)
+static int open_inode(struct faulty_disk *disk, struct inode *inode)
 {
     for (int i = 0; i < OPEN_FILES_MAX; i++) {
         if (disk->files[i].inode)
             continue;
-        disk->files[i] = (struct open_file){inode, 0, flags & O_APPEND};
+        disk->files[i] = (struct open_file){inode, inode->sync_errors};
         inode->open_count++;
         return FIRST_FD + i;
     }
@@ -94,7 +94,7 @@ static int open_path(struct faulty_disk *disk, const char *path, int flags)
     }
     if (flags & O_TRUNC && inode->seen.len)
         faulty_add_truncate(disk, inode, 0);
-    return open_inode(disk, inode, flags);
+    return open_inode(disk, inode);
 }
 
 static int faulty_open(void *self, const char *path, int flags, mode_t mode unused)
@@ -147,22 +147,17 @@ static ssize_t write_bytes(struct faulty_disk *disk, enum verdict verdict, struc
     return error < 0 ? error : (ssize_t)len;
 }
 
-static ssize_t faulty_writev(void *self, int fd, const struct iovec *parts, int count)
+static ssize_t faulty_pwritev(void *self, int fd, const struct iovec *parts, int count,
+                              off_t offset)
 {
     struct faulty_disk *disk = self;
     enum verdict verdict = call_begin(disk, FAULTY_WRITE);
-    struct inode *inode = inode_of(disk, fd);
-    struct open_file *file = inode ? &disk->files[fd - FIRST_FD] : NULL;
     struct buf all = {0};
     ssize_t written;
 
     for (int i = 0; i < count; i++)
         buf_append(&all, parts[i].iov_base, parts[i].iov_len);
-    if (file && file->append)
-        file->position = inode->seen.len;
-    written = write_bytes(disk, verdict, inode, file ? file->position : 0, buf_slice(&all));
-    if (written > 0)
-        file->position += (uint64_t)written; /* a descriptor's position is one thread's own */
+    written = write_bytes(disk, verdict, inode_of(disk, fd), (uint64_t)offset, buf_slice(&all));
     buf_free(&all);
     return written;
 }
@@ -197,12 +192,21 @@ static int faulty_fsync(void *self, int fd)
     struct faulty_disk *disk = self;
     enum verdict verdict = call_begin(disk, FAULTY_SYNC);
     struct inode *inode = inode_of(disk, fd);
+    struct open_file *file;
+    bool heard;
 
-    if (inode && verdict == GO_ON)
+    if (!inode)
+        return call_end(disk, verdict, -EBADF);
+    file = &disk->files[fd - FIRST_FD];
+    if (verdict == GO_ON)
         faulty_sync_inode(inode, SYNCED);
-    if (inode && verdict == FAIL_NOW)
+    if (verdict == FAIL_NOW) {
         faulty_sync_inode(inode, LIMBO);
-    return call_end(disk, verdict, inode ? 0 : -EBADF);
+        inode->sync_errors++;
+    }
+    heard = file->sync_errors == inode->sync_errors;
+    file->sync_errors = inode->sync_errors;
+    return call_end(disk, verdict, heard ? 0 : -EIO);
 }
 
 /* What reaches the device without a sync may be lost all the same; one that fails has lost it. */
@@ -401,7 +405,7 @@ static int faulty_lock(void *self, int fd)
 static const struct disk faulty_port = {
     .open = faulty_open,
     .close = faulty_close,
-    .writev = faulty_writev,
+    .pwritev = faulty_pwritev,
     .pwrite = faulty_pwrite,
     .pread = faulty_pread,
     .fdatasync = faulty_fsync,

@@ -24,7 +24,7 @@ struct faulty_disk;
 enum {
     FAULTY_CREATE = 1,          /* open with O_CREAT */
     FAULTY_OPEN = 2,            /* open without */
-    FAULTY_WRITE = 4,           /* writev, pwrite */
+    FAULTY_WRITE = 4,           /* pwritev, pwrite */
     FAULTY_READ = 8,
     FAULTY_SYNC = 16,           /* fdatasync, fsync, write_out */
     FAULTY_SYNC_DIRECTORY = 32,

@@ -41,6 +41,7 @@ struct inode {
     struct buf seen, base;
     struct changes changes;
     uint64_t allocated;
+    uint64_t sync_errors; /* each is told to all who have the file open, once */
     int open_count;
     int locked_by; /* descriptor, 0 if none */
 };
@@ -57,8 +58,7 @@ struct entries {
 
 struct open_file {
     struct inode *inode;
-    uint64_t position;
-    bool append;
+    uint64_t sync_errors; /* of the inode's, those it has heard of */
 };
 
 /* A call that is to fail: in `in` calls of these kinds, and `count` times; count 0: none. */

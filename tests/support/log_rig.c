@@ -113,6 +113,7 @@ struct store_options rig_store_options(struct log_rig *rig)
     return (struct store_options){
         .recovery = recovery_options(rig->disk, NULL),
         .policy = rig->options.policy, .chunk_bytes = rig->options.chunk_bytes,
+        .fill_bytes = rig->options.fill_bytes, .fill_pause_ms = rig->options.fill_pause_ms,
         .time_stamps = rig->options.time_stamps, .news = on_news, .news_env = rig,
     };
 }

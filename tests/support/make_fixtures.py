@@ -80,6 +80,75 @@ def torn_with_forgery(folder):
     return "torn", "abcde"
 
 
+def filled(folder):
+    """Filler behind the last batch, as a server leaves it that was killed."""
+    first, second = two_files()
+    second.fill()
+    aof.save(folder, [first, second], slot=4)
+    return "valid", "abcde"
+
+
+def filled_to_the_newline(folder):
+    """The last batch ends where filler would have its end of line."""
+    log = aof.Log()
+    log.batch(ZERO, put(b"a", b"1"), time=1700000000)
+    log.batch_until(511, b"SET", b"b")
+    log.fill()
+    aof.save(folder, [log], slot=2)
+    return "valid", "ab"
+
+
+def filled_with_holes(folder):
+    """Power was cut while filler was written: some of its sectors are zeros."""
+    first, second = two_files()
+    at = len(second.bytes)
+    second.fill(6)
+    end = (at // 512 + 1) * 512
+    second.bytes = (second.bytes[:at] + bytes(end - at) + second.bytes[end:end + 512] +
+                    bytes(512) + second.bytes[end + 1024:end + 1536] + bytes(100))
+    aof.save(folder, [first, second], slot=4)
+    return "valid", "abcde"
+
+
+def torn_over_filler(folder):
+    """Of a batch over filler two sectors of three are there; behind it is filler."""
+    first, second = two_files()
+    at = len(second.bytes)
+    second.fill(6)
+    filler = second.bytes
+    second.bytes = second.bytes[:at]
+    second.batch(ZERO, put(b"f", b"6" * 1000))
+    data = second.bytes
+    data = data + b"#" + filler[len(data) + 1:]
+    hole = (at // 512 + 1) * 512
+    second.bytes = data[:hole] + filler[hole:hole + 512] + data[hole + 512:]
+    aof.save(folder, [first, second], slot=4)
+    return "torn", "abcde"
+
+
+def corrupt_batch_turned_filler(folder):
+    """The write of a durable batch was lost: its place holds the filler from before."""
+    first, second = two_files()
+    second.fill()
+    aof.save(folder, [first, second], slot=5)
+    return "corrupt", ""
+
+
+def corrupt_sector_turned_filler(folder):
+    """The same of one sector, of which the batches behind tell."""
+    log = aof.Log()
+    for i in range(30):
+        log.batch(ZERO, put(b"a", b"%d" % i))
+    data = log.bytes
+    log.bytes = b""
+    log.fill(2)
+    hole = log.bytes[512:1024]
+    log.bytes = data[:1024] + hole + data[1536:]
+    log.fill()
+    aof.save(folder, [log])
+    return "corrupt", ""
+
+
 def corrupt_value(folder):
     first, second = two_files()
     first.bytes = first.bytes.replace(b"$1\r\n2\r\n", b"$1\r\n7\r\n")
@@ -172,6 +241,13 @@ def stock_continued(folder):
     return "valid", "abcdef"
 
 
+def stock_continued_behind_filler(folder):
+    first, second = two_files()
+    second.fill()
+    stock_manifest(folder, [first, second], aof.command(*ZERO) + aof.command(*put(b"f", b"6")))
+    return "valid", "abcdef"
+
+
 def stock_continued_torn(folder):
     stock_manifest(folder, two_files(), aof.command(*ZERO) + aof.command(b"MULTI") +
                    aof.command(*put(b"f", b"6")))
@@ -198,7 +274,9 @@ def stock_single_file(folder):
 MADE = [good, healed, torn_in_multi, torn_with_zeros, torn_with_forgery, corrupt_value,
         corrupt_length, corrupt_page, corrupt_end, corrupt_header, corrupt_seal,
         corrupt_missing_file, corrupt_foreign_file, no_manifest, stock_continued,
-        stock_continued_torn, stock_continued_corrupt, stock_single_file]
+        stock_continued_torn, stock_continued_corrupt, stock_single_file, filled,
+        filled_to_the_newline, filled_with_holes, torn_over_filler, corrupt_batch_turned_filler,
+        corrupt_sector_turned_filler, stock_continued_behind_filler]
 
 
 def seeds():

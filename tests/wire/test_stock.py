@@ -105,6 +105,95 @@ def test_a_log_of_kv_starts_on_redis_and_goes_on_on_kv(life, crash):
     assert keys_of(server) == {**expected, (0, b"last"): ("string", b"one", -1)}
 
 
+def live_file(life):
+    with open(files(life, "*.incr.aof")[-1], "rb") as opened:
+        return opened.read()
+
+
+def is_filled(life):
+    return live_file(life).endswith(b"...\n")
+
+
+def end_of_batches(data):
+    """Where the last commit mark ends."""
+    return data.index(b"\r\n", data.rindex(b"#KVC:v1:")) + 2
+
+
+def test_a_killed_log_over_filler_starts_on_redis_and_goes_on_on_kv(life):
+    """Batches are written over filler, end on every offset of its lines, and the server is killed;
+    redis-server loads all of it, appends, is killed, and kv goes on."""
+    server = life("kv")
+    with server.connect() as connection:
+        def grow():
+            connection("SET", "large", "v" * 20000)
+            return is_filled(life)
+        until(grow, 30)
+        at = len(live_file(life))
+        offsets = set()
+        for i in range(1600):
+            assert connection("SET", f"key:{i}", "v" * (i % 37)) == OK
+            if i % 16 == 0:
+                data = live_file(life)
+                end = end_of_batches(data)
+                offsets.add(end % 512)
+                assert data[end:end + 1] == b"#"
+        assert len(offsets) > 50 and is_filled(life) and len(live_file(life)) >= at
+    expected = keys_of(server)
+    life.end(crash=True)
+    assert is_filled(life)
+    done = subprocess.run([os.path.join(kv.BUILD, "kv-check-aof"), life.folder],
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and "TORN" not in done.stdout, done.stdout
+    if STOCK_TOOL:
+        done = subprocess.run([STOCK_TOOL, files(life, "*.manifest")[0]],
+                              capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
+    server = life("redis")
+    assert keys_of(server) == expected
+    with server.connect() as connection:
+        fill(connection, "redis")
+    expected = keys_of(server)
+    life.end(crash=True)
+    server = life("kv")
+    assert keys_of(server) == expected
+    assert "torn" not in server.log()
+
+
+@pytest.mark.parametrize("end", [*range(0, 3), 255, *range(508, 512)])
+def test_redis_loads_filler_behind_a_batch_that_ends_anywhere(life, end):
+    log = aof.Log()
+    value = log.batch_until(end, b"SET", b"a")
+    log.fill()
+    directory = aof.save(life.folder, [log], slot=1)
+    if STOCK_TOOL:
+        done = subprocess.run([STOCK_TOOL, os.path.join(directory, "appendonly.aof.manifest")],
+                              capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
+    for kind in ("redis", "kv", "redis"):
+        server = life(kind)
+        assert keys_of(server) == {(0, b"a"): ("string", value, -1)}
+        life.end(crash=True)
+
+
+def test_redis_refuses_a_batch_torn_over_filler_and_kv_does_not(life):
+    """What follows a batch that is not whole is no line for a stock server: it never takes filler
+    for the rest of a value."""
+    log = aof.Log()
+    log.batch([b"SELECT", b"0"], [b"SET", b"a", b"1"])
+    at = len(log.bytes)
+    log.fill(6)
+    filler, log.bytes = log.bytes, log.bytes[:at]
+    log.batch([b"SELECT", b"0"], [b"SET", b"a", b"2" * 1000])
+    log.bytes = log.bytes[:at + 500] + filler[at + 500:]
+    aof.save(life.folder, [log], slot=1)
+    with pytest.raises(Exception):
+        life("redis")
+    server = life("kv")
+    assert keys_of(server) == {(0, b"a"): ("string", b"1", -1)}
+    life.end()
+    assert keys_of(life("redis")) == {(0, b"a"): ("string", b"1", -1)}
+
+
 def test_forged_and_copied_commit_marks_in_values_deceive_nobody(life):
     server = life("kv")
     with server.connect() as connection:

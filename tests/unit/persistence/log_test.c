@@ -192,8 +192,9 @@ static int slow_fdatasync(void *self, int fd)
 FORWARD(int, open, (void *self, const char *path, int flags, mode_t mode),
         (under->self, path, flags, mode))
 FORWARD(int, close, (void *self, int fd), (under->self, fd))
-FORWARD(ssize_t, writev, (void *self, int fd, const struct iovec *parts, int count),
-        (under->self, fd, parts, count))
+FORWARD(ssize_t, pwritev,
+        (void *self, int fd, const struct iovec *parts, int count, off_t offset),
+        (under->self, fd, parts, count, offset))
 FORWARD(ssize_t, pwrite, (void *self, int fd, const void *bytes, size_t len, off_t offset),
         (under->self, fd, bytes, len, offset))
 FORWARD(int, fsync, (void *self, int fd), (under->self, fd))
@@ -208,7 +209,7 @@ static void slow_init(struct slow_disk *slow, struct faulty_disk *disk)
 {
     slow->under = faulty_disk_port(disk);
     slow->port = (struct disk){
-        .self = slow, .open = slow_open, .close = slow_close, .writev = slow_writev,
+        .self = slow, .open = slow_open, .close = slow_close, .pwritev = slow_pwritev,
         .pwrite = slow_pwrite, .fdatasync = slow_fdatasync, .fsync = slow_fsync,
         .fsync_directory = slow_fsync_directory, .rename = slow_rename, .unlink = slow_unlink,
         .truncate = slow_truncate, .size = slow_size, .exists = slow_exists,

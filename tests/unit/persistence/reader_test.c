@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -223,6 +224,65 @@ static void every_cut_inside_a_batch_is_a_cut(void **state)
     }
 }
 
+/* Filler behind the last batch: of `lines` lines, the first of them a part of one. */
+static void add_filler(struct buf *file, int lines)
+{
+    size_t len = (size_t)lines * FORMAT_FILLER_LINE - file->len % FORMAT_FILLER_LINE;
+    format_put_filler(buf_reserve(file, len), file->len, len);
+    file->len += len;
+}
+
+/* Property: wherever in its 512 bytes a batch ends, filler behind it is not seen, and no byte of
+ * the batch is taken for filler; the same if a crash has left zeros in the place of its sectors. */
+static void filler_is_not_seen(void **state)
+{
+    struct setting *setting = *state;
+    char words[1300] = "SET key ";
+    bool ends[FORMAT_FILLER_LINE] = {false};
+    for (size_t len = 1; len <= 1200; len++) {
+        struct log_writer *writer = &setting->writer;
+        struct reader_batch batch;
+        log_writer_free(writer);
+        log_writer_begin(writer, NULL);
+        memset(words + 8, '.', len);
+        log_writer_batch(writer, words);
+        size_t end = writer->file.len;
+        ends[end % FORMAT_FILLER_LINE] = true;
+        assert_int_equal(open_written(setting)->size, end);
+        add_filler(&writer->file, 3);
+        assert_int_equal(open_written(setting)->size, end);
+        assert_int_equal(reader_next(&setting->reader, &batch, NULL), READER_GOOD);
+        assert_int_equal(reader_next(&setting->reader, &batch, NULL), READER_END);
+        size_t sector = end + FORMAT_FILLER_LINE - end % FORMAT_FILLER_LINE;
+        memset(writer->file.data + end, 0, sector - end);
+        assert_int_equal(open_written(setting)->size, end);
+        memset(buf_reserve(&writer->file, 1000), 0, 1000);
+        writer->file.len += 1000;
+        assert_int_equal(open_written(setting)->size, end);
+        memset(writer->file.data + end, 0, writer->file.len - end);
+        assert_int_equal(open_written(setting)->size, writer->file.len);
+    }
+    for (int at = 0; at < FORMAT_FILLER_LINE; at++)
+        assert_true(ends[at]);
+}
+
+/* Zero bytes alone, and a batch that is cut among dots, are torn as ever. */
+static void a_torn_batch_is_no_filler(void **state)
+{
+    struct setting *setting = *state;
+    struct reader_batch batch;
+    log_writer_batch(&setting->writer, "SET key value");
+    size_t first = setting->writer.file.len;
+    log_writer_batch(&setting->writer, "SET key ..........................................");
+    for (size_t cut = first + 1; cut < setting->writer.file.len; cut++) {
+        struct slice bytes = {setting->writer.file.data, cut};
+        open_bytes(setting, bytes);
+        assert_int_equal(reader_next(&setting->reader, &batch, NULL), READER_GOOD);
+        assert_int_equal(batch.to, first);
+        assert_int_equal(reader_next(&setting->reader, &batch, NULL), READER_BAD);
+    }
+}
+
 static void raw_commands_are_read_one_by_one_and_multi_whole(void **state)
 {
     struct setting *setting = *state;
@@ -317,6 +377,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(every_flipped_bit_is_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_cut_inside_a_batch_is_a_cut, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(filler_is_not_seen, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_torn_batch_is_no_filler, set_up, tear_down),
         cmocka_unit_test_setup_teardown(raw_commands_are_read_one_by_one_and_multi_whole, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_is_no_command_is_told_apart, set_up, tear_down),
