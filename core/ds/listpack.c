@@ -528,6 +528,10 @@ static size_t element_check(const uint8_t *at, size_t left)
     uint8_t first = at[0], backlen[5];
     size_t head = 1, bytes, tail;
 
+    if (likely(first < 0xc0)) { /* most are: of up to 64 bytes, with a backlen of one */
+        bytes = first < 0x80 ? 1 : 1 + (size_t)(first & 63);
+        return bytes < left && at[bytes] == bytes ? bytes + 1 : 0;
+    }
     if (first > 0xf4)
         return 0;
     if (first >= 0xe0 && first <= 0xf0)

@@ -20,10 +20,9 @@
  */
 #include "core/type/hash_rdb.h"
 
-#include <stdlib.h>
-
-#include "core/base/hash.h"
 #include "core/base/mem.h"
+#include "core/ds/listpack.h"
+#include "core/ds/listpack_check.h"
 #include "core/type/hash.h"
 #include "core/type/hash_table.h"
 #include "core/type/legacy.h"
@@ -32,7 +31,6 @@
 
 #define VERSION_WITH_DEADLINES 12
 #define PRESIZE_MAX 1000000   /* fields that a count may make room for before they have come */
-#define COMPARE_EACH_MAX 16   /* fields compared with one another; more are sorted */
 #define VALKEY_NO_DEADLINE (-1)
 
 /* --- Writing ---------------------------------------------------------------------------------- */
@@ -244,93 +242,21 @@ static int decode_pairs(uint8_t tag, struct rdb_in *in, struct hash *hash)
 
 /* --- Reading listpacks ------------------------------------------------------------------------ */
 
-struct sorted_field {
-    uint64_t hash;
-    const uint8_t *at;
-};
-
-static int compare_hashes(const void *a, const void *b)
-{
-    const struct sorted_field *first = a, *second = b;
-
-    return (first->hash > second->hash) - (first->hash < second->hash);
-}
-
-/* A field equals one of those behind it that have the same hash. */
-static bool twice_in_run(const struct sorted_field *field, const struct sorted_field *end)
-{
-    char digits[LISTPACK_DIGITS];
-    struct slice name = listpack_get(field->at, digits);
-
-    for (const struct sorted_field *other = field + 1; other < end; other++) {
-        if (other->hash != field->hash)
-            break;
-        if (listpack_equal(other->at, name))
-            return true;
-    }
-    return false;
-}
-
-static bool twice_by_sorting(const uint8_t *listpack)
-{
-    size_t count = listpack_count(listpack) / 2, seen = 0;
-    struct sorted_field *fields = mem_alloc(count * sizeof(*fields));
-    bool twice = false;
-
-    for (uint8_t *at = listpack_first(listpack); at != NULL;
-         at = listpack_next(listpack, listpack_next(listpack, at))) {
-        char digits[LISTPACK_DIGITS];
-
-        fields[seen++] = (struct sorted_field){hash_bytes(listpack_get(at, digits), 0), at};
-    }
-    qsort(fields, seen, sizeof(*fields), compare_hashes);
-    for (size_t i = 0; i < seen && !twice; i++)
-        twice = twice_in_run(&fields[i], fields + seen);
-    mem_free(fields);
-    return twice;
-}
-
-static bool twice_by_comparing(const uint8_t *listpack)
-{
-    for (uint8_t *at = listpack_first(listpack), *value; at != NULL;
-         at = listpack_next(listpack, value)) {
-        char digits[LISTPACK_DIGITS];
-        struct slice name = listpack_get(at, digits);
-        uint8_t *next;
-
-        value = listpack_next(listpack, at);
-        next = listpack_next(listpack, value);
-        if (next != NULL && listpack_find(listpack, next, name, 2) != NULL)
-            return true;
-    }
-    return false;
-}
-
 /* A listpack of pairs becomes the hash; it is used up. */
 static int take_pairs(struct rdb_in *in, uint8_t *listpack, struct hash *hash)
 {
     const struct type_limits *limits = in->limits;
-    struct hash small = {ENCODING_LISTPACK, listpack};
     size_t count = listpack_count(listpack);
-    bool large = count / 2 > (uint64_t)limits->hash_entries;
-    struct hash_walk walk;
-    struct hash_item item;
 
-    *hash = small;
+    *hash = (struct hash){ENCODING_LISTPACK, listpack};
     if (count % 2 != 0)
         return rdb_bad(in, "a hash has a field without a value");
-    hash_walk_start(&walk, small);
-    while (!large && hash_walk_next(&walk, &item))
-        large = item.field.len > (uint64_t)limits->hash_value_bytes ||
-            item.value.len > (uint64_t)limits->hash_value_bytes;
-    if (large) {
+    if (count / 2 > (uint64_t)limits->hash_entries ||
+        listpack_has_longer(listpack, (size_t)limits->hash_value_bytes)) {
         hash_convert(hash);
         return hash_count(*hash) == count / 2 ? 0 : bad_twice(in);
     }
-    if (count / 2 <= COMPARE_EACH_MAX ? twice_by_comparing(listpack)
-                                      : twice_by_sorting(listpack))
-        return bad_twice(in);
-    return 0;
+    return listpack_has_twice(listpack, 2) ? bad_twice(in) : 0;
 }
 
 /* One field, value and deadline of a listpack; where the next one is. */

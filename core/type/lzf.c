@@ -17,6 +17,8 @@
 
 #include <string.h>
 
+#include "core/base/attr.h"
+
 #define LITERALS_MAX 32
 #define DISTANCE_MAX 8192
 #define MATCH_MIN 3
@@ -101,17 +103,31 @@ size_t lzf_pack(const uint8_t *in, size_t len, uint8_t *out, size_t room)
     return (size_t)(packer.out - out);
 }
 
-/* Copy byte by byte where source and target overlap: that repeats the source. */
-static void copy_back(uint8_t *to, size_t distance, size_t len)
+/* Copy forwards, which repeats the source where the two overlap. With `room` for it behind, by words
+ * of 8 bytes: what is written beyond `len` is written over later. */
+static void copy_back(uint8_t *to, size_t distance, size_t len, size_t room)
 {
     const uint8_t *from = to - distance;
 
-    if (distance >= len) {
-        memcpy(to, from, len);
+    if (likely(distance >= 8 && room >= len + 8)) {
+        for (size_t i = 0; i < len; i += 8)
+            memcpy(to + i, from + i, 8);
         return;
     }
     for (size_t i = 0; i < len; i++)
         to[i] = from[i];
+}
+
+/* The same for literals. */
+static void copy_in(uint8_t *to, const uint8_t *from, size_t len, bool room)
+{
+    if (unlikely(!room)) {
+        memcpy(to, from, len);
+        return;
+    }
+    memcpy(to, from, 16);
+    if (len > 16)
+        memcpy(to + 16, from + 16, 16);
 }
 
 bool lzf_unpack(const uint8_t *in, size_t in_len, uint8_t *out, size_t len)
@@ -126,7 +142,8 @@ bool lzf_unpack(const uint8_t *in, size_t in_len, uint8_t *out, size_t len)
             run = control + 1;
             if (run > (size_t)(end - in) || run > len - at)
                 return false;
-            memcpy(out + at, in, run);
+            copy_in(out + at, in, run,
+                    (size_t)(end - in) >= LITERALS_MAX && len - at >= LITERALS_MAX);
             in += run;
             at += run;
             continue;
@@ -142,7 +159,7 @@ bool lzf_unpack(const uint8_t *in, size_t in_len, uint8_t *out, size_t len)
         distance = ((control & 31) << 8 | *in++) + 1;
         if (distance > at || run > len - at)
             return false;
-        copy_back(out + at, distance, run);
+        copy_back(out + at, distance, run, len - at);
         at += run;
     }
     return at == len;

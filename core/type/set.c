@@ -1,4 +1,4 @@
-/* Sets: the three encodings, and how they are written to RDB files and read from them.
+/* Sets: the three encodings, and how they are written to RDB files (read: set_rdb.c).
  *
  * A member in a hash table is one allocation: its length in a byte, or 255 and the length in four
  * bytes, and its bytes. So 15 bytes take the class of 16, and a member with its place in the table
@@ -20,6 +20,7 @@
 #include "core/ds/listpack.h"
 #include "core/type/limits.h"
 #include "core/type/rdb.h"
+#include "core/type/set_rdb.h"
 #include "core/type/value.h"
 #include "core/type/value_cut.h"
 
@@ -27,7 +28,6 @@
 #define MEMBER_LEN_IS_LONG 255
 #define MEMBER_HEAD_LONG 5
 #define LISTPACK_SLACK 64 /* more than a member takes beside its bytes */
-#define SET_PAIRWISE_MAX 256 /* members of a listpack that are compared with each other */
 
 _Static_assert(SET_DIGITS >= LISTPACK_DIGITS, "an integer fits");
 _Static_assert(SET_DIGITS >= NUM_I64_MAX_CHARS, "an integer fits");
@@ -532,111 +532,6 @@ static uint64_t set_encode_node(enum value_encoding encoding, const void *value,
     return table_scan(members->table, cursor, set_encode_member, out);
 }
 
-/* Add what was read; false if it was there before. */
-static int set_decode_member(struct set *set, struct slice member, struct rdb_in *in)
-{
-    if (set_add(set, member, in->limits))
-        return 0;
-    return rdb_bad(in, "a set has a member twice");
-}
-
-static int set_decode_plain(struct rdb_in *in, struct set *set)
-{
-    uint64_t count;
-    struct slice member;
-    int code = rdb_get_len(in, &count);
-
-    if (code != 0 || count == 0)
-        return code;
-    *set = set_new(SLICE("0"), (size_t)count, in->limits);
-    for (uint64_t i = 0; i < count && code == 0; i++) {
-        if ((code = rdb_get_string(in, &member)) == 0)
-            code = set_decode_member(set, member, in);
-    }
-    return code;
-}
-
-static int set_decode_intset(struct rdb_in *in, struct set *set)
-{
-    struct slice bytes;
-    int code = rdb_get_string(in, &bytes);
-
-    if (code != 0)
-        return code;
-    if (!intset_valid((const uint8_t *)bytes.data, bytes.len))
-        return rdb_bad(in, "a set of integers is damaged");
-    if (intset_count((const uint8_t *)bytes.data) == 0)
-        return 0;
-    *set = (struct set){ENCODING_INTSET, intset_copy((const uint8_t *)bytes.data)};
-    set_expect(set, set_count(set), in->limits);
-    return 0;
-}
-
-static bool set_listpack_has_twice(const uint8_t *listpack)
-{
-    for (uint8_t *at = listpack_first(listpack); at != NULL; at = listpack_next(listpack, at)) {
-        char digits[SET_DIGITS];
-
-        if (listpack_find(listpack, listpack_next(listpack, at), listpack_get(at, digits), 1))
-            return true;
-    }
-    return false;
-}
-
-static int set_decode_listpack(struct rdb_in *in, struct set *set)
-{
-    struct slice bytes, member;
-    const uint8_t *listpack;
-    size_t count;
-    char digits[SET_DIGITS];
-    int code = rdb_get_string(in, &bytes);
-
-    if (code != 0)
-        return code;
-    listpack = (const uint8_t *)bytes.data;
-    if (!listpack_valid(listpack, bytes.len, true))
-        return rdb_bad(in, "a set's listpack is damaged");
-    count = listpack_count(listpack);
-    if (count == 0)
-        return 0;
-    if (count <= (size_t)in->limits->set_entries && count <= SET_PAIRWISE_MAX) {
-        if (set_listpack_has_twice(listpack))
-            return rdb_bad(in, "a set has a member twice");
-        *set = (struct set){ENCODING_LISTPACK, listpack_copy(listpack)};
-        return 0;
-    }
-    *set = (struct set){ENCODING_HASHTABLE, set_table_new()};
-    for (uint8_t *at = listpack_first(listpack); at != NULL && code == 0;
-         at = listpack_next(listpack, at)) {
-        member = listpack_get(at, digits);
-        code = set_decode_member(set, member, in);
-    }
-    /* It was only to find doubles. */
-    if (code == 0 && count <= (size_t)in->limits->set_entries) {
-        set_free(set);
-        *set = (struct set){ENCODING_LISTPACK, listpack_copy(listpack)};
-    }
-    return code;
-}
-
-static int set_decode(uint8_t tag, struct rdb_in *in, enum value_encoding *encoding, void **value)
-{
-    struct set set = {.value = NULL};
-    int code;
-
-    if (tag == RDB_SET_INTSET)
-        code = set_decode_intset(in, &set);
-    else if (tag == RDB_SET_LISTPACK)
-        code = set_decode_listpack(in, &set);
-    else
-        code = set_decode_plain(in, &set);
-    if (code != 0 && set.value != NULL)
-        set_free(&set);
-    *encoding = set.encoding;
-    *value = set.value;
-    return code;
-}
-
 /* --- Cutting: by the marks of the table ------------------------------------------------------- */
 
 static bool set_is_cut(const void *value)
@@ -677,6 +572,6 @@ const struct type_ops set_ops = {
     .tag = set_tag,
     .encode_begin = set_encode_begin,
     .encode_node = set_encode_node,
-    .decode = set_decode,
+    .decode = set_rdb_decode,
     .cut = &set_cut_ops,
 };

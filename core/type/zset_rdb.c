@@ -7,9 +7,8 @@
  *   RDB_ZSET_ZIPLIST   a string: a ziplist of member, score, in order: up to Redis 6
  *
  * What comes in is built as a large set, which finds a member that is there twice, and becomes
- * small if it is within the limits. A listpack of our own files is in order and within the limits:
- * it is taken as it is, once every score has been read and the order was seen to be right. One from
- * elsewhere takes the long way.
+ * small if it is within the limits. A listpack that is in order and within the limits is taken as
+ * it is, once every score has been read and no member was found twice.
  */
 #include "core/type/zset_rdb.h"
 
@@ -17,6 +16,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/num.h"
+#include "core/ds/listpack_check.h"
 #include "core/ds/tree_walk.h"
 #include "core/type/legacy.h"
 #include "core/type/rdb.h"
@@ -122,7 +122,12 @@ static int read_pairs(uint8_t tag, struct rdb_in *in, struct zset_large *large)
 static bool read_score(const uint8_t *at, double *score)
 {
     char digits[LISTPACK_DIGITS];
+    int64_t number;
 
+    if (at != NULL && listpack_get_int(at, &number)) {
+        *score = (double)number;
+        return true;
+    }
     return at != NULL && num_parse_double(listpack_get(at, digits), score) && !isnan(*score);
 }
 
@@ -151,30 +156,28 @@ static int listpack_pairs(struct rdb_in *in, const uint8_t *listpack, struct zse
 }
 
 /* Every score can be read, members are in order, and all is within the limits. */
-static bool listpack_is_ours(const uint8_t *listpack, const struct type_limits *limits)
+static bool is_in_order(const uint8_t *listpack, const struct type_limits *limits)
 {
     char digits[LISTPACK_DIGITS], last_digits[LISTPACK_DIGITS];
-    struct slice last = {NULL, 0};
-    const uint8_t *score_at;
+    const uint8_t *score_at, *last = NULL;
     double last_score = 0;
 
     if ((int64_t)(listpack_count(listpack) / 2) > limits->zset_entries)
         return false;
     for (const uint8_t *at = listpack_first(listpack); at != NULL;
          at = listpack_next(listpack, score_at)) {
-        struct slice member = listpack_get(at, digits);
         double score;
 
         score_at = listpack_next(listpack, at);
-        if (!read_score(score_at, &score) || (int64_t)member.len > limits->zset_value_bytes)
+        if (!read_score(score_at, &score) || (last != NULL && last_score > score))
             return false;
-        if (last.data != NULL &&
-            (last_score > score || (last_score == score && slice_compare(last, member) >= 0)))
+        if (last != NULL && last_score == score &&
+            slice_compare(listpack_get(last, last_digits), listpack_get(at, digits)) >= 0)
             return false;
-        last = listpack_get(at, last_digits);
+        last = at;
         last_score = score;
     }
-    return true;
+    return !listpack_has_longer(listpack, (size_t)limits->zset_value_bytes);
 }
 
 /* The listpack is given up. */
@@ -182,9 +185,9 @@ static int from_listpack(struct rdb_in *in, uint8_t *listpack, struct zset *zset
 {
     int code;
 
-    if (!in->foreign && listpack_is_ours(listpack, in->limits)) {
+    if (is_in_order(listpack, in->limits)) {
         *zset = (struct zset){ENCODING_LISTPACK, listpack};
-        return 0;
+        return in->foreign && listpack_has_twice(listpack, 2) ? bad_twice(in) : 0;
     }
     *zset = zset_new(true);
     code = listpack_pairs(in, listpack, zset->value);

@@ -367,6 +367,43 @@ static void smaller_limits_make_hash_tables_of_what_is_read(void **state)
     }
 }
 
+/* Read from the plain form, a set is the same as if its members had been added one by one: integers
+ * before and behind others, one that is too long at any place, too many. */
+static void a_plain_set_is_read_as_if_it_was_added(void **state)
+{
+    struct rng rng;
+    char room[TEXT_ROOM];
+
+    (void)state;
+    rng_seed(&rng, 3);
+    for (int round = 0; round < 3000; round++) {
+        unsigned count = 1 + (unsigned)rng_below(&rng, round % 10 == 0 ? 150 : 20);
+        unsigned kinds = 1 + (unsigned)rng_below(&rng, 3);
+        struct set one = set_new(SLICE("0"), count, &usual), read;
+        struct buf buf = {0};
+        struct rdb_out out = {.buf = &buf, .version = 10};
+        struct set_walk walk;
+        struct slice member;
+
+        rdb_put_len(&out, count);
+        for (unsigned n = 0; n < count; n++) {
+            member = member_of(n + 1, (unsigned)rng_below(&rng, kinds), room);
+            assert_true(set_add(&one, member, &usual));
+            rdb_put_string(&out, member);
+        }
+        assert_int_equal(decode(buf_slice(&buf), RDB_SET, &usual, &read), 0);
+        set_check(&read);
+        assert_int_equal(read.encoding, one.encoding);
+        assert_int_equal(set_count(&read), count);
+        set_walk_start(&walk, &one);
+        while (set_walk_next(&walk, &member))
+            assert_true(set_has(&read, member));
+        set_free(&one);
+        set_free(&read);
+        buf_free(&buf);
+    }
+}
+
 static void a_member_that_comes_twice_is_damage(void **state)
 {
     static const unsigned counts[] = {2, 100, 300};
@@ -392,6 +429,16 @@ static void a_member_that_comes_twice_is_damage(void **state)
 
             rdb_put_string(&out, listpack_get(at, digits));
         }
+        assert_int_equal(decode(buf_slice(&buf), RDB_SET, &usual, &set), KV_EFORMAT);
+        buf_clear(&buf);
+        rdb_put_len(&out, counts[i] + 2);
+        rdb_put_string(&out, SLICE("name"));
+        for (unsigned n = 0; n < counts[i]; n++) {
+            char digits[NUM_I64_MAX_CHARS];
+
+            rdb_put_string(&out, (struct slice){digits, num_format_i64(digits, n)});
+        }
+        rdb_put_string(&out, i % 2 ? SLICE("0") : SLICE("name"));
         assert_int_equal(decode(buf_slice(&buf), RDB_SET, &usual, &set), KV_EFORMAT);
         buf_free(&buf);
         listpack_free(listpack);
@@ -446,6 +493,7 @@ int main(void)
         cmocka_unit_test(fifteen_bytes_take_at_most_twenty_eight),
         cmocka_unit_test(what_is_written_is_read_back),
         cmocka_unit_test(smaller_limits_make_hash_tables_of_what_is_read),
+        cmocka_unit_test(a_plain_set_is_read_as_if_it_was_added),
         cmocka_unit_test(a_member_that_comes_twice_is_damage),
         cmocka_unit_test(nothing_is_no_set),
         cmocka_unit_test(noise_is_read_or_refused),

@@ -464,6 +464,11 @@ static void a_member_that_is_there_twice_is_an_error(void **state)
     rdb_put_string(&out, (struct slice){(char *)listpack, listpack_bytes(listpack)});
     assert_int_equal(decode(buf.data, buf.len, RDB_ZSET_LISTPACK, true, &zset, &used), KV_EFORMAT);
     buf_clear(&buf);
+    listpack = listpack_append(listpack, SLICE("a")); /* out of order, too */
+    listpack = listpack_append(listpack, SLICE("-1.5"));
+    rdb_put_string(&out, (struct slice){(char *)listpack, listpack_bytes(listpack)});
+    assert_int_equal(decode(buf.data, buf.len, RDB_ZSET_LISTPACK, true, &zset, &used), KV_EFORMAT);
+    buf_clear(&buf);
     buf_append_char(&buf, 2);
     put_text_pair(&buf, "a", "1");
     put_text_pair(&buf, "a", "2");
