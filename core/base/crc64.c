@@ -1,4 +1,4 @@
-/* CRC-64/Jones, eight bytes at a step.
+/* CRC-64/Jones, folded (crc_fold.c), or eight bytes at a step.
  *
  * The sum is the remainder of the bytes, taken as a polynomial over bits (lowest bit of the first
  * byte first), divided by 0xad93d23594c935a9. tables[n][b] is what byte b followed by n zero bytes
@@ -11,6 +11,8 @@
 #include "core/base/crc64.h"
 
 #include <string.h>
+
+#include "core/base/crc_fold.h"
 
 /* The polynomial with its bits reversed, less the leading one. */
 #define POLYNOMIAL 0x95ac9329ac4bc9b5ull
@@ -55,10 +57,8 @@ static const uint64_t tables[8][256] = {
           0xfc3b6ba97f4cf1fd, 0xd32ff101a60e7091, 0x8d06c450148b7249, 0x3154aef3718177f9),
 };
 
-uint64_t crc64_bytes(uint64_t crc, const void *bytes, size_t len)
+static uint64_t by_tables(uint64_t crc, const uint8_t *at, size_t len)
 {
-    const uint8_t *at = bytes;
-
     for (; len >= 8; at += 8, len -= 8) {
         uint64_t word;
 
@@ -74,6 +74,18 @@ uint64_t crc64_bytes(uint64_t crc, const void *bytes, size_t len)
     for (; len > 0; at++, len--)
         crc = crc >> 8 ^ tables[0][(crc ^ *at) & 255];
     return crc;
+}
+
+uint64_t crc64_bytes(uint64_t crc, const void *bytes, size_t len)
+{
+    static const struct crc_fold_keys keys = {{0xaf86efb16d9ab4fb, 0xf49784a634f014e4},
+                                              {0xd9d7be7d505da32c, 0x381d0015c96f4444}};
+    uint8_t folded[CRC_FOLDED];
+    size_t taken = crc_fold(&keys, crc, bytes, len, folded);
+
+    if (taken > 0)
+        crc = by_tables(0, folded, sizeof(folded));
+    return by_tables(crc, (const uint8_t *)bytes + taken, len - taken);
 }
 
 /* The product of two polynomials, modulo ours. */

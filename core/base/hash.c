@@ -6,6 +6,8 @@
 #include <xxhash.h>
 #include <zlib.h>
 
+#include "core/base/crc_fold.h"
+
 uint64_t hash_bytes(struct slice bytes, uint64_t seed)
 {
     return XXH3_64bits_withSeed(bytes.data, bytes.len, seed);
@@ -13,10 +15,18 @@ uint64_t hash_bytes(struct slice bytes, uint64_t seed)
 
 uint32_t crc32_bytes(uint32_t crc, const void *bytes, size_t len)
 {
+    static const struct crc_fold_keys keys = {{0x653d982200000000, 0xcad38e8f00000000},
+                                              {0x65673b4600000000, 0x9ba54c6f00000000}};
+    uint8_t folded[CRC_FOLDED];
+    /* zlib's sums are inverted before and after. */
+    size_t taken = crc_fold(&keys, ~crc, bytes, len, folded);
+
+    if (taken > 0)
+        crc = (uint32_t)crc32_z(UINT32_MAX, folded, sizeof(folded));
     /* zlib takes no bytes at NULL as "give the first value". */
-    if (len == 0)
+    if (len == taken)
         return crc;
-    return (uint32_t)crc32_z(crc, bytes, len);
+    return (uint32_t)crc32_z(crc, (const uint8_t *)bytes + taken, len - taken);
 }
 
 static void hash_hex(const unsigned char *digest, size_t bytes, char *out)

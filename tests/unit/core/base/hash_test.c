@@ -40,6 +40,35 @@ static void a_crc_of_pieces_is_that_of_the_whole(void **state)
     assert_int_equal(crc32_bytes(whole, NULL, 0), whole);
 }
 
+/* A bit at a time, as the definition says. */
+static uint32_t slow_crc(const uint8_t *bytes, size_t len)
+{
+    uint32_t crc = UINT32_MAX;
+
+    for (size_t i = 0; i < len; i++) {
+        crc ^= bytes[i];
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
+    }
+    return ~crc;
+}
+
+static void every_length_has_the_crc_of_the_definition(void **state)
+{
+    uint8_t bytes[400];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (uint8_t)(i * i * 31 + i);
+    for (size_t len = 0; len <= sizeof(bytes); len++) {
+        uint32_t first = crc32_bytes(0, bytes, len / 3);
+
+        assert_int_equal(crc32_bytes(0, bytes, len), slow_crc(bytes, len));
+        assert_int_equal(crc32_bytes(first, bytes + len / 3, len - len / 3),
+                         slow_crc(bytes, len));
+    }
+}
+
 static void a_hash_depends_on_every_byte_and_on_the_seed(void **state)
 {
     char bytes[300] = {0};
@@ -75,6 +104,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_texts_have_their_published_sums),
         cmocka_unit_test(a_crc_of_pieces_is_that_of_the_whole),
+        cmocka_unit_test(every_length_has_the_crc_of_the_definition),
         cmocka_unit_test(a_hash_depends_on_every_byte_and_on_the_seed),
         cmocka_unit_test(secrets_are_equal_if_all_bytes_are),
     };
