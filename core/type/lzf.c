@@ -103,8 +103,8 @@ size_t lzf_pack(const uint8_t *in, size_t len, uint8_t *out, size_t room)
     return (size_t)(packer.out - out);
 }
 
-/* Copy forwards, which repeats the source where the two overlap. With `room` for it behind, by words
- * of 8 bytes: what is written beyond `len` is written over later. */
+/* Copy forwards, which repeats the source where the two overlap. With `room` for it behind, by
+ * words of 8 bytes: what is written beyond `len` is written over later. */
 static void copy_back(uint8_t *to, size_t distance, size_t len, size_t room)
 {
     const uint8_t *from = to - distance;
