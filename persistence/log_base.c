@@ -335,7 +335,7 @@ bool log_base_is_due(const struct manifest *manifest)
     int incrs = 0;
 
     for (int i = 0; i < manifest->count; i++) {
-        if (manifest->files[i].raw)
+        if (manifest->files[i].raw || manifest->files[i].holes)
             return true;
         incrs += manifest->files[i].type == MANIFEST_INCR;
     }
@@ -343,6 +343,16 @@ bool log_base_is_due(const struct manifest *manifest)
 }
 
 /* --- The sync thread ------------------------------------------------------------------------- */
+
+bool log_base_has_retired(struct log *log)
+{
+    bool has;
+
+    pthread_mutex_lock(&log->lock);
+    has = log->retired.len > 0;
+    pthread_mutex_unlock(&log->lock);
+    return has;
+}
 
 void log_base_delete_retired(struct log *log)
 {

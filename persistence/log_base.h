@@ -23,7 +23,8 @@ bool log_base_work(struct log *log, bool mail);
 /* Log thread: the manifest without the history lines whose files are gone. */
 void log_base_forget(struct log *log, struct manifest *manifest);
 
-/* Sync thread: delete the files that were retired. */
+/* Sync thread: are there files that were retired? Delete them. */
+bool log_base_has_retired(struct log *log);
 void log_base_delete_retired(struct log *log);
 
 /* What the files but the current one hold, for INFO; an error counts nothing. */

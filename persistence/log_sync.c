@@ -7,7 +7,9 @@
  * the lock is given back. A success counts only if the file is not poisoned by then.
  *
  * kv.durable is written by the sync thread alone, when nothing was synced for a second; its error
- * is no error of the log: the file is then left alone, and one proof is missing.
+ * is no error of the log: the file is then left alone, and one proof is missing. That, and parting
+ * with old files, may take longer than a sync: so what is written by then is synced before, and
+ * nothing gets older than a second because of it.
  */
 #include "persistence/log_sync.h"
 
@@ -153,23 +155,26 @@ void *log_timer_main(void *arg)
     for (;;) {
         uint32_t seen = bell_seen(&log->due);
         uint64_t now = bell_now_ms(), sync_ms, slot_ms, next;
+        bool chores;
 
         if (atomic_load(&log->stop))
             return NULL;
-        log_base_delete_retired(log);
         if (log_fill_work(log))
             continue;
         next_due(log, &sync_ms, &slot_ms);
         next = sync_ms < slot_ms ? sync_ms : slot_ms;
-        if (next > now) {
-            bell_wait(&log->due, seen, next == UINT64_MAX ? -1 : (int64_t)(next - now) * 1000, 0);
-        } else if (sync_ms <= now) {
+        chores = slot_ms <= now || log_base_has_retired(log);
+        if (sync_ms <= now || (chores && sync_ms != UINT64_MAX)) {
             if (log_sync_written(log, &fault) == 0)
                 log_tell(log);
             else
                 bell_ring(&log->work);
-        } else {
-            log_slot_write(log);
+        } else if (!chores) {
+            bell_wait(&log->due, seen, next == UINT64_MAX ? -1 : (int64_t)(next - now) * 1000, 0);
         }
+        if (chores)
+            log_base_delete_retired(log);
+        if (slot_ms <= now)
+            log_slot_write(log);
     }
 }
