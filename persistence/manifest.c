@@ -1,8 +1,8 @@
 /* The manifest, read strictly and written whole.
  *
  *   line       content
- *   file ...   pairs of a key and a value: file <name> seq <n> type b|h|i, and kvid, kvseq and
- *              kvraw of ours; keys that nobody here knows are passed over, as stock servers do
+ *   file ...   pairs of a key and a value: file <name> seq <n> type b|h|i, and kvid, kvseq, kvraw,
+ *              kvholes of ours; keys that nobody here knows are passed over, as stock servers do
  *   # ...      a comment, to a stock server; the seal, if it begins with "# kv:v"
  *   (empty)    nothing
  *
@@ -160,6 +160,8 @@ static int read_pair(struct reading *reading, struct slice key, struct slice val
         if (!read_range(value, &file->raw_from, &file->raw_to))
             return bad_line(reading, "kvraw is not <from>-<to>");
         file->raw = true;
+    } else if (slice_is(key, "kvholes")) {
+        file->holes = true;
     } else {
         return 0;
     }
@@ -353,6 +355,8 @@ void manifest_format(const struct manifest *manifest, struct buf *out)
         if (file->raw)
             buf_printf(out, " kvraw %llu-%llu", (unsigned long long)file->raw_from,
                        (unsigned long long)file->raw_to);
+        if (file->holes)
+            buf_append(out, " kvholes 1", 10);
         buf_append_char(out, '\n');
     }
     buf_printf(out, SEAL_BEGIN "%08x\n", crc32_bytes(0, out->data + begin, out->len - begin));

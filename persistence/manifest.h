@@ -35,6 +35,7 @@ struct manifest_file {
     uint64_t kvseq; /* sequence at the file's start */
     bool raw;       /* has bytes from a stock server, without trailers: raw_from .. raw_to */
     uint64_t raw_from, raw_to;
+    bool holes; /* salvaged: what a command changes may be missing */
 };
 
 struct manifest {

@@ -60,6 +60,9 @@ struct recovery {
     struct recovery_progress progress;
     uint64_t progress_bytes, progress_commands; /* at the last call */
     uint64_t bytes_before;                      /* of the files before the one that is read */
+    bool holes;                                 /* the file that is applied was salvaged, */
+    uint64_t passed_over;                       /* so many commands missed what was lost, */
+    char first_passed_over[256];                /* of which this is one */
 };
 
 static void say(struct recovery *recovery, bool warning, const char *format, ...) printf_like(3, 4);
@@ -368,6 +371,12 @@ static int apply_command(void *env, uint64_t offset, int argc, const struct slic
     int status = recovery->options->apply(recovery->options->env, argc, argv, fault);
     recovery->progress.commands++;
     report_progress(recovery, offset, false);
+    if (status == KV_EFORMAT && recovery->holes) {
+        if (recovery->passed_over++ == 0)
+            snprintf(recovery->first_passed_over, sizeof(recovery->first_passed_over), "%.250s",
+                     fault->text);
+        return 0;
+    }
     if (status < 0 && fault && fault->offset < 0)
         fault->offset = (int64_t)offset;
     return status;
@@ -377,6 +386,8 @@ static int apply_command(void *env, uint64_t offset, int argc, const struct slic
 static int apply_part(struct recovery *recovery, int file, struct reader *reader, uint64_t from,
                       uint64_t to, struct fault *fault)
 {
+    int entry = recovery->walk.files[file].entry;
+    recovery->holes = entry < recovery->manifest.count && recovery->manifest.files[entry].holes;
     int status = reader_each(reader, from, to, UINT64_MAX, apply_command, recovery, fault);
     if (status < 0 && fault && !fault->path[0])
         snprintf(fault->path, sizeof(fault->path), "%s", recovery->walk.files[file].path);
@@ -679,6 +690,10 @@ int recovery_run(const struct recovery_options *options, struct recovery_result 
                                           .progress = count_keys}};
     if (status == 0)
         status = run(&recovery);
+    if (recovery.passed_over)
+        say(&recovery, true,
+            "%llu commands of the salvaged log need what was lost, and were passed over; the "
+            "first: %s", (unsigned long long)recovery.passed_over, recovery.first_passed_over);
     walk_close(&recovery.walk);
     manifest_free(&recovery.manifest);
     return status;

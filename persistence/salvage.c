@@ -423,6 +423,7 @@ static int switch_manifest(struct rewrite *rewrite)
                                               rewrite->number);
     memcpy(file->kvid, rewrite->header.kvid, sizeof(file->kvid));
     file->kvseq = rewrite->header.first_seq;
+    file->holes = !rewrite->options->to_time;
     const struct walk_file *base = base_of(rewrite->walk);
     if (base) {
         const struct manifest_file *old = &rewrite->walk->manifest->files[base->entry];

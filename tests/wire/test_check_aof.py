@@ -232,6 +232,21 @@ def test_salvage_without_the_last_file_leaves_a_log_that_starts(tmp_path):
         assert sorted(server.client().keys()) == ["one", "three", "two"]
 
 
+def test_commands_that_need_what_was_lost_are_passed_over(tmp_path):
+    log = aof.Log()
+    log.batch([b"SELECT", b"0"], [b"SET", b"one", b"1"])
+    lost = log.batch([b"SELECT", b"0"], [b"SET", b"two", b"2"])
+    log.batch([b"SELECT", b"0"], [b"RENAME", b"two", b"three"], [b"SET", b"four", b"4"])
+    directory = aof.save(tmp_path, [log])
+    flip(directory, lost[0] + 40)
+    assert run("--salvage", "--yes", directory)[0] == 0
+    with kv.Server(tmp_path) as server:
+        assert sorted(server.client().keys()) == ["four", "one"]
+        assert "1 commands of the salvaged log" in server.log() and "'RENAME'" in server.log()
+        # A base takes its place, which has no holes.
+        kv.wait_until(lambda: b"kvholes" not in read(directory + "/appendonly.aof.manifest"), 20)
+
+
 def test_fix_mends_kv_durable(tmp_path):
     log, _ = three_batches()
     directory = aof.save(tmp_path, [log], slot=3)
