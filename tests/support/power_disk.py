@@ -35,6 +35,7 @@ CONTROL_BYTES = 4096
 RECORD = struct.Struct("<QQQQQQQqqqqQQQ")
 NAMES = ("open", "write", "truncate", "allocate", "sync", "sync_all", "rename", "link", "unlink",
          "mkdir", "rmdir")
+FAILING = ("open", "write", "truncate", "sync", "rename", "unlink")
 FIELDS = ("used", "size", "sync_us", "fail_mask", "fail_skip", "fail_count", "fail_errno", "failed",
           "space", "no_allocate", "device")
 ROOT = ""
@@ -42,6 +43,7 @@ VERSIONS_MAX = 8  # of a file, to choose each sector from
 O_TRUNC = os.O_TRUNC
 KEEP_SIZE, PUNCH_HOLE, ZERO_RANGE = 1, 2, 16
 NEVER = 1 << 63
+AFTERWARDS_NS = 50_000_000  # when clients have got their last answers
 
 
 def build(folder):
@@ -402,4 +404,4 @@ def moments(disk, operations):
             disk.began(one)
         else:
             disk.ended(one)
-    yield NEVER, None
+    yield events[-1][0] + AFTERWARDS_NS, None

@@ -13,13 +13,15 @@ import time
 
 import harness
 
-FILLER = b"0123456789abcdef" * 700
-SIZES = (0, 0, 10, 0, 300, 0, 40, 0, 2000, 0, 0, 5, 0, 700, 0, 9000)
+FILLER = b"0123456789abcdef" * 100_000
+SIZES = (0, 0, 10, 0, 300, 0, 40, 0, 2000, 0, 0, 5, 0, 700, 0, 9000) * 4 + (70_000,)
 SLOTS = 5
 GLOBAL = "g"
 BESIDE = "beside"  # a key that no writer owns
 SUFFIXES = {"i": "string", "m": "string", "a": "string", "b": "string", "t": "string",
-            "l": "list", "h": "hash", "z": "zset", "x": "stream", "u": "set", "q": "string"}
+            "l": "list", "h": "hash", "z": "zset", "x": "stream", "u": "set", "q": "string",
+            "f": "hash", "y": "stream"}
+ELSEWHERE = ("d", "e")  # in a database of the writer's own
 SUFFIXES.update({f"s{slot}": "string" for slot in range(SLOTS)})
 READ = {"string": ("GET",), "list": ("LRANGE", 0, -1), "hash": ("HGETALL",),
         "zset": ("ZRANGE", 0, -1, "WITHSCORES"), "stream": ("XRANGE", "-", "+"),
@@ -31,6 +33,7 @@ redis.call('ZADD', KEYS[3], ARGV[1], ARGV[2])
 return redis.call('GET', KEYS[1])"""
 NEVER = float("inf")
 EVERYSEC_NS = 1_000_000_000
+SLACK_NS = 400_000_000  # a timer comes late on a busy machine
 
 
 def now():
@@ -43,10 +46,15 @@ def read_keyspace(connection, writers):
              for suffix, kind in SUFFIXES.items()]
     commands = [("KEYS", "*"), ("GET", GLOBAL)]
     commands += [(READ[kind][0], name, *READ[kind][1:]) for name, kind in names]
-    commands += [("PEXPIRETIME", f"{writer.name}:q") for writer in writers]
+    for writer in writers:
+        commands += [("PEXPIRETIME", writer.key("q")),
+                     ("XPENDING", writer.key("y"), "g", "-", "+", 99),
+                     ("HPEXPIRETIME", writer.key("f"), "FIELDS", 1, "f"),
+                     ("SELECT", writer.database), ("KEYS", "*"),
+                     ("MGET", *map(writer.key, ELSEWHERE)), ("SELECT", 0)]
     keys, counted, *values = connection.pipeline(commands)
     assert isinstance(keys, list), keys
-    deadlines = values[len(names):]
+    more = values[len(names):]
     found = {key.decode(): None for key in keys}
     if counted is not None:
         found[GLOBAL] = counted
@@ -54,9 +62,16 @@ def read_keyspace(connection, writers):
         assert not isinstance(value, harness.Error), (name, value)
         if value is not None and value != []:
             found[name] = canonical(kind, value)
-    for writer, deadline in zip(writers, deadlines):
-        if f"{writer.name}:q" in found:
-            found[f"{writer.name}:q"] = (found[f"{writer.name}:q"], deadline)
+    for number, writer in enumerate(writers):
+        deadline, pending, fields, _, others, (one, two), _ = more[7 * number:7 * number + 7]
+        for key, what in ((writer.key("q"), deadline), (writer.key("f"), fields)):
+            if key in found:
+                found[key] = (found[key], what[0] if isinstance(what, list) else what)
+        if writer.key("y") in found:
+            found[writer.key("y")] = (found[writer.key("y")], tuple(entry[0] for entry in pending))
+        found.update({key.decode(): None for key in others})
+        found.update({writer.key(suffix): value for suffix, value in zip(ELSEWHERE, (one, two))
+                      if value is not None})
     return found
 
 
@@ -79,6 +94,7 @@ class Writer(threading.Thread):
     def __init__(self, world, name, seed, kinds, base):
         super().__init__(daemon=True)
         self.world, self.name = world, name
+        self.database = 5 + int(name[1:])
         self.chance = random.Random(seed)
         self.kinds = kinds or KINDS
         self.state = {key: value for key, value in base.items() if key.startswith(name + ":")}
@@ -107,6 +123,11 @@ class Writer(threading.Thread):
     def string(self, number):
         key = self.key(f"s{self.chance.randrange(SLOTS)}")
         value = b"%d:" % number + FILLER[:self.chance.choice(SIZES)]
+        return [("SET", key, value)], {key: value}, False
+
+    def large(self, number):
+        key = self.key(f"s{self.chance.randrange(SLOTS)}")
+        value = b"%d:" % number + FILLER[:self.chance.randrange(400_000)]
         return [("SET", key, value)], {key: value}, False
 
     def incr(self, _):
@@ -169,6 +190,45 @@ class Writer(threading.Thread):
         return [("MSET", keys[0], value, keys[1], value, keys[2], value)], dict.fromkeys(
             keys, value), False
 
+    def rename(self, number):
+        value = b"%d" % number
+        return [("MULTI",), ("SET", self.key("r"), value), ("RENAME", self.key("r"), self.key("b")),
+                ("EXEC",)], {self.key("b"): value}, False
+
+    def elsewhere(self, number):
+        value = b"%d" % number
+        commands = [("MULTI",), ("SELECT", self.database)]
+        changes = {self.key("d"): value}
+        if number % 5 == 0:
+            commands.append(("FLUSHDB",))
+            changes[self.key("e")] = None
+        if number % 3 == 0:
+            commands.append(("SET", self.key("e"), value))
+            changes[self.key("e")] = value
+        return commands + [("SET", self.key("d"), value), ("SELECT", 0), ("EXEC",)], changes, False
+
+    def field(self, number):
+        """A field of a hash, with a deadline of its own."""
+        key, value = self.key("f"), b"%d" % number
+        return [("MULTI",), ("HSET", key, "f", value),
+                ("HPEXPIREAT", key, DEADLINE + number, "FIELDS", 1, "f"), ("EXEC",)], {
+                    key: (((b"f", value),), DEADLINE + number)}, False
+
+    def group(self, number):
+        """A consumer takes an entry; of every second it says that it is done."""
+        key, entry = self.key("y"), b"%d-1" % number
+        entries, pending = self.state.get(key) or ((), ())
+        commands = [("MULTI",), ("XADD", key, "MAXLEN", 10, entry, "n", number),
+                    ("XREADGROUP", "GROUP", "g", "c", "STREAMS", key, ">")]
+        if not entries:
+            commands.insert(0, ("XGROUP", "CREATE", key, "g", 0, "MKSTREAM"))
+        entries = entries[-9:] + ((entry, (b"n", b"%d" % number)),)
+        pending += (entry,)
+        if number % 2:
+            done, pending = pending[:2], pending[2:]
+            commands.append(("XACK", key, "g", *done))
+        return commands + [("EXEC",)], {key: (entries, pending)}, False
+
     # --- Life -------------------------------------------------------------------------------------
 
     def run(self):
@@ -201,6 +261,8 @@ class Writer(threading.Thread):
                     if reply[0] == 1:
                         self.world.seen.append((now(), self, len(self.answered) - 1))
                         self.world.confirmed += 1
+                while self.world.hold and not self.world.done:
+                    time.sleep(0.01)
                 if self.world.pause:
                     time.sleep(self.chance.uniform(0, 2 * self.world.pause))
 
@@ -234,8 +296,10 @@ class Writer(threading.Thread):
 
 
 KINDS = ["string", "string", "incr", "transaction", "count", "count", "script", "stream", "members",
-         "delete", "deadline", "several"]
-IDEMPOTENT = ["string", "string", "script", "delete", "deadline", "several"]
+         "delete", "deadline", "several", "rename", "elsewhere", "field", "group"]
+IDEMPOTENT = ["string", "string", "script", "delete", "deadline", "several", "rename",
+              "elsewhere", "field"]
+LARGE = ["large", "large", "incr", "count"]
 
 
 def merged(pairs, field, value):
@@ -253,7 +317,8 @@ class World:
     def __init__(self, connect, policy="always", seed=1, writers=3, kinds=None, pause=0.0,
                  depths=(1, 1, 1, 2, 6), faulty=False, base=None, first=0):
         self.connect, self.pause, self.depths, self.faulty = connect, pause, depths, faulty
-        self.done = False
+        self.done = self.hold = False
+        self.slack = SLACK_NS
         self.confirmed = 0  # by WAITAOF
         self.first = first  # so many operations in the lives before
         self.counted = int((base or {}).get(GLOBAL) or 0)
@@ -291,6 +356,13 @@ class World:
         reply = command()
         assert not is_error(reply), reply
         self.policies.append((now(), policy))
+
+    def saved(self, save):
+        """What was answered before a SAVE is promised when that is answered."""
+        before = [(writer, len(writer.answered) - 1) for writer in self.writers]
+        reply = save()
+        assert not is_error(reply), reply
+        self.seen += [(now(), writer, number) for writer, number in before]
 
     # --- Who sees changes of others ---------------------------------------------------------------
 
@@ -345,15 +417,15 @@ class World:
     def policy_at(self, when):
         return [policy for begin, policy in self.policies if begin <= when][-1]
 
-    def promised_at(self, when, cut, slack):
+    def promised_at(self, when):
         """From what time on what was answered at `when` must outlive a cut."""
         policy = self.policy_at(when)
         if policy == "off":
             later = [begin for begin, policy in self.policies if begin > when and policy != "off"]
-            return self.promised_at(later[0], cut, slack) if later else NEVER
-        return {"always": when, "everysec": when + EVERYSEC_NS + slack, "no": NEVER}[policy]
+            return self.promised_at(later[0]) if later else NEVER
+        return {"always": when, "everysec": when + EVERYSEC_NS + self.slack, "no": NEVER}[policy]
 
-    def limits(self, cut, slack=0):
+    def limits(self, cut):
         """{writer: (low, high)}: of how many operations the state may be."""
         covered = 0  # answers up to then are in the log before something that is promised
         low = {}
@@ -362,7 +434,7 @@ class World:
             for number, when in enumerate(writer.answered):
                 if when > cut:
                     break
-                if number and self.promised_at(when, cut, slack) <= cut:
+                if number and self.promised_at(when) <= cut:
                     low[writer] = number
                     covered = max(covered, writer.sent[number])
         for when, writer, number in self.seen:
