@@ -338,6 +338,8 @@ static bool settle(struct log *log, const struct log_batch *batch)
     }
     if (atomic_load(&log->journal->state) == JOURNAL_FAILED)
         log_enter_by_space(log);
+    if (unlikely(atomic_load_explicit(&log->base_wish, memory_order_relaxed) == LOG_BASE_NAME))
+        bell_ring(&log->due); /* it may have waited for healing */
     return true;
 }
 
@@ -476,6 +478,7 @@ static void log_free(struct log *log)
 
     if (log->file.fd >= 0)
         disk->close(disk->self, log->file.fd);
+    log_file_drop(log, &log->ahead);
     for (struct log_batch *batch = log->kept_first; batch; batch = next) {
         next = batch->next;
         buf_free(&batch->bytes);
@@ -488,6 +491,7 @@ static void log_free(struct log *log)
     manifest_free(&log->manifest);
     pthread_mutex_destroy(&log->lock);
     pthread_mutex_destroy(&log->sync_lock);
+    pthread_mutex_destroy(&log->manifest_lock);
     mem_free(log);
 }
 
@@ -512,7 +516,7 @@ static struct log *log_new(const struct log_options *options, const struct log_s
 
     log->options = *options;
     log->journal = journal;
-    log->file.fd = -1;
+    log->file.fd = log->ahead.fd = -1;
     log_fill_init(&log->fill);
     mailbox_init(&log->mailbox);
     log->next_number = start->next_file;
@@ -521,6 +525,7 @@ static struct log *log_new(const struct log_options *options, const struct log_s
     manifest_copy(&log->manifest, &start->manifest);
     pthread_mutex_init(&log->lock, NULL);
     pthread_mutex_init(&log->sync_lock, NULL);
+    pthread_mutex_init(&log->manifest_lock, NULL);
     log->durable = (struct log_point){start->batch, start->seq, 0, start->crc};
     memcpy(log->slot.kvid, start->kvid, sizeof log->slot.kvid);
     log->slot.turn = start->durable_turn;

@@ -1,11 +1,13 @@
 /* Compaction, as far as the log has a part in it: how a snapshot takes the place of all that was
  * recorded before.
  *
- *   NONE -> TURNING   base_begin: the main thread has handed over its last batch, hands over no
- *                     other, and begins to cut the snapshot; the sequence now is S
- *   TURNING -> OPEN   the log thread has written that batch and synced the file; the next file is
- *                     created, synced, and named in the manifest: ... old file, new file (from S).
- *                     Batches go there from now on
+ *   NONE              base_begin, at first: KV_EBUSY, while the sync thread prepares: it creates
+ *                     the next file, empty, with space, its name durable, and syncs the old one
+ *   NONE -> TURNING   base_begin, again: the main thread has handed over its last batch, hands over
+ *                     no other, and begins to cut the snapshot; the sequence now is S
+ *   TURNING -> OPEN   the log thread has written that batch and synced the file; the next file gets
+ *                     its header, is synced, and named in the manifest: ... old file, new file
+ *                     (from S). Batches go there from now on
  *   OPEN -> NAMING    base_end: the snapshot's file is complete, synced, under its name
  *   NAMING -> DONE    the manifest names it as base, then the files from S on; the old base and the
  *                     files before S are history. Then those are deleted
@@ -23,6 +25,11 @@
  *
  * Deleting a large file takes long, so the sync thread does it (or moves it into the archive). A
  * name stays in the manifest as history until its file is gone.
+ *
+ * Batches wait while the log turns, so what can be done before is; and naming the base is the sync
+ * thread's, beside which they go on. If the file was poisoned meanwhile, the log heals first:
+ * manifest_lock keeps the two from replacing the manifest at once. A prepared file that is older
+ * than the one healing made is dropped: files are numbered in the order of their batches.
  */
 #include "persistence/log_base.h"
 
@@ -70,14 +77,22 @@ int log_base_begin(struct journal *journal, uint64_t estimate, struct journal_ba
                    struct fault *fault)
 {
     struct log *log = journal->store;
-    int status = has_room(log, estimate, fault);
+    int status;
 
     kv_assert(journal->open.len == 0);
-    if (status < 0)
-        return status;
     if (atomic_load(&log->base_wish) != LOG_BASE_NOTHING ||
         under_way(log_base_state(journal, NULL)))
         return fault_set(fault, KV_EBUSY, log->directory, -1, "a new base is being made already");
+    status = has_room(log, estimate, fault);
+    if (status < 0)
+        return status;
+    if (!log->prepared) {
+        log->prepared = true;
+        atomic_store(&log->base_wish, LOG_BASE_PREPARE);
+        bell_ring(&log->due);
+        return fault_set(fault, KV_EBUSY, log->directory, -1, "a new base is being prepared");
+    }
+    log->prepared = false;
     pthread_mutex_lock(&log->lock);
     log->base = (struct log_base){.number = log->next_number++, .seq = journal->sequence,
                                   .state = JOURNAL_BASE_TURNING};
@@ -104,7 +119,7 @@ void log_base_end(struct journal *journal, bool complete)
     if (!complete)
         return;
     atomic_store(&log->base_wish, LOG_BASE_NAME);
-    bell_ring(&log->work);
+    bell_ring(&log->due);
 }
 
 enum journal_base_state log_base_state(struct journal *journal, char problem[512])
@@ -185,12 +200,24 @@ static void go_over_to(struct log *log, const struct log_file *file)
     disk->close(disk->self, old.fd);
 }
 
+/* The file that was prepared, or another one. */
+static int begin_next(struct log *log, struct log_file *file, struct fault *fault)
+{
+    if (log->ahead.fd >= 0 && log->ahead.number > log->file.number) {
+        *file = log->ahead;
+        log->ahead.fd = -1;
+        return log_file_begin(log, file, &log->durable, 0, fault);
+    }
+    log_file_drop(log, &log->ahead);
+    return log_file_create(log, file, &log->durable, 0, fault);
+}
+
 /* Create the next file and name it, with the base to come as history. */
 static int open_next(struct log *log, struct log_file *file, struct fault *fault)
 {
     const struct disk *disk = log->options.disk;
     bool renamed = false;
-    int status = log_file_create(log, file, &log->durable, 0, fault);
+    int status = begin_next(log, file, fault);
 
     if (status < 0)
         return status;
@@ -224,6 +251,18 @@ static void turn(struct log *log)
     log_stale_delete(log);
     conclude(log, JOURNAL_BASE_OPEN, NULL);
 }
+
+bool log_base_work(struct log *log, bool mail)
+{
+    if (atomic_load(&log->base_wish) != LOG_BASE_TURN || mail)
+        return false; /* what was handed over comes first */
+    pthread_mutex_lock(&log->manifest_lock);
+    turn(log);
+    pthread_mutex_unlock(&log->manifest_lock);
+    return true;
+}
+
+/* --- The sync thread: naming and preparing --------------------------------------------------- */
 
 static bool is_before_base(const struct log *log, const struct manifest_file *file)
 {
@@ -296,21 +335,54 @@ static void name(struct log *log)
     conclude(log, JOURNAL_BASE_DONE, NULL);
 }
 
-bool log_base_work(struct log *log, bool mail)
+/* What fails here is tried again by the turn, which tells of it. */
+static void prepare(struct log *log)
 {
-    switch (atomic_load(&log->base_wish)) {
-    case LOG_BASE_TURN:
-        if (mail)
-            return false; /* what was handed over comes first */
-        turn(log);
-        return true;
-    case LOG_BASE_NAME:
-        name(log);
-        return true;
-    default:
-        return false;
+    const struct disk *disk = log->options.disk;
+    struct log_file *file = &log->ahead;
+    struct fault fault;
+    uint64_t ahead = 2 * log->options.chunk_bytes;
+
+    log_file_drop(log, file);
+    if (log_file_make(log, file, &fault) == 0) {
+        if (ahead > 0 && disk->allocate(disk->self, file->fd, 0, (off_t)ahead) == 0)
+            file->reserved = ahead;
+        file->entered = disk->fsync(disk->self, file->fd) == 0 &&
+                        disk->fsync_directory(disk->self, log->directory) == 0;
+        if (!file->entered)
+            log_file_drop(log, file);
     }
+    if (log_sync_written(log, &fault) < 0)
+        bell_ring(&log->work);
+    atomic_store(&log->base_wish, LOG_BASE_NOTHING);
+    log_tell(log);
 }
+
+bool log_base_sync_work(struct log *log)
+{
+    int wish = atomic_load(&log->base_wish);
+    bool done = true;
+    struct fault fault;
+
+    if (wish == LOG_BASE_PREPARE) {
+        prepare(log);
+        return true;
+    }
+    if (wish != LOG_BASE_NAME)
+        return false;
+    (void)!log_sync_written(log, &fault); /* no batch gets old because of this */
+    pthread_mutex_lock(&log->manifest_lock);
+    if (atomic_load(&log->poisoned))
+        done = false; /* the log thread rings when it has healed */
+    else
+        name(log);
+    pthread_mutex_unlock(&log->manifest_lock);
+    if (atomic_load(&log->poisoned))
+        bell_ring(&log->work);
+    return done;
+}
+
+/* --- The manifest ----------------------------------------------------------------------------- */
 
 void log_base_forget(struct log *log, struct manifest *manifest)
 {
@@ -342,7 +414,7 @@ bool log_base_is_due(const struct manifest *manifest)
     return incrs > FILES_WANTED_MAX;
 }
 
-/* --- The sync thread ------------------------------------------------------------------------- */
+/* --- The sync thread: parting with what is history ------------------------------------------- */
 
 bool log_base_has_retired(struct log *log)
 {

@@ -17,8 +17,11 @@ enum journal_base_state log_base_state(struct journal *journal, char problem[512
 /* Main thread: no batch may be handed over now. */
 bool log_base_turning(const struct log *log);
 
-/* Log thread, not poisoned: do what is wished, if that can be done now; true if something was. */
+/* Log thread, not poisoned: turn, if that is wished and can be done now; true if it was. */
 bool log_base_work(struct log *log, bool mail);
+
+/* Sync thread: prepare a turn, or name a base, if that is wished; true if it was done. */
+bool log_base_sync_work(struct log *log);
 
 /* Log thread: the manifest without the history lines whose files are gone. */
 void log_base_forget(struct log *log, struct manifest *manifest);

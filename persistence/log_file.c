@@ -138,8 +138,30 @@ static int create_next(struct log *log, struct log_file *file, struct fault *fau
     return fault_status(fault, file->fd, file->path, -1, "create");
 }
 
-int log_file_create(struct log *log, struct log_file *file, const struct log_point *at,
-                    uint64_t bytes, struct fault *fault)
+int log_file_make(struct log *log, struct log_file *file, struct fault *fault)
+{
+    int status;
+
+    memset(file, 0, sizeof *file);
+    status = create_next(log, file, fault);
+    if (status < 0)
+        file->fd = -1;
+    return status;
+}
+
+void log_file_drop(const struct log *log, struct log_file *file)
+{
+    const struct disk *disk = log->options.disk;
+
+    if (file->fd < 0)
+        return;
+    disk->close(disk->self, file->fd);
+    disk->unlink(disk->self, file->path);
+    file->fd = -1;
+}
+
+int log_file_begin(struct log *log, struct log_file *file, const struct log_point *at,
+                   uint64_t bytes, struct fault *fault)
 {
     const struct disk *disk = log->options.disk;
     struct format_header header = {.first_batch = at->batch + 1, .first_seq = at->seq,
@@ -148,12 +170,6 @@ int log_file_create(struct log *log, struct log_file *file, const struct log_poi
     struct iovec part = {line, 0};
     int status;
 
-    memset(file, 0, sizeof *file);
-    status = create_next(log, file, fault);
-    if (status < 0) {
-        file->fd = -1;
-        return status;
-    }
     memcpy(header.kvid, log->kvid, sizeof header.kvid);
     part.iov_len = format_put_header(line, &header);
     file->salt = header.salt;
@@ -164,14 +180,20 @@ int log_file_create(struct log *log, struct log_file *file, const struct log_poi
     if (status == 0)
         status = file_append(disk, file->fd, file->path, &part, 1, 0, fault);
     if (status < 0) {
-        disk->close(disk->self, file->fd);
-        disk->unlink(disk->self, file->path);
-        file->fd = -1;
+        log_file_drop(log, file);
         return status;
     }
     file->end.offset = part.iov_len;
     file->seed = crc32_bytes(format_seed(at->crc, file->salt), line, part.iov_len);
     return 0;
+}
+
+int log_file_create(struct log *log, struct log_file *file, const struct log_point *at,
+                    uint64_t bytes, struct fault *fault)
+{
+    int status = log_file_make(log, file, fault);
+
+    return status < 0 ? status : log_file_begin(log, file, at, bytes, fault);
 }
 
 int log_file_write(struct log *log, struct log_file *file, const struct log_batch *batch,
@@ -249,7 +271,8 @@ int log_file_announce(struct log *log, struct log_file *file, bool *renamed, str
     status = disk->fsync(disk->self, file->fd);
     if (status < 0)
         return fault_status(fault, status, file->path, -1, "sync");
-    status = disk->fsync_directory(disk->self, log->directory);
+    if (!file->entered)
+        status = disk->fsync_directory(disk->self, log->directory);
     if (status < 0)
         return fault_status(fault, status, log->directory, -1, "sync of the directory");
     next_manifest(log, file, &next);

@@ -34,6 +34,7 @@ struct log_file { /* the one that is written now */
     char name[MANIFEST_NAME_MAX + 1];
     char path[LOG_PATH_MAX];
     uint64_t number;
+    bool entered;           /* its name is durable in the directory */
     uint64_t first_seq;
     uint64_t salt;
     uint64_t reserved;      /* space is taken up to this offset */
@@ -43,6 +44,13 @@ struct log_file { /* the one that is written now */
     struct log_point end;
 };
 
+/* Create the next file (O_EXCL), empty. */
+must_check int log_file_make(struct log *log, struct log_file *file, struct fault *fault);
+/* In a file that was made: take space, write the header, as log_file_create does. */
+must_check int log_file_begin(struct log *log, struct log_file *file, const struct log_point *at,
+                              uint64_t bytes, struct fault *fault);
+/* Close and delete it, if there is one. */
+void log_file_drop(const struct log *log, struct log_file *file);
 /* Create the next file (O_EXCL) for batches behind `at`, take space for `bytes` and ahead, write
  * the header; not synced. On failure nothing is open, and what was created is deleted. */
 must_check int log_file_create(struct log *log, struct log_file *file, const struct log_point *at,

@@ -85,7 +85,7 @@ static void go_on_in(struct log *log, const struct log_file *file)
         disk->close(disk->self, old_fd);
 }
 
-int log_heal(struct log *log, struct fault *fault)
+static int heal(struct log *log, struct fault *fault)
 {
     const struct disk *disk = log->options.disk;
     struct log_point durable;
@@ -118,6 +118,16 @@ int log_heal(struct log *log, struct fault *fault)
         log_stale_add(log, file.name);
     else
         disk->unlink(disk->self, file.path);
+    return status;
+}
+
+int log_heal(struct log *log, struct fault *fault)
+{
+    int status;
+
+    pthread_mutex_lock(&log->manifest_lock);
+    status = heal(log, fault);
+    pthread_mutex_unlock(&log->manifest_lock);
     return status;
 }
 

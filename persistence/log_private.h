@@ -24,7 +24,7 @@
 #define LOG_NO_MS 30000
 #define LOG_QUIET_MS 1000                       /* of quiet before kv.durable is written */
 
-enum log_base_wish { LOG_BASE_NOTHING, LOG_BASE_TURN, LOG_BASE_NAME, LOG_BASE_DROP };
+enum log_base_wish { LOG_BASE_NOTHING, LOG_BASE_PREPARE, LOG_BASE_TURN, LOG_BASE_NAME };
 
 struct log_base { /* the one that is being made: see log_base.c */
     char name[MANIFEST_NAME_MAX + 1];
@@ -56,10 +56,17 @@ struct log {
     _Atomic uint64_t attempts; /* to get going again that failed */
     _Atomic int base_wish;  /* enum log_base_wish: the main thread's, until it is fulfilled */
 
+    /* Held while the manifest on disk is replaced, by the log thread or the sync thread; before
+     * the other locks. */
+    pthread_mutex_t manifest_lock;
+    struct manifest manifest;
+    struct log_file ahead;  /* prepared for the next turn (fd -1: none): the sync thread's while the
+                             * wish is LOG_BASE_PREPARE, else the log thread's */
+    bool prepared;          /* the main thread's: it is, or could not be */
+
     /* The log thread's alone. */
     uint64_t pending_bytes; /* of the batch at hand, until it is written */
     uint64_t sync_us;       /* that a sync takes, smoothed */
-    struct manifest manifest;
     uint64_t space_asked_ms; /* when room was last asked for, in state FULL */
     bool no_allocate;       /* the file system can't */
     char stale[LOG_STALE_MAX][MANIFEST_NAME_MAX + 1]; /* to delete once no manifest names them */

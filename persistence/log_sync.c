@@ -159,6 +159,8 @@ void *log_timer_main(void *arg)
 
         if (atomic_load(&log->stop))
             return NULL;
+        if (log_base_sync_work(log))
+            continue;
         if (log_fill_work(log))
             continue;
         next_due(log, &sync_ms, &slot_ms);

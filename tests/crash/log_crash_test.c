@@ -207,7 +207,7 @@ static void make_base(struct log_rig *rig, struct world *world)
     bool renamed, complete;
 
     make_snapshot(world, &snapshot);
-    if (journal->ops->base_begin(journal, 0, &base, &rig->fault) == 0) {
+    if (rig_base_begin(rig, &base) == 0) {
         commit_batch(rig, world);
         complete = file_replace(disk, base.path, buf_slice(&snapshot), &renamed, NULL) == 0;
         if (journal->ops->base_state(journal, NULL) == JOURNAL_BASE_OPEN)

@@ -207,6 +207,19 @@ void rig_wait_state(struct log_rig *rig, enum journal_state state)
     }
 }
 
+int rig_base_begin(struct log_rig *rig, struct journal_base *out)
+{
+    struct journal *journal = &rig->journal;
+    uint64_t seen = news_seen(rig);
+    int status = journal->ops->base_begin(journal, 0, out, &rig->fault);
+
+    if (status == KV_EBUSY) {
+        wait_news(rig, seen);
+        status = journal->ops->base_begin(journal, 0, out, &rig->fault);
+    }
+    return status;
+}
+
 /* --- Reading back --------------------------------------------------------------------------- */
 
 static size_t line_end(struct slice text, size_t from)

@@ -58,6 +58,9 @@ bool rig_commit(struct log_rig *rig);
 /* Wait until the state is this one; turns go on meanwhile. */
 void rig_wait_state(struct log_rig *rig, enum journal_state state);
 
+/* Begin a base, when it is prepared. */
+must_check int rig_base_begin(struct log_rig *rig, struct journal_base *out);
+
 /* What the files named in the manifest hold: the commands of all good batches, in order, without
  * the # lines. Fails the test if header, trailer, chain or numbering is not as format.c says. */
 struct rig_content {
