@@ -287,11 +287,11 @@ static int make_net(struct server *server, struct fault *fault)
 
 static void free_parts(struct server *server)
 {
+    server->host.data = NULL;
+    server_data_free(server->data); /* first: its threads have news for net */
     if (server->net)
         net_free(server->net);
     server->host.net = NULL;
-    server->host.data = NULL;
-    server_data_free(server->data);
 #ifdef KV_DEBUG
     scripts_free(server->scripts);
     engine_free(server->engine); /* else the end of the process is faster */

@@ -23,14 +23,15 @@
 #define TITLE_BYTES_MAX 2048
 #define OOM_FILE "/proc/self/oom_score_adj"
 
+/* Twice: what is taken out of the environment later is still held by the second half. */
 static void keep_environment(void)
 {
     size_t count = 0;
     while (environ[count])
         count++;
-    char **copy = calloc(count + 1, sizeof(*copy));
+    char **copy = calloc(2 * count + 1, sizeof(*copy));
     for (size_t i = 0; copy && i < count; i++)
-        copy[i] = strdup(environ[i]);
+        copy[i] = copy[count + 1 + i] = strdup(environ[i]);
     if (copy)
         environ = copy;
 }
