@@ -248,7 +248,8 @@ static bool drain(struct stream_cut_groups *groups, struct buf *held, struct rdb
     size_t left = held->len - groups->drained;
     size_t now = left < STEP_HELD_BYTES ? left : STEP_HELD_BYTES;
 
-    buf_append(out->buf, held->data + groups->drained, now);
+    if (now > 0)
+        buf_append(out->buf, held->data + groups->drained, now);
     groups->drained += now;
     if (now < left)
         return true;
