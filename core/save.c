@@ -483,6 +483,11 @@ void save_report(const struct engine *engine, struct save_report *out)
         .raw_bytes = save->raw_bytes,
     };
     memcpy(out->problem, save->problem, sizeof out->problem);
+    if (save->base.scheduled && save->phase == NOTHING) {
+        out->base.scheduled = false; /* nothing is in its way: the log prepares its next file */
+        out->base.running = true;
+        out->base.started_ms = engine->now_ms;
+    }
     if (save->phase == DUMP || save->phase == BASE) {
         engine->sink->state(engine->sink->self, &result);
         out->file_bytes = result.file_bytes;

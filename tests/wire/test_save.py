@@ -48,10 +48,21 @@ def rewrite(connection):
     before = int(info(connection, "aof_rewrites"))
     answer = connection("BGREWRITEAOF")
     assert not isinstance(answer, Error), answer
-    until(lambda: info(connection, "aof_rewrite_in_progress") == "0" and
-          info(connection, "aof_rewrite_scheduled") == "0")
+    until(lambda: info(connection, "aof_rewrite_scheduled") == "0" and
+          info(connection, "aof_rewrite_in_progress") == "0")
     assert info(connection, "aof_last_bgrewrite_status") == "ok"
     assert int(info(connection, "aof_rewrites")) == before + 1
+
+
+def test_a_rewrite_is_in_progress_from_its_beginning(start):
+    """Who waits for its end may look at nothing else, and asks at once."""
+    with start("kv", auto_aof_rewrite_percentage=0).connect() as c:
+        for i in range(20):
+            answers = c.pipeline([("SET", "key", i), ("BGREWRITEAOF",), ("INFO", "persistence")])
+            assert not isinstance(answers[1], Error), answers
+            assert b"aof_rewrite_in_progress:1" in answers[2]
+            until(lambda: info(c, "aof_rewrite_in_progress") == "0")
+            assert int(info(c, "aof_rewrites")) == i + 1
 
 
 def bgsave(connection):
@@ -377,7 +388,7 @@ def test_a_rewrite_of_what_is_flushed_begins_anew(start):
         c("DEBUG", "POPULATE", 300000, "k", 100)
         before = int(info(c, "aof_rewrites"))
         c("BGREWRITEAOF")
-        until(lambda: info(c, "aof_rewrite_in_progress") == "1")
+        until(lambda: info(c, "snapshot_running") == "1")
         c.pipeline([("MULTI",), ("SET", "before", "it"), ("FLUSHALL",), ("SET", "after", "it"),
                     ("EXEC",)])
         until(lambda: int(info(c, "aof_rewrites")) > before)

@@ -300,8 +300,8 @@ def fill_types(connection, name):
 
 def rewrite(connection):
     assert connection("BGREWRITEAOF").startswith("Background")
-    until(lambda: b"aof_rewrite_in_progress:0" in connection("INFO", "persistence") and
-          b"aof_rewrite_scheduled:0" in connection("INFO", "persistence"))
+    until(lambda: b"aof_rewrite_scheduled:0" in connection("INFO", "persistence") and
+          b"aof_rewrite_in_progress:0" in connection("INFO", "persistence"))
 
 
 def serves(server, expected):
