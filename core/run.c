@@ -1,10 +1,11 @@
 /* Invariants: the keyspace changes exactly when effects are recorded (asserted behind each
- * command); an error reply leaves the keyspace as it was (but for
- * scripts and MIGRATE); a reply depends on at least its own effects. */
+ * command); an error reply leaves the keyspace as it was (but for scripts and MIGRATE); a reply
+ * depends on at least its own effects. */
 #include "core/run.h"
 
 #include "core/base/histogram.h"
 #include "core/base/mem.h"
+#include "core/base/num.h"
 #include "core/ctx.h"
 #include "core/latency.h"
 #include "core/monitor.h"
@@ -38,20 +39,13 @@ static void note_slow(const struct ctx *ctx, uint64_t us)
     latency_add(engine, flags & COMMAND_FAST ? LATENCY_FAST_COMMAND : LATENCY_COMMAND, us / 1000);
 }
 
-static uint64_t digits_of(uint64_t number)
-{
-    uint64_t digits = 1;
-    for (; number >= 10; number /= 10)
-        digits++;
-    return digits;
-}
-
 /* Its bytes on the wire, as clients that are no person send it. */
 static uint64_t request_bytes(const struct ctx *ctx)
 {
-    uint64_t bytes = 3 + digits_of((uint64_t)ctx->argc);
+    char digits[NUM_I64_MAX_CHARS];
+    uint64_t bytes = 3 + num_format_u64(digits, (uint64_t)ctx->argc);
     for (int i = 0; i < ctx->argc; i++)
-        bytes += 5 + digits_of(ctx->argv[i].len) + ctx->argv[i].len;
+        bytes += 5 + num_format_u64(digits, ctx->argv[i].len) + ctx->argv[i].len;
     return bytes;
 }
 

@@ -96,8 +96,7 @@ int log_base_begin(struct journal *journal, uint64_t estimate, struct journal_ba
     pthread_mutex_lock(&log->lock);
     log->base = (struct log_base){.number = log->next_number++, .seq = journal->sequence,
                                   .state = JOURNAL_BASE_TURNING};
-    snprintf(log->base.name, sizeof log->base.name, "%.200s.%llu.base.rdb", log->name,
-             (unsigned long long)log->base.number);
+    log_base_name(log->base.name, sizeof log->base.name, log->name, log->base.number);
     snprintf(out->path, sizeof out->path, "%s/%s", log->directory, log->base.name);
     pthread_mutex_unlock(&log->lock);
     out->seq = journal->sequence;

@@ -21,6 +21,7 @@
 #include "persistence/file.h"
 #include "persistence/format.h"
 #include "persistence/log_base.h"
+#include "persistence/log_names.h"
 #include "persistence/log_private.h"
 
 #define CREATE_TRIES_MAX 1000
@@ -124,8 +125,7 @@ static int create_next(struct log *log, struct log_file *file, struct fault *fau
         int len, path_len;
 
         file->number = take_number(log);
-        len = snprintf(file->name, sizeof file->name, "%s.%llu.incr.aof", log->name,
-                       (unsigned long long)file->number);
+        len = log_incr_name(file->name, sizeof file->name, log->name, file->number);
         path_len = snprintf(file->path, sizeof file->path, "%s/%s", log->directory, file->name);
         if (len >= (int)sizeof file->name || path_len >= (int)sizeof file->path)
             return fault_set(fault, KV_ELIMIT, log->directory, -1, "the name is too long");

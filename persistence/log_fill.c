@@ -40,6 +40,7 @@
 #include "core/base/mem.h"
 #include "persistence/file.h"
 #include "persistence/log_heal.h"
+#include "persistence/log_names.h"
 #include "persistence/log_private.h"
 
 #define PIECES 4              /* fill_bytes are filled in so many */
@@ -156,9 +157,10 @@ static bool open_own(struct log *log, char path[static LOG_PATH_MAX])
 {
     const struct disk *disk = log->options.disk;
     struct log_fill *fill = &log->fill;
+    char name[MANIFEST_NAME_MAX + 1];
 
-    snprintf(path, LOG_PATH_MAX, "%.700s/%.255s.%llu.incr.aof", log->directory, log->name,
-             (unsigned long long)fill->number);
+    log_incr_name(name, sizeof name, log->name, fill->number);
+    snprintf(path, LOG_PATH_MAX, "%.700s/%s", log->directory, name);
     if (fill->fd >= 0 && fill->fd_number == fill->number)
         return true;
     close_own(log);

@@ -10,6 +10,22 @@
 #include "persistence/manifest.h"
 #include "persistence/snapshot_format.h"
 
+static int put_name(char *out, size_t size, const char *append_filename, uint64_t number,
+                    const char *kind)
+{
+    return snprintf(out, size, "%s.%llu.%s", append_filename, (unsigned long long)number, kind);
+}
+
+int log_incr_name(char *out, size_t size, const char *append_filename, uint64_t number)
+{
+    return put_name(out, size, append_filename, number, "incr.aof");
+}
+
+int log_base_name(char *out, size_t size, const char *append_filename, uint64_t number)
+{
+    return put_name(out, size, append_filename, number, "base.rdb");
+}
+
 uint64_t log_number_in_name(const char *name, const char *append_filename)
 {
     size_t stem = strlen(append_filename);

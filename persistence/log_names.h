@@ -2,6 +2,7 @@
  * beside it, and the like. A new file takes a number that no name in the directory has. */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/base/attr.h"
@@ -14,6 +15,9 @@ struct log_numbers {
     uint64_t highest; /* 0: there is none */
 };
 
+/* The name of a file, into `out` of `size` bytes; the length that it has, as snprintf tells it. */
+int log_incr_name(char *out, size_t size, const char *append_filename, uint64_t number);
+int log_base_name(char *out, size_t size, const char *append_filename, uint64_t number);
 /* The number in "<append_filename>.<number>.", or 0. */
 uint64_t log_number_in_name(const char *name, const char *append_filename);
 must_check int log_numbers_read(const struct disk *disk, const char *directory,

@@ -351,8 +351,8 @@ static int create(struct rewrite *rewrite)
         return status;
     log_numbers_add(&numbers, walk->manifest);
     rewrite->number = numbers.highest + 1;
-    snprintf(rewrite->out->file, sizeof(rewrite->out->file), "%s.%llu.incr.aof",
-             rewrite->options->name, (unsigned long long)rewrite->number);
+    log_incr_name(rewrite->out->file, sizeof(rewrite->out->file), rewrite->options->name,
+                  rewrite->number);
     int len = snprintf(rewrite->path, sizeof(rewrite->path), "%s/%s", walk->directory,
                        rewrite->out->file);
     if (len < 0 || (size_t)len >= sizeof(rewrite->path))

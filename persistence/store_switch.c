@@ -99,8 +99,7 @@ int store_prepare(struct store *store, const struct store_options *options, stru
     for (int i = 0; i < 16; i++)
         snprintf(out->kvid + 2 * i, 3, "%02x", random[i]);
     out->number = numbers.highest + 1;
-    snprintf(out->name, sizeof out->name, "%.200s.%llu.base.rdb",
-             options->recovery.append_filename, (unsigned long long)out->number);
+    log_base_name(out->name, sizeof out->name, options->recovery.append_filename, out->number);
     snprintf(out->path, sizeof out->path, "%s/%s", store->directory, out->name);
     manifest_add(&manifest, MANIFEST_HISTORY, out->name, out->number);
     manifest_path(store, options, path);
