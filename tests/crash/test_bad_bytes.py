@@ -10,7 +10,6 @@ import collections
 import os
 import random
 import re
-import shutil
 import time
 
 import kv
@@ -27,13 +26,7 @@ UNPROVEN = {"bit": 12, "byte": 12, "longer": 12, "zeros": 60, "noise": 60, "else
             "twice": 60}
 ALL = 1 << 62  # a file that is cut is as a power cut leaves it
 pytestmark = pytest.mark.skipif(kv.SLOW, reason="a sanitizer and LD_PRELOAD do not go together")
-
-
-@pytest.fixture
-def folder():
-    path = power_rig.scratch()
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
+folder = power_rig.folder
 
 
 def shut_down(server):

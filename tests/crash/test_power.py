@@ -24,13 +24,7 @@ STATES = int(os.environ.get("KV_POWER_STATES", "12"))
 LIVES = int(os.environ.get("KV_POWER_LIVES", "1"))
 SEED = int(os.environ.get("KV_POWER_SEED", "1"))
 pytestmark = pytest.mark.skipif(kv.SLOW, reason="a sanitizer and LD_PRELOAD do not go together")
-
-
-@pytest.fixture
-def folder():
-    path = power_rig.scratch()
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
+folder = power_rig.folder
 
 
 def quiet(_server, _world):

@@ -16,6 +16,7 @@ import harness
 import kv
 import power_disk
 import power_model
+import pytest
 
 ROOM = 1 << 30
 CHAIN_MOST = 3  # power cuts in a row
@@ -25,13 +26,16 @@ FAILING = 0.3   # of those have a call fail in their first recovery
 PROCESSES = 2
 
 
-def scratch():
+@pytest.fixture
+def folder():
     """A folder where files cost little."""
     fast = False
     if os.path.isdir("/dev/shm") and os.access("/dev/shm", os.W_OK):
         free = os.statvfs("/dev/shm")
         fast = free.f_bavail * free.f_frsize > ROOM
-    return tempfile.mkdtemp(prefix="kv-power-", dir="/dev/shm" if fast else None)
+    path = tempfile.mkdtemp(prefix="kv-power-", dir="/dev/shm" if fast else None)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
 
 
 class Server:

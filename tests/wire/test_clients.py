@@ -300,6 +300,23 @@ class Crashes:
         if victims == "server and worker":
             self.worker = celery_worker(self.own, self.folder)
 
+    def run(self, hand_in, enough, kills, count, victims, seconds):
+        """`hand_in` hands in tasks, in a thread, until `enough` is set; the victims are killed
+        meanwhile, so many times; then all is settled."""
+        thread = threading.Thread(target=hand_in)
+        try:
+            thread.start()
+            for _ in range(kills):
+                self.after(count, victims)
+            enough.set()
+            thread.join()
+            self.settle(seconds)
+        except AssertionError:
+            print(self.worker.said()[-6000:])
+            raise
+        finally:
+            enough.set()
+
     def settle(self, seconds):
         """All is handed in. A new worker takes what others noted, once that is so old."""
         self._kill("server and worker")
@@ -357,20 +374,8 @@ def test_celery_loses_no_task_over_crashes(own, tmp_path, celery_tasks, victims)
                 acknowledged.append(id)
             except Exception:  # Celery's, kombu's, redis-py's or the system's
                 time.sleep(0.02)
-    thread = threading.Thread(target=hand_in)
     with Crashes(own, tmp_path) as crashes:
-        try:
-            thread.start()
-            for _ in range(4):
-                crashes.after(40, victims)
-            enough.set()
-            thread.join()
-            crashes.settle(celery_tasks.VISIBLE)
-        except AssertionError:
-            print(crashes.worker.said()[-6000:])
-            raise
-        finally:
-            enough.set()
+        crashes.run(hand_in, enough, 4, 40, victims, celery_tasks.VISIBLE)
     assert set(acknowledged) <= set(crashes.story.events) <= set(tried)
     done = set(crashes.done())
     missing = {id for id in acknowledged if f"add {tried[id]} {tried[id]}" not in done}
@@ -412,20 +417,8 @@ def test_celery_goes_on_with_chords_retries_and_countdowns(own, tmp_path, celery
                 one(n)
             except Exception:  # Celery's, kombu's, redis-py's or the system's
                 time.sleep(0.02)
-    thread = threading.Thread(target=hand_in)
     with Crashes(own, tmp_path) as crashes:
-        try:
-            thread.start()
-            for _ in range(3):
-                crashes.after(60, "server and worker")
-            enough.set()
-            thread.join()
-            crashes.settle(celery_tasks.VISIBLE)
-        except AssertionError:
-            print(crashes.worker.said()[-6000:])
-            raise
-        finally:
-            enough.set()
+        crashes.run(hand_in, enough, 3, 60, "server and worker", celery_tasks.VISIBLE)
     lost, results, done = crashes.lost(), crashes.results(), set(crashes.done())
     assert set(acknowledged) <= set(crashes.story.events)
     assert {id for id in acknowledged if tried[id][0] not in done} <= lost

@@ -128,6 +128,27 @@ static void run_to_end(void)
     assert_nothing_held();
 }
 
+/* So many changes at most, and a slice behind each. */
+static void act_and_cut(uint64_t most)
+{
+    for (uint64_t i = pick(most); i > 0 && !snapshot_ended(world.engine); i--) {
+        act();
+        snapshot_slice(world.engine, 0);
+    }
+}
+
+/* After whatever the last one met: the next is what was there when it began. */
+static void assert_next_is_right(void)
+{
+    struct keyspace *expected = keyspace_twin(world.engine->keyspace);
+
+    begin();
+    for (uint64_t i = pick(100); i > 0; i--)
+        act();
+    run_to_end();
+    assert_snapshot(expected);
+}
+
 /* --- Tests ------------------------------------------------------------------------------------ */
 
 static void an_empty_keyspace_gives_a_head_alone(void **state unused)
@@ -190,14 +211,10 @@ static void one_that_was_given_up_leaves_no_trace(void **state unused)
 {
     fill(800);
     for (int round = 0; round < 60; round++) {
-        struct keyspace *expected;
         bool fails = pick(2);
 
         begin();
-        for (uint64_t i = pick(300); i > 0 && !snapshot_ended(world.engine); i--) {
-            act();
-            snapshot_slice(world.engine, 0);
-        }
+        act_and_cut(300);
         if (fails && sink.current == SNAPSHOT_RUNNING)
             memory_sink_fail(&sink);
         else
@@ -207,14 +224,8 @@ static void one_that_was_given_up_leaves_no_trace(void **state unused)
             snapshot_slice(world.engine, 0);
         }
         assert_nothing_held();
-        if (round % 6 != 0)
-            continue;
-        expected = keyspace_twin(world.engine->keyspace);
-        begin();
-        for (uint64_t i = pick(100); i > 0; i--)
-            act();
-        run_to_end();
-        assert_snapshot(expected);
+        if (round % 6 == 0)
+            assert_next_is_right();
     }
 }
 
@@ -222,7 +233,7 @@ static void one_that_was_given_up_leaves_no_trace(void **state unused)
  * lent or set aside; so the next one may begin at once. */
 static void what_is_flushed_whole_is_dropped_at_once(void **state unused)
 {
-    struct keyspace *keyspace = world.engine->keyspace, *expected;
+    struct keyspace *keyspace = world.engine->keyspace;
 
     for (int round = 0; round < 40; round++) {
         bool cutting;
@@ -231,10 +242,7 @@ static void what_is_flushed_whole_is_dropped_at_once(void **state unused)
         begin();
         if (round % 4 == 0)
             snapshot_cancel(world.engine);
-        for (uint64_t i = pick(400); i > 0 && !snapshot_ended(world.engine); i--) {
-            act();
-            snapshot_slice(world.engine, 0);
-        }
+        act_and_cut(400);
         cutting = sink.current == SNAPSHOT_RUNNING;
         assert_int_equal(snapshot_drop(world.engine), cutting);
         keyspace_flush(keyspace, -1, pick(2));
@@ -243,12 +251,7 @@ static void what_is_flushed_whole_is_dropped_at_once(void **state unused)
         assert_nothing_held();
         assert_true(snapshot_ended(world.engine));
         fill(round % 3 == 0 ? 0 : 100);
-        expected = keyspace_twin(keyspace);
-        begin();
-        for (uint64_t i = pick(100); i > 0; i--)
-            act();
-        run_to_end();
-        assert_snapshot(expected);
+        assert_next_is_right();
     }
 }
 
