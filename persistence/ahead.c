@@ -29,6 +29,7 @@
 
 struct ahead {
     struct walk *walk;
+    int from; /* its first file */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -90,7 +91,7 @@ static void *run(void *env)
     struct ahead *ahead = env;
     struct walk *walk = ahead->walk;
     int status = 0;
-    for (int i = 0; status == 0 && i < walk->count; i++) {
+    for (int i = ahead->from; status == 0 && i < walk->count; i++) {
         status = walk_file(walk, i, &ahead->fault);
         if (status == 0 && i + 1 < walk->count) {
             atomic_store(&ahead->checked, place(i + 1, 0));
@@ -105,11 +106,13 @@ static void *run(void *env)
     return NULL;
 }
 
-int ahead_start(struct walk *walk, struct ahead **out, struct fault *fault)
+int ahead_start(struct walk *walk, int from, struct ahead **out, struct fault *fault)
 {
     struct ahead *ahead = mem_alloc_zero(sizeof(*ahead));
     sigset_t all, before;
     ahead->walk = walk;
+    ahead->from = ahead->part.file = from;
+    ahead->checked = ahead->applied = ahead->woken = place(from, 0);
     ahead->fault.offset = -1;
     pthread_mutex_init(&ahead->lock, NULL);
     pthread_cond_init(&ahead->changed, NULL);

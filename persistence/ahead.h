@@ -16,9 +16,10 @@ struct ahead_part {
     uint64_t from, to;
 };
 
-/* Begin the walk over all files of `walk`, which was opened; its `good` and `env` are taken over.
- * Until ahead_stop the walk belongs to the thread; of it, only the files' paths may be read. */
-must_check int ahead_start(struct walk *walk, struct ahead **out, struct fault *fault);
+/* Begin the walk over the files of `walk` from one on that begins with no snapshot; those before it
+ * were walked. Its `good` and `env` are taken over. Until ahead_stop the walk belongs to the thread;
+ * of it, only the files' paths may be read. */
+must_check int ahead_start(struct walk *walk, int from, struct ahead **out, struct fault *fault);
 
 /* Wait for the next part; asking for it says that the one before was applied. 1, or 0 if there
  * is no more: the walk has ended, one way or the other. */

@@ -6,8 +6,7 @@
  *                  after a failed sync, clean pages can lie, and what is served must be on the
  *                  medium.
  *   3. read        walk the files (walk.c): the entries of a snapshot are put (rdb_load.c); each
- *                  batch is judged, then applied; of a large log without a snapshot a thread judges
- *                  (ahead.c).
+ *                  batch is judged, then applied; of a large log a thread judges (ahead.c).
  *   4. cut         a torn tail is copied aside, synced, and cut off, synced.
  *   5. hand over   where the stream stands, and the manifest with which the log goes on. The log
  *                  makes a new file and switches the manifest; only then is anything served.
@@ -449,25 +448,14 @@ static void enter_file(struct recovery *recovery, int file)
     report_progress(recovery, 0, true);
 }
 
-/* A small log, or a snapshot: check a batch, apply it, and so on. */
-static int read_files(struct recovery *recovery)
-{
-    int status = 0;
-    for (int i = 0; status == 0 && i < recovery->walk.count; i++) {
-        enter_file(recovery, i);
-        status = walk_file(&recovery->walk, i, recovery->fault);
-    }
-    return status;
-}
-
-/* A large log of commands: a thread checks, this one applies. */
-static int read_files_ahead(struct recovery *recovery)
+/* The files from one on: a thread checks, this one applies. */
+static int read_ahead(struct recovery *recovery, int from)
 {
     struct reader reader = {.fd = -1};
     struct ahead_part part;
     struct ahead *ahead;
     int file = -1;
-    int status = ahead_start(&recovery->walk, &ahead, recovery->fault);
+    int status = ahead_start(&recovery->walk, from, &ahead, recovery->fault);
     if (status < 0)
         return status;
     while (status == 0 && ahead_next(ahead, &part)) {
@@ -487,17 +475,24 @@ static int read_files_ahead(struct recovery *recovery)
     return status == 0 ? walked : status;
 }
 
+/* In turn what begins with a snapshot, which has threads of its own, and what is not worth one. */
 static int read_log(struct recovery *recovery)
 {
+    struct walk *walk = &recovery->walk;
+    bool ahead = false;
+    int status = 0;
     if (recovery->fault)
         *recovery->fault = (struct fault){.offset = -1};
-    bool small = recovery->progress.bytes_total < AHEAD_BYTES_LEAST;
-    bool snapshot = recovery->walk.count > 0 && recovery->walk.files[0].snapshot;
-    int status = small || snapshot ? read_files(recovery) : read_files_ahead(recovery);
+    for (int i = 0; status == 0 && !ahead && i < walk->count; i++) {
+        enter_file(recovery, i);
+        ahead = !walk->files[i].snapshot &&
+                recovery->progress.bytes_total - recovery->bytes_before >= AHEAD_BYTES_LEAST;
+        status = ahead ? read_ahead(recovery, i) : walk_file(walk, i, recovery->fault);
+    }
     if (status < 0)
         return status;
-    enter_file(recovery, recovery->walk.count);
-    return walk_end(&recovery->walk, recovery->fault);
+    enter_file(recovery, walk->count);
+    return walk_end(walk, recovery->fault);
 }
 
 /* --- 4. Cut --------------------------------------------------------------------------------- */

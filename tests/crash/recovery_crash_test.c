@@ -21,6 +21,7 @@
 #define MULTI "*1\r\n$5\r\nMULTI\r\n"
 #define EXEC "*1\r\n$4\r\nEXEC\r\n"
 #define CALLS_MAX 200
+#define LARGE_BYTES (1100 * 1024) /* a log of this size is checked by a thread */
 #define RANDOM_STATES 6
 
 /* What is on the disk before, and the keys that must be there after. */
@@ -48,11 +49,32 @@ static void put_log(struct faulty_disk *disk, const char *name, const struct log
     faulty_disk_put(disk, path, buf_slice(&writer->file));
 }
 
-static void put_manifest(struct faulty_disk *disk, struct log_writer *const *files, int count,
-                         const char *history)
+static void put_snapshot(struct faulty_disk *disk, const char *name, const char *keys,
+                         const char *behind)
+{
+    struct buf file = {0};
+    char path[128];
+    rdb_writer_begin(&file, "REDIS0010");
+    for (; *keys; keys++)
+        rdb_writer_string(&file, (struct slice){keys, 1}, SLICE("1"));
+    rdb_writer_end(&file);
+    buf_append_text(&file, behind);
+    snprintf(path, sizeof(path), "data/%s", name);
+    faulty_disk_put(disk, path, buf_slice(&file));
+    buf_free(&file);
+}
+
+/* `base`: the keys of a snapshot with which the log begins, or NULL. */
+static void put_manifest(struct faulty_disk *disk, const char *base,
+                         struct log_writer *const *files, int count, const char *history)
 {
     struct manifest manifest = {0};
     struct buf text = {0};
+    if (base) {
+        manifest_add(&manifest, MANIFEST_BASE, "appendonly.aof.1.base.rdb", 1);
+        memcpy(manifest.files[0].kvid, LOG_WRITER_KVID, sizeof(manifest.files[0].kvid));
+        put_snapshot(disk, "appendonlydir/appendonly.aof.1.base.rdb", base, "");
+    }
     for (int i = 0; i < count; i++) {
         char name[64];
         snprintf(name, sizeof(name), "appendonly.aof.%d.incr.aof", i + 1);
@@ -107,7 +129,7 @@ static void make_torn_log(struct faulty_disk *disk)
     log_writer_batch(&two, "SET b 1");
     log_writer_command(&two, "MULTI");
     log_writer_command(&two, "SET c 1");
-    put_manifest(disk, files, 2, NULL);
+    put_manifest(disk, NULL, files, 2, NULL);
     log_writer_free(&one);
     log_writer_free(&two);
 }
@@ -122,7 +144,7 @@ static void make_leftovers(struct faulty_disk *disk)
     log_writer_begin(&two, &one);
     put_log(disk, "appendonly.aof.3.incr.aof", &two);
     log_writer_command(&two, "SET b 1");
-    put_manifest(disk, files, 2, "appendonly.aof.9.incr.aof");
+    put_manifest(disk, NULL, files, 2, "appendonly.aof.9.incr.aof");
     put(disk, "appendonlydir/appendonly.aof.9.incr.aof", "history");
     log_writer_free(&one);
     log_writer_free(&two);
@@ -141,21 +163,6 @@ static void make_continued(struct faulty_disk *disk)
     put(disk, "appendonlydir/appendonly.aof.manifest",
         "file appendonly.aof.1.incr.aof seq 1 type i\n");
     log_writer_free(&one);
-}
-
-static void put_snapshot(struct faulty_disk *disk, const char *name, const char *keys,
-                         const char *behind)
-{
-    struct buf file = {0};
-    char path[128];
-    rdb_writer_begin(&file, "REDIS0010");
-    for (; *keys; keys++)
-        rdb_writer_string(&file, (struct slice){keys, 1}, SLICE("1"));
-    rdb_writer_end(&file);
-    buf_append_text(&file, behind);
-    snprintf(path, sizeof(path), "data/%s", name);
-    faulty_disk_put(disk, path, buf_slice(&file));
-    buf_free(&file);
 }
 
 static void make_dump(struct faulty_disk *disk)
@@ -178,6 +185,23 @@ static void make_snapshot_and_log(struct faulty_disk *disk)
         "file appendonly.aof.1.incr.aof seq 1 type i\n");
 }
 
+/* Behind the base a log that a thread checks, with a torn tail. */
+static void make_base_and_large_log(struct faulty_disk *disk)
+{
+    struct log_writer one, *files[] = {&one};
+    char *value = calloc(1, LARGE_BYTES);
+    struct slice argv[] = {SLICE("SET"), SLICE("c"), {value, LARGE_BYTES}};
+    faulty_disk_put_directory(disk, "data/appendonlydir");
+    log_writer_begin(&one, NULL);
+    log_writer_argv(&one, 3, argv);
+    log_writer_seal(&one);
+    log_writer_batch(&one, "SET d 1");
+    log_writer_command(&one, "SET e 1");
+    put_manifest(disk, "ab", files, 1, NULL);
+    log_writer_free(&one);
+    free(value);
+}
+
 static void make_preamble(struct faulty_disk *disk)
 {
     put_snapshot(disk, "appendonly.aof", "ab", SET("c") MULTI SET("d"));
@@ -194,6 +218,7 @@ static const struct scene scenes[] = {
     {"a dump", make_dump, "abc"},
     {"an empty dump", make_empty_dump, ""},
     {"a snapshot and a log", make_snapshot_and_log, "abc"},
+    {"a base and a large log", make_base_and_large_log, "abcd"},
     {"a single file that begins with a snapshot", make_preamble, "abc"},
 };
 

@@ -65,6 +65,13 @@ void data_directory_manifest(struct data_directory *directory, struct log_writer
 {
     struct manifest manifest = {0};
     struct buf text = {0};
+    if (directory->base.len > 0) {
+        const char *name = "appendonly.aof.1.base.rdb";
+        struct manifest_file *file = manifest_add(&manifest, MANIFEST_BASE, name, 1);
+        memcpy(file->kvid, files[0]->header.kvid, sizeof(file->kvid));
+        file->kvseq = files[0]->header.first_seq;
+        data_directory_save(directory, name, directory->base);
+    }
     for (int i = 0; i < count; i++) {
         char name[64];
         snprintf(name, sizeof(name), "appendonly.aof.%d.incr.aof", i + 1);

@@ -21,6 +21,7 @@ struct data_directory {
     struct fault fault;
     const char *refuse; /* apply refuses a command of this name */
     bool refuses_torn;
+    struct slice base; /* the snapshot (RDB) that a log begins with; empty: none */
 };
 
 void data_directory_make(struct data_directory *directory);

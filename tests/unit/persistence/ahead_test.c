@@ -8,14 +8,18 @@
 
 #include "core/base/mem.h"
 #include "tests/support/data_directory.h"
+#include "tests/support/rdb_writer.h"
 #include "tests/support/test.h"
 
 #define BATCHES 4000
 #define VALUE_BYTES 3000 /* 12 MB a file: more than the thread may be ahead */
 
+#define OF_THE_BASE "PUT 0 key value;"
+
 struct setting {
     struct data_directory data;
     struct log_writer files[3];
+    struct buf base;
 };
 
 static void put_batch(struct log_writer *writer, int number)
@@ -42,12 +46,26 @@ static int set_up(void **state)
     return 0;
 }
 
+/* The same behind a snapshot. */
+static int set_up_base(void **state)
+{
+    set_up(state);
+    struct setting *setting = *state;
+    rdb_writer_begin(&setting->base, "REDIS0010");
+    rdb_writer_select(&setting->base, 0);
+    rdb_writer_string(&setting->base, SLICE("key"), SLICE("value"));
+    rdb_writer_end(&setting->base);
+    setting->data.base = buf_slice(&setting->base);
+    return 0;
+}
+
 static int tear_down(void **state)
 {
     struct setting *setting = *state;
     data_directory_remove(&setting->data);
     for (int i = 0; i < 3; i++)
         log_writer_free(&setting->files[i]);
+    buf_free(&setting->base);
     free(setting);
     return 0;
 }
@@ -59,11 +77,15 @@ static int recover(struct setting *setting)
     return data_directory_recover(&setting->data);
 }
 
-/* How many commands were applied; they must be 0, 1, 2 ... */
+/* How many commands were applied, behind the base if there is one; they must be 0, 1, 2 ... */
 static int applied(struct setting *setting)
 {
     const char *at = setting->data.applied.data;
     int count = 0;
+    if (setting->base.len > 0) {
+        assert_memory_equal(at, OF_THE_BASE, strlen(OF_THE_BASE));
+        at += strlen(OF_THE_BASE);
+    }
     for (; *at; count++) {
         char *end;
         assert_memory_equal(at, "SET ", 4);
@@ -124,13 +146,17 @@ static void a_refused_command_ends_both(void **state)
     assert_int_equal(applied(setting), 0);
 }
 
+#define TEST(test) \
+    cmocka_unit_test_setup_teardown(test, set_up, tear_down), \
+    cmocka_unit_test_setup_teardown(test, set_up_base, tear_down)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_large_log_is_applied_in_order, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_torn_tail_of_a_large_log_is_cut, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(damage_in_a_large_log_is_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_refused_command_ends_both, set_up, tear_down),
+        TEST(a_large_log_is_applied_in_order),
+        TEST(a_torn_tail_of_a_large_log_is_cut),
+        TEST(damage_in_a_large_log_is_refused),
+        TEST(a_refused_command_ends_both),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
