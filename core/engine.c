@@ -282,6 +282,13 @@ void engine_turn_end(struct engine *engine)
     save_turn(engine);
 }
 
+void engine_turn_over(struct engine *engine)
+{
+    struct host *host = engine->host;
+    engine->stats.turns++;
+    engine->stats.turns_ns += host->monotonic_ns(host->self) - engine->turn_began_ns;
+}
+
 int64_t engine_turn_spare(struct engine *engine)
 {
     int64_t again_ns = snapshot_turn(engine);
@@ -366,6 +373,8 @@ static void sample_rates(struct engine *engine)
     stats_rate_sample(&stats->rate_commands, stats->commands, engine->now_ms);
     stats_rate_sample(&stats->rate_in, stats->net_in, engine->now_ms);
     stats_rate_sample(&stats->rate_out, stats->net_out, engine->now_ms);
+    stats_rate_sample(&stats->rate_turns, stats->turns, engine->now_ms);
+    stats_rate_sample(&stats->rate_turns_us, stats->turns_ns / 1000, engine->now_ms);
 }
 
 void engine_tick(struct engine *engine)

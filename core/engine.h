@@ -46,6 +46,8 @@ void engine_turn_end(struct engine *engine);
 /* Work that can wait, when everything else is done. In how many ns there shall be another turn for
  * more of it, at the latest; -1: none is left. */
 int64_t engine_turn_spare(struct engine *engine);
+/* The turn is over: count it, for INFO. */
+void engine_turn_over(struct engine *engine);
 /* A mark of the journal has risen, or its state has changed: serve who waits for it. */
 void engine_news(struct engine *engine);
 /* The bounded background work: expiry, blocked deadlines, samples for INFO. About ten times a

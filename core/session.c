@@ -17,6 +17,7 @@
 #include "core/tracking.h"
 #include "core/transaction.h"
 #include "core/waiters.h"
+#include "core/watch.h"
 
 #define SUBSCRIPTION_BYTES 128 /* one, with its share of the channel */
 
@@ -180,19 +181,21 @@ void session_describe(const struct session *session, int64_t now_ms, struct buf 
 {
     char letters[16];
     size_t memory = session_memory(session);
-    buf_printf(out, "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=%s db=%d",
+    buf_printf(out, "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=%s "
+                    "capa=%s db=%d",
                (unsigned long long)session->id, session->address, session->local_address,
                session->fd, session->name ? session->name : "",
                (long long)(now_ms - session->created_ms) / 1000,
                (long long)(now_ms - session->active_ms) / 1000, flag_letters(session, letters),
-               session->db);
+               session->flags & SESSION_CAPA_REDIRECT ? "r" : "", session->db);
     buf_printf(out,
-               " sub=%u psub=%u ssub=%u multi=%d qbuf=%zu qbuf-free=%zu argv-mem=%zu multi-mem=%zu"
-               " rbs=%zu rbp=0 obl=%zu oll=%d omem=%zu tot-mem=%zu events=%s cmd=%s user=%s"
-               " redir=%lld resp=%d lib-name=%s lib-ver=%s\n",
+               " sub=%u psub=%u ssub=%u multi=%d watch=%d qbuf=%zu qbuf-free=%zu argv-mem=%zu"
+               " multi-mem=%zu rbs=%zu rbp=0 obl=%zu oll=%d omem=%zu tot-mem=%zu events=%s cmd=%s user=%s"
+               " redir=%lld resp=%d lib-name=%s lib-ver=%s tot-net-in=%llu tot-net-out=%llu"
+               " tot-cmds=%llu\n",
                pubsub_count(session, PUBSUB_CHANNEL), pubsub_count(session, PUBSUB_PATTERN),
                pubsub_count(session, PUBSUB_SHARD), transaction_count(session),
-               session->query_bytes, session->query_free,
+               watch_count(session), session->query_bytes, session->query_free,
                session->argv_bytes, (size_t)transaction_bytes(session),
                session->output.chunk_bytes, output_unsent(&session->output),
                session->output.first && session->output.first != session->output.last,
@@ -201,7 +204,9 @@ void session_describe(const struct session *session, int64_t now_ms, struct buf 
                session->user->name,
                session->tracker ? (long long)session->tracker->redirect : -1LL, session->resp,
                session->library_name ? session->library_name : "",
-               session->library_version ? session->library_version : "");
+               session->library_version ? session->library_version : "",
+               (unsigned long long)session->bytes_in, (unsigned long long)session->bytes_out,
+               (unsigned long long)session->commands);
 }
 
 void session_reset(struct session *session)

@@ -65,7 +65,7 @@ struct settings {
     bool daemonize, latency_tracking;
     bool lazyfree_user_del, lazyfree_user_flush, lazyfree_expire, lazyfree_eviction;
     int loglevel; /* enum host_level */
-    char *logfile, *pidfile, *dir;
+    char *logfile, *pidfile, *dir, *availability_zone;
     char *requirepass, *aclfile;
     int64_t acllog_max_len;
     int acl_all_channels; /* acl-pubsub-default */

@@ -54,4 +54,5 @@ void stats_reset(struct stats *stats)
     stats->rate_commands.last_ms = commands.last_ms;
     stats->rate_in.last_ms = in.last_ms;
     stats->rate_out.last_ms = out.last_ms;
+    stats->rate_turns.last_ms = stats->rate_turns_us.last_ms = commands.last_ms;
 }

@@ -34,10 +34,10 @@ struct stats {
     /* the allocator's figures, as INFO read them last: not once per command */
     struct mem_stats memory;
     uint64_t memory_read_ns, memory_at_start;
-    struct stats_rate rate_commands, rate_in, rate_out;
+    uint64_t turns, turns_ns, commands_us; /* of the loop, without its waits; of commands in them */
+    struct stats_rate rate_commands, rate_in, rate_out, rate_turns, rate_turns_us;
     struct stats_error by_prefix[STATS_ERRORS_MAX];
     int prefixes;
-    uint64_t loop_turns, loop_us, command_us;
     int64_t eviction_since_ms;
 };
 

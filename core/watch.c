@@ -202,6 +202,11 @@ bool watch_broken(const struct session *session)
     return session->flags & SESSION_WATCH_BROKEN || any_expired(session);
 }
 
+size_t watch_keys(const struct engine *engine)
+{
+    return table_count(engine->watched->table);
+}
+
 int watch_count(const struct session *session)
 {
     int count = 0;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "core/base/slice.h"
 
@@ -20,6 +21,8 @@ void watch_forget(struct session *session);
 /* One of its keys was changed, or has passed its deadline since. */
 bool watch_broken(const struct session *session);
 int watch_count(const struct session *session);
+/* How many keys somebody watches. */
+size_t watch_keys(const struct engine *engine);
 
 /* A key was changed: who watches it will fail; not so `by_deadline` if the deadline had passed when
  * the watch began. Cheap when nobody watches anything. */

@@ -76,6 +76,7 @@ static void on_turn_end(void *env)
     uint64_t tick_ns = (uint64_t)engine_tick_ms(engine) * 1000000;
     if (unlikely(engine->now_ns + tick_ns < net->tick_at_ns))
         set_tick(net);
+    engine_turn_over(engine);
     if (unlikely(net->stopping)) {
         conns_linger(conns, net->linger_ms);
         loop_stop(net->loop);

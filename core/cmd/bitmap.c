@@ -105,9 +105,9 @@ struct bit_range {
     bool end_given;
 };
 
-/* Arguments `at` and on: [start [end [BYTE|BIT]]]; `end_needed`: start does not stand alone. False
- * if an error was replied. */
-static bool range_read(struct ctx *ctx, int at, bool end_needed, size_t len,
+/* Arguments `at` and on: [start [end [BYTE|BIT]]]; `counts`: for BITCOUNT. False if an error was
+ * replied. */
+static bool range_read(struct ctx *ctx, int at, bool counts, size_t len,
                        struct bit_range *range)
 {
     int64_t start = 0, end = 0, total = (int64_t)len;
@@ -116,7 +116,7 @@ static bool range_read(struct ctx *ctx, int at, bool end_needed, size_t len,
     *range = (struct bit_range){0, total * 8 - 1, ctx->argc > at + 1};
     if (ctx->argc == at)
         return true;
-    if (ctx->argc > at + 3 || (end_needed && ctx->argc == at + 1)) {
+    if (ctx->argc > at + 3) {
         reply_syntax_error(ctx);
         return false;
     }
@@ -126,7 +126,7 @@ static bool range_read(struct ctx *ctx, int at, bool end_needed, size_t len,
         return false;
     /* BITCOUNT alone, and as in redis-server before the unit is looked at: once both are moved into
      * the string they may meet. */
-    if (end_needed && start < 0 && end < 0 && start > end) {
+    if (counts && start < 0 && end < 0 && start > end) {
         *range = (struct bit_range){0, -1, true};
         return true;
     }
@@ -334,7 +334,8 @@ const struct command commands_bitmap[] = {
      .since = "2.6.0",
      .complexity = "O(N) for N bytes.",
      .summary = "Counts the bits that are set in a string, or in a part of it.",
-     .syntax = "key:key [index{start:integer end:integer [index_unit(byte=BYTE|bit=BIT)]^7.0.0}]",
+     .syntax = "key:key [index{start:integer [end_index{end:integer "
+               "[index_unit(byte=BYTE|bit=BIT)]^7.0.0}]^8.0.0}]",
      .history = unit_history},
     {.name = "bitpos",
      .run = bitpos_run,

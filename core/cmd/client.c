@@ -236,7 +236,7 @@ static const char *const help_lines[] = {
     "    * ID <client-id> [...]",
     "    * ADDR (<ip:port>|<unixsocket>:0), the client's address",
     "    * LADDR (<ip:port>|<unixsocket>:0), the server's address",
-    "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
+    "    * TYPE (NORMAL|PRIMARY|REPLICA|PUBSUB)",
     "    * USER <username>",
     "    * MAXAGE <seconds>, at least so old",
     "    * SKIPME (YES|NO), spare this connection (default: yes)",
@@ -277,6 +277,8 @@ static const char *const kill_history[] = {
     "3.2.0", "`TYPE` knows `master`.",
     "5.0.0", "`TYPE` knows `replica` as another word for `slave`.",
     "6.2.0", "`LADDR`.",
+    "7.4.0", "`MAXAGE`.",
+    "8.1.0", "Several after one `ID`.",
     NULL};
 static const char *const list_history[] = {
     "2.8.12", "The field `id`.",
@@ -285,6 +287,9 @@ static const char *const list_history[] = {
     "6.2.0", "The fields `argv-mem`, `tot-mem`, `laddr` and `redir`, and `ID`.",
     "7.0.0", "The fields `resp`, `multi-mem`, `rbs` and `rbp`.",
     "7.0.3", "The field `ssub`.",
+    "7.2.0", "The fields `lib-name` and `lib-ver`.",
+    "8.0.0", "The fields `watch`, `tot-net-in`, `tot-net-out` and `tot-cmds`.",
+    "8.1.0", "The field `capa`; the other filters of CLIENT KILL.",
     NULL};
 static const char *const pause_history[] = {"6.2.0", "The mode, with `WRITE`.", NULL};
 
@@ -312,7 +317,7 @@ static const struct command client_rows[] = {
      .summary = "Tells what the subcommands do."},
     {CLIENT_ROW("id", id_run, 2, OPEN_FLAGS, "5.0.0", "O(1)"),
      .summary = "Answers the id of this connection."},
-    {CLIENT_ROW("import-source", import_source_run, 3, ADMIN_FLAGS, "8.1.0", "O(1)"),
+    {CLIENT_ROW("import-source", import_source_run, 3, OPEN_FLAGS, "8.1.0", "O(1)"),
      .summary = "Lets this connection see expired keys while the server is in import mode.",
      .syntax = "enabled(on=ON|off=OFF)"},
     {CLIENT_ROW("info", info_run, 2, OPEN_FLAGS, "6.2.0", "O(1)"),
@@ -320,15 +325,19 @@ static const struct command client_rows[] = {
      .tips = random_tips},
     {CLIENT_ROW("kill", client_kill_run, -3, ADMIN_FLAGS, "2.4.0", PER_CLIENT),
      .summary = "Closes connections.",
-     .syntax = "filter(ip:port:string!2.8.12|new-format([client-id:integer@ID^2.8.12]|"
+     .syntax = "filter(ip:port:string!2.8.12|new-format([client-id:integer@ID^2.8.12...]|"
                "[normal_master_slave_pubsub(normal=NORMAL|master=MASTER^3.2.0|slave=SLAVE|"
                "replica=REPLICA^5.0.0|pubsub=PUBSUB)@TYPE^2.8.12]|[username:string@USER]|"
-               "[ip:port:string@ADDR]|[ip:port:string@LADDR^6.2.0]|[yes/no:string@SKIPME])...)",
+               "[ip:port:string@ADDR]|[ip:port:string@LADDR^6.2.0]|[yes/no:string@SKIPME]|"
+               "[maxage:integer@MAXAGE^7.4.0])...)",
      .history = kill_history},
     {CLIENT_ROW("list", client_list_run, -2, ADMIN_FLAGS, "2.4.0", PER_CLIENT),
      .summary = "Describes connections, one a line.",
      .syntax = "[normal_master_replica_pubsub(normal=NORMAL|master=MASTER|replica=REPLICA|"
-               "pubsub=PUBSUB)@TYPE^5.0.0] [id{client-id:integer...}@ID^6.2.0]",
+               "pubsub=PUBSUB)@TYPE^5.0.0] [id{client-id:integer...}@ID^6.2.0] "
+               "[username:string@USER^8.1.0] [addr:string@ADDR^8.1.0] "
+               "[laddr:string@LADDR^8.1.0] [skipme(yes=YES|no=NO)@SKIPME^8.1.0] "
+               "[maxage:integer@MAXAGE^8.1.0]",
      .history = list_history,
      .tips = random_tips},
     {CLIENT_ROW("no-evict", no_evict_run, 3, ADMIN_FLAGS, "7.0.0", "O(1)"),

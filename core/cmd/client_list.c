@@ -30,7 +30,8 @@ static enum client_type type_of(struct slice word)
         return CLIENT_NORMAL;
     if (slice_is(word, "pubsub"))
         return CLIENT_PUBSUB;
-    if (slice_is(word, "master") || slice_is(word, "slave") || slice_is(word, "replica"))
+    if (slice_is(word, "master") || slice_is(word, "primary") || slice_is(word, "slave") ||
+        slice_is(word, "replica"))
         return CLIENT_REPLICA;
     return CLIENT_UNKNOWN;
 }
@@ -56,12 +57,19 @@ static bool is_option(struct slice word)
     return false;
 }
 
+/* One id at least; then KILL takes as many as there are, and LIST all up to the next option. */
+static bool ends_ids(const struct filter *filter, struct slice word)
+{
+    int64_t id;
+    return is_option(word) || (filter->kills && !num_parse_i64(word, &id));
+}
+
 /* ID and as many as follow. Returns how many arguments, 0 if an error was replied. */
 static int read_ids(struct ctx *ctx, int at, struct filter *filter)
 {
     int from = at + 1;
     at = from;
-    while (at < ctx->argc && !(at > from && is_option(ctx->argv[at]))) {
+    while (at < ctx->argc && !(at > from && ends_ids(filter, ctx->argv[at]))) {
         if (!read_id(ctx, filter, ctx->argv[at]))
             return 0;
         at++;
@@ -73,9 +81,11 @@ static int read_ids(struct ctx *ctx, int at, struct filter *filter)
 
 static bool read_age(struct ctx *ctx, struct slice word, struct filter *filter)
 {
-    if (num_parse_i64(word, &filter->age_seconds) && filter->age_seconds > 0)
+    bool is_number = num_parse_i64(word, &filter->age_seconds);
+    if (is_number && filter->age_seconds > 0)
         return true;
-    reply_error(ctx, "ERR maxage should be greater than 0");
+    reply_error(ctx, is_number ? "ERR maxage should be greater than 0"
+                               : "ERR maxage is not an integer or out of range");
     return false;
 }
 

@@ -15,6 +15,8 @@ static void cluster_run(struct ctx *ctx)
 #define CLUSTER_ADMIN (COMMAND_ADMIN | COMMAND_NO_ASYNC_LOADING)
 
 static const char *const cluster_chance[] = {"nondeterministic_output", NULL};
+static const char *const slot_stats_tips[] = {"nondeterministic_output",
+                                              "request_policy:all_shards", NULL};
 static const char *const meet_history[] = {"4.0.0", "`cluster_bus_port`.", NULL};
 static const char *const slots_history[] = {"4.0.0", "With the ids of nodes.", "7.0.0",
                                             "With more about their addresses.", NULL};
@@ -57,6 +59,8 @@ static const struct command cluster_subcommands[] = {
      .syntax = "ip:string port:integer [cluster_bus_port:integer^4.0.0]",
      .history = meet_history},
     {CLUSTER_ROW("myid", 2, 0, "3.0.0", "Answers the id of this node.")},
+    {CLUSTER_ROW("myshardid", 2, 0, "7.2.0", "Answers the id of the shard of this node."),
+     .tips = cluster_chance},
     {CLUSTER_ROW("nodes", 2, 0, "3.0.0", "Answers the nodes as this one sees them."),
      .tips = cluster_chance},
     {CLUSTER_ROW("replicas", 3, COMMAND_ADMIN, "5.0.0", "Answers the replicas of a node."),
@@ -80,6 +84,10 @@ static const struct command cluster_subcommands[] = {
      .tips = cluster_chance,
      .deprecated_since = "5.0.0",
      .replaced_by = "`CLUSTER REPLICAS`"},
+    {CLUSTER_ROW("slot-stats", -4, COMMAND_LOADING, "8.0.0", "Answers how much slots are used."),
+     .syntax = "filter(slotsrange{start-slot:integer end-slot:integer}@SLOTSRANGE|"
+               "orderby{metric:string [limit:integer@LIMIT] [order(asc=ASC|desc=DESC)]}@ORDERBY)",
+     .tips = slot_stats_tips},
     {CLUSTER_ROW("slots", 2, 0, "3.0.0", "Answers which nodes serve which slots."),
      .tips = cluster_chance,
      .history = slots_history,

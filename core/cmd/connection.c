@@ -146,7 +146,9 @@ static void hello_run(struct ctx *ctx)
         client_name_set(&session->name, *hello.name);
     if (hello.protocol)
         session->resp = (uint8_t)hello.protocol;
-    reply_map(ctx, 7);
+    const char *zone = ctx->engine->settings->availability_zone;
+    bool has_zone = zone && *zone;
+    reply_map(ctx, has_zone ? 8 : 7);
     reply_text(ctx, "server");
     reply_text(ctx, "redis"); /* clients choose by it how they speak */
     reply_text(ctx, "version");
@@ -161,6 +163,10 @@ static void hello_run(struct ctx *ctx)
     reply_text(ctx, "master");
     reply_text(ctx, "modules");
     reply_array(ctx, 0);
+    if (!has_zone)
+        return;
+    reply_text(ctx, "availability_zone");
+    reply_text(ctx, zone);
 }
 
 #define ALWAYS_FLAGS                                                                               \

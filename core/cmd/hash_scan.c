@@ -49,36 +49,11 @@ static void hscan_visit(void *env, const struct hash_item *item)
         add_found(found, item);
 }
 
-/* The options of every SCAN, and NOVALUES, which is hidden from who reads the others. */
-static bool hscan_read_options(struct ctx *ctx, struct scan_options *options, bool *novalues)
-{
-    struct slice *argv = arena_alloc(ctx->arena, (size_t)ctx->argc * sizeof(*argv));
-    struct ctx inner = *ctx;
-    bool good;
-
-    inner.argv = argv;
-    inner.argc = 0;
-    *novalues = false;
-    for (int at = 0; at < ctx->argc; at++) {
-        if (at >= 3 && ctx_arg_is(ctx, at, "novalues")) {
-            *novalues = true;
-            continue;
-        }
-        argv[inner.argc++] = ctx->argv[at];
-        if (at >= 3 && at + 1 < ctx->argc)
-            argv[inner.argc++] = ctx->argv[++at];
-    }
-    good = scan_read_options(&inner, 3, false, options);
-    ctx->failed |= inner.failed;
-    return good;
-}
-
 static void hscan_run(struct ctx *ctx)
 {
     struct found_fields fields = {.ctx = ctx};
     struct hash_found found;
     uint64_t cursor, steps = 0;
-    bool novalues;
 
     if (!scan_read_cursor(ctx, ctx->argv[2], &cursor) ||
         !hash_find(ctx, ctx->argv[1], LOOKUP_READ, &found))
@@ -88,7 +63,7 @@ static void hscan_run(struct ctx *ctx)
         reply_array(ctx, 0);
         return;
     }
-    if (!hscan_read_options(ctx, &fields.options, &novalues))
+    if (!scan_read_options(ctx, 3, SCAN_HASH, &fields.options))
         return;
     fields.is_small = found.hash.encoding == ENCODING_LISTPACK;
     do
@@ -96,10 +71,10 @@ static void hscan_run(struct ctx *ctx)
     while (cursor != 0 && fields.looked_at < fields.options.count &&
            ++steps < fields.options.count * SCAN_EMPTY_STEPS);
     scan_reply_cursor(ctx, cursor);
-    reply_array(ctx, novalues ? fields.count : 2 * fields.count);
+    reply_array(ctx, fields.options.names_only ? fields.count : 2 * fields.count);
     for (size_t i = 0; i < fields.count; i++) {
         reply_bulk(ctx, fields.pairs[i][0]);
-        if (!novalues)
+        if (!fields.options.names_only)
             reply_bulk(ctx, fields.pairs[i][1]);
     }
 }

@@ -41,7 +41,8 @@ static void put_used(const struct memory_figures *figures, struct buf *out)
                "used_memory_dataset_perc:%.2f%%\r\n"
                "allocator_allocated:%zu\r\n"
                "allocator_active:%zu\r\n"
-               "allocator_resident:%zu\r\n",
+               "allocator_resident:%zu\r\n"
+               "allocator_muzzy:0\r\n",
                memory_percent((double)figures->used, (double)figures->peak), figures->overhead,
                figures->startup, figures->dataset,
                memory_percent((double)figures->dataset,
@@ -117,6 +118,7 @@ void info_memory(struct engine *engine, struct buf *out)
                "mem_cluster_links:0\r\n"
                "mem_aof_buffer:%llu\r\n"
                "mem_allocator:%s\r\n"
+               "mem_overhead_db_hashtable_rehashing:0\r\n"
                "active_defrag_running:0\r\n"
                "lazyfree_pending_objects:%llu\r\n"
                "lazyfreed_objects:%llu\r\n"

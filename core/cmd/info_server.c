@@ -6,9 +6,11 @@
 #include "core/engine_state.h"
 #include "core/host.h"
 #include "core/journal.h"
+#include "core/pubsub.h"
 #include "core/session.h"
 #include "core/version.h"
 #include "core/waiters.h"
+#include "core/watch.h"
 
 #define NEVER_FAILED_OVER "0000000000000000000000000000000000000000"
 
@@ -30,6 +32,26 @@ static void info_facts(struct engine *engine, struct buf *out)
                __GNUC_PATCHLEVEL__, (long long)facts.process_id);
 }
 
+static void put_listener(const struct settings *settings, const char *name, int64_t port,
+                         int number, struct buf *out)
+{
+    buf_printf(out, "listener%d:name=%s", number, name);
+    for (int i = 0; i < settings->bind_count; i++)
+        buf_printf(out, ",bind=%s", settings->bind[i]);
+    buf_printf(out, ",port=%lld\r\n", (long long)port);
+}
+
+static void put_listeners(const struct settings *settings, struct buf *out)
+{
+    int number = 0;
+    if (settings->port)
+        put_listener(settings, "tcp", settings->port, number++, out);
+    if (settings->unix_socket && *settings->unix_socket)
+        buf_printf(out, "listener%d:name=unix,bind=%s\r\n", number++, settings->unix_socket);
+    if (settings->tls.port)
+        put_listener(settings, "tls", settings->tls.port, number, out);
+}
+
 void info_server(struct engine *engine, struct buf *out)
 {
     const struct settings *settings = engine->settings;
@@ -42,7 +64,8 @@ void info_server(struct engine *engine, struct buf *out)
                "redis_build_id:0\r\n"
                "server_name:kv\r\n"
                "kv_version:" KV_VERSION "\r\n"
-               "redis_mode:standalone\r\n");
+               "redis_mode:standalone\r\n"
+               "server_mode:standalone\r\n");
     info_facts(engine, out);
     buf_printf(out,
                "run_id:%s\r\n"
@@ -52,27 +75,46 @@ void info_server(struct engine *engine, struct buf *out)
                "uptime_in_days:%lld\r\n"
                "hz:%lld\r\n"
                "configured_hz:%lld\r\n"
+               "clients_hz:%lld\r\n"
                "lru_clock:%lld\r\n"
                "executable:%s\r\n"
                "config_file:%s\r\n"
-               "io_threads_active:%d\r\n",
+               "io_threads_active:%d\r\n"
+               "availability_zone:%s\r\n",
                engine->run_id, (long long)(settings->port ? settings->port : settings->tls.port),
                (long long)engine->host->wall_us(engine->host->self), (long long)uptime_s,
                (long long)uptime_s / 86400, (long long)settings->hz, (long long)settings->hz,
-               (long long)(engine->now_ms / 1000 & 0xffffff),
+               (long long)settings->hz, (long long)(engine->now_ms / 1000 & 0xffffff),
                engine->executable ? engine->executable : "",
-               settings->config_file ? settings->config_file : "", settings->io_threads > 1);
+               settings->config_file ? settings->config_file : "", settings->io_threads > 1,
+               settings->availability_zone ? settings->availability_zone : "");
+    put_listeners(settings, out);
+}
+
+static void put_pause(const struct engine *engine, struct buf *out)
+{
+    int64_t left_ms = engine->paused_until_ms - engine->now_ms;
+    bool paused = left_ms > 0;
+    const char *actions = engine->paused_writes_only ? "write" : "all";
+    buf_printf(out,
+               "paused_reason:%s\r\n"
+               "paused_actions:%s\r\n"
+               "paused_timeout_milliseconds:%lld\r\n",
+               paused ? "client_pause" : "none", paused ? actions : "none",
+               paused ? (long long)left_ms : 0LL);
 }
 
 void info_clients(struct engine *engine, struct buf *out)
 {
-    size_t most_input = 0, most_output = 0;
+    size_t most_input = 0, most_output = 0, subscribers = 0, watchers = 0;
     for (const struct session *session = engine->sessions; session; session = session->next) {
         size_t input = session->query_bytes + session->query_free;
         if (input > most_input)
             most_input = input;
         if (session->output.chunk_bytes > most_output)
             most_output = session->output.chunk_bytes;
+        subscribers += pubsub_total(session) > 0;
+        watchers += session->watches != NULL;
     }
     buf_printf(out,
                "# Clients\r\n"
@@ -83,16 +125,20 @@ void info_clients(struct engine *engine, struct buf *out)
                "client_recent_max_output_buffer:%zu\r\n"
                "blocked_clients:%llu\r\n"
                "tracking_clients:%llu\r\n"
+               "pubsub_clients:%zu\r\n"
+               "watching_clients:%zu\r\n"
                "clients_in_timeout_table:%llu\r\n"
+               "total_watched_keys:%zu\r\n"
                "total_blocking_keys:%llu\r\n"
                "total_blocking_keys_on_nokey:%llu\r\n",
                (unsigned long long)engine->session_count, (long long)engine->settings->maxclients,
                most_input, most_output,
                (unsigned long long)(engine->blocked_count + waiters_clients(engine)),
-               (unsigned long long)engine->trackers,
-               (unsigned long long)waiters_timeouts(engine),
+               (unsigned long long)engine->trackers, subscribers, watchers,
+               (unsigned long long)waiters_timeouts(engine), watch_keys(engine),
                (unsigned long long)waiters_keys(engine),
                (unsigned long long)waiters_deletions(engine));
+    put_pause(engine, out);
 }
 
 void info_replication(struct engine *engine, struct buf *out)
@@ -101,6 +147,7 @@ void info_replication(struct engine *engine, struct buf *out)
                "# Replication\r\n"
                "role:master\r\n"
                "connected_slaves:0\r\n"
+               "replicas_waiting_psync:0\r\n"
                "master_failover_state:no-failover\r\n"
                "master_replid:%s\r\n"
                "master_replid2:" NEVER_FAILED_OVER "\r\n"

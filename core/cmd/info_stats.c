@@ -9,6 +9,7 @@
 #include "core/host.h"
 #include "core/keyspace.h"
 #include "core/registry.h"
+#include "core/scripting.h"
 #include "core/settings.h"
 #include "core/stats.h"
 #include "core/pubsub.h"
@@ -43,7 +44,8 @@ static void put_traffic(const struct stats *stats, struct buf *out)
                (unsigned long long)stats->connections_rejected);
 }
 
-static void put_keys(const struct stats *stats, int64_t now_ms, struct buf *out)
+static void put_keys(const struct stats *stats, int64_t now_ms, uint64_t evicted_scripts,
+                     struct buf *out)
 {
     uint64_t exceeded_ms =
         stats->eviction_since_ms ? (uint64_t)(now_ms - stats->eviction_since_ms) : 0;
@@ -55,6 +57,7 @@ static void put_keys(const struct stats *stats, int64_t now_ms, struct buf *out)
                "expire_cycle_cpu_milliseconds:%llu\r\n"
                "evicted_keys:%llu\r\n"
                "evicted_clients:%llu\r\n"
+               "evicted_scripts:%llu\r\n"
                "total_eviction_exceeded_time:%llu\r\n"
                "current_eviction_exceeded_time:%llu\r\n"
                "keyspace_hits:%llu\r\n"
@@ -64,16 +67,72 @@ static void put_keys(const struct stats *stats, int64_t now_ms, struct buf *out)
                (unsigned long long)stats->expired_time_cap,
                (unsigned long long)stats->expire_cycle_us / 1000,
                (unsigned long long)stats->evicted, (unsigned long long)stats->evicted_clients,
+               (unsigned long long)evicted_scripts,
                (unsigned long long)(stats->eviction_exceeded_ms + exceeded_ms),
                (unsigned long long)exceeded_ms, (unsigned long long)stats->hits,
                (unsigned long long)stats->misses);
 }
 
+static void put_traffic_behind(const struct stats *stats, struct buf *out)
+{
+    buf_printf(out,
+               "unexpected_error_replies:%llu\r\n"
+               "total_error_replies:%llu\r\n"
+               "dump_payload_sanitizations:0\r\n"
+               "total_reads_processed:%llu\r\n"
+               "total_writes_processed:%llu\r\n"
+               "io_threaded_reads_processed:0\r\n"
+               "io_threaded_writes_processed:0\r\n"
+               "io_threaded_freed_objects:0\r\n"
+               "io_threaded_accept_processed:0\r\n"
+               "io_threaded_poll_processed:0\r\n"
+               "io_threaded_total_prefetch_batches:0\r\n"
+               "io_threaded_total_prefetch_entries:0\r\n"
+               "reply_buffer_shrinks:0\r\n"
+               "reply_buffer_expands:0\r\n"
+               "client_query_buffer_limit_disconnections:%llu\r\n"
+               "client_output_buffer_limit_disconnections:%llu\r\n",
+               (unsigned long long)stats->unexpected_errors, (unsigned long long)stats->errors,
+               (unsigned long long)stats->reads, (unsigned long long)stats->writes,
+               (unsigned long long)stats->query_limit_closed,
+               (unsigned long long)stats->output_limit_closed);
+}
+
+/* What passed between two waits for the sockets, and of it what commands took. */
+static void put_turns(const struct stats *stats, struct buf *out)
+{
+    uint64_t turns = stats_rate_now(&stats->rate_turns);
+    buf_printf(out,
+               "eventloop_cycles:%llu\r\n"
+               "eventloop_duration_sum:%llu\r\n"
+               "eventloop_duration_cmd_sum:%llu\r\n"
+               "instantaneous_eventloop_cycles_per_sec:%llu\r\n"
+               "instantaneous_eventloop_duration_usec:%llu\r\n",
+               (unsigned long long)stats->turns, (unsigned long long)stats->turns_ns / 1000,
+               (unsigned long long)stats->commands_us, (unsigned long long)turns,
+               (unsigned long long)(turns ? stats_rate_now(&stats->rate_turns_us) / turns : 0));
+}
+
+static void put_denied(const struct stats *stats, struct buf *out)
+{
+    buf_printf(out,
+               "acl_access_denied_auth:%llu\r\n"
+               "acl_access_denied_cmd:%llu\r\n"
+               "acl_access_denied_key:%llu\r\n"
+               "acl_access_denied_channel:%llu\r\n",
+               (unsigned long long)stats->acl_denied_auth,
+               (unsigned long long)stats->acl_denied_command,
+               (unsigned long long)stats->acl_denied_key,
+               (unsigned long long)stats->acl_denied_channel);
+}
+
 void info_stats(struct engine *engine, struct buf *out)
 {
     const struct stats *stats = &engine->stats;
+    struct scripting_figures scripts;
+    scripting_figures(engine, &scripts);
     put_traffic(stats, out);
-    put_keys(stats, engine->now_ms, out);
+    put_keys(stats, engine->now_ms, scripts.scripts_evicted, out);
     buf_printf(out,
                "pubsub_channels:%llu\r\n"
                "pubsub_patterns:%llu\r\n"
@@ -98,32 +157,10 @@ void info_stats(struct engine *engine, struct buf *out)
                (unsigned long long)tracking_keys(engine),
                (unsigned long long)tracking_items(engine),
                (unsigned long long)tracking_prefixes(engine));
-    buf_printf(out,
-               "unexpected_error_replies:%llu\r\n"
-               "total_error_replies:%llu\r\n"
-               "dump_payload_sanitizations:0\r\n"
-               "total_reads_processed:%llu\r\n"
-               "total_writes_processed:%llu\r\n"
-               "io_threaded_reads_processed:0\r\n"
-               "io_threaded_writes_processed:0\r\n"
-               "reply_buffer_shrinks:0\r\n"
-               "reply_buffer_expands:0\r\n"
-               "client_query_buffer_limit_disconnections:%llu\r\n"
-               "client_output_buffer_limit_disconnections:%llu\r\n"
-               "acl_access_denied_auth:%llu\r\n"
-               "acl_access_denied_cmd:%llu\r\n"
-               "acl_access_denied_key:%llu\r\n"
-               "acl_access_denied_channel:%llu\r\n",
-               (unsigned long long)stats->unexpected_errors, (unsigned long long)stats->errors,
-               (unsigned long long)stats->reads, (unsigned long long)stats->writes,
-               (unsigned long long)stats->query_limit_closed,
-               (unsigned long long)stats->output_limit_closed,
-               (unsigned long long)stats->acl_denied_auth,
-               (unsigned long long)stats->acl_denied_command,
-               (unsigned long long)stats->acl_denied_key,
-               (unsigned long long)stats->acl_denied_channel);
+    put_traffic_behind(stats, out);
+    put_turns(stats, out);
+    put_denied(stats, out);
 }
-
 static void put_command(void *env, struct command_state *state)
 {
     if (!state->calls && !state->rejected && !state->failed)

@@ -93,30 +93,51 @@ bool scan_read_cursor(struct ctx *ctx, struct slice arg, uint64_t *cursor)
     return false;
 }
 
-bool scan_read_options(struct ctx *ctx, int first, bool type_allowed, struct scan_options *out)
+/* NOVALUES, NOSCORES. False if the error was replied. */
+static bool scan_names_only(struct ctx *ctx, bool good, const char *option, const char *command)
+{
+    if (!good)
+        reply_error(ctx, "ERR %s option can only be used in %s", option, command);
+    return good;
+}
+
+static bool scan_read_count(struct ctx *ctx, struct slice arg, uint64_t *count)
+{
+    int64_t number;
+
+    if (!arg_i64(ctx, arg, &number))
+        return false;
+    if (number < 1) {
+        reply_syntax_error(ctx);
+        return false;
+    }
+    *count = number > SCAN_COUNT_MAX ? SCAN_COUNT_MAX : (uint64_t)number;
+    return true;
+}
+
+bool scan_read_options(struct ctx *ctx, int first, enum scan_kind kind, struct scan_options *out)
 {
     *out = (struct scan_options){.count = SCAN_COUNT_DEFAULT};
-    for (int at = first; at < ctx->argc; at += 2) {
-        int64_t number;
+    for (int at = first; at < ctx->argc; at++) {
+        bool more = at + 1 < ctx->argc;
 
-        if (at + 1 == ctx->argc) {
-            reply_syntax_error(ctx);
-            return false;
-        }
-        if (ctx_arg_is(ctx, at, "count")) {
-            if (!arg_i64(ctx, ctx->argv[at + 1], &number))
+        if (more && ctx_arg_is(ctx, at, "count")) {
+            if (!scan_read_count(ctx, ctx->argv[++at], &out->count))
                 return false;
-            if (number < 1) {
-                reply_syntax_error(ctx);
-                return false;
-            }
-            out->count = number > SCAN_COUNT_MAX ? SCAN_COUNT_MAX : (uint64_t)number;
-        } else if (ctx_arg_is(ctx, at, "match")) {
-            out->pattern = ctx->argv[at + 1];
+        } else if (more && ctx_arg_is(ctx, at, "match")) {
+            out->pattern = ctx->argv[++at];
             if (slice_equal(out->pattern, SLICE("*")))
                 out->pattern.data = NULL;
-        } else if (type_allowed && ctx_arg_is(ctx, at, "type")) {
-            out->type = ctx->argv[at + 1];
+        } else if (more && kind == SCAN_KEYS && ctx_arg_is(ctx, at, "type")) {
+            out->type = ctx->argv[++at];
+        } else if (ctx_arg_is(ctx, at, "novalues")) {
+            if (!scan_names_only(ctx, kind == SCAN_HASH, "NOVALUES", "HSCAN"))
+                return false;
+            out->names_only = true;
+        } else if (ctx_arg_is(ctx, at, "noscores")) {
+            if (!scan_names_only(ctx, kind == SCAN_ZSET, "NOSCORES", "ZSCAN"))
+                return false;
+            out->names_only = true;
         } else {
             reply_syntax_error(ctx);
             return false;
@@ -142,7 +163,7 @@ static void scan_run(struct ctx *ctx)
     uint64_t cursor, steps = 0;
 
     if (!scan_read_cursor(ctx, ctx->argv[1], &cursor) ||
-        !scan_read_options(ctx, 2, true, &scan.options))
+        !scan_read_options(ctx, 2, SCAN_KEYS, &scan.options))
         return;
     ctx_depends_on_all(ctx);
     do

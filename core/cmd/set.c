@@ -479,7 +479,7 @@ static void sscan_run(struct ctx *ctx)
         reply_array(ctx, 0);
         return;
     }
-    if (!scan_read_options(ctx, 3, false, &scan.options))
+    if (!scan_read_options(ctx, 3, SCAN_SET, &scan.options))
         return;
     set = set_of(place.entry);
     do

@@ -18,10 +18,23 @@ static bool xinfo_find(struct ctx *ctx, struct stream **stream)
     return *stream != NULL;
 }
 
-static void xinfo_int(struct ctx *ctx, const char *name, uint64_t value)
+static void xinfo_int(struct ctx *ctx, const char *name, int64_t value)
 {
     reply_text(ctx, name);
-    reply_int(ctx, (int64_t)value);
+    reply_int(ctx, value);
+}
+
+static void xinfo_count(struct ctx *ctx, const char *name, uint64_t count)
+{
+    xinfo_int(ctx, name, (int64_t)count);
+}
+
+/* How long ago; -1: never. */
+static void xinfo_ago(struct ctx *ctx, const char *name, int64_t at_ms)
+{
+    int64_t ago_ms = ctx->now_ms > at_ms ? ctx->now_ms - at_ms : 0;
+
+    xinfo_int(ctx, name, at_ms < 0 ? -1 : ago_ms);
 }
 
 static void xinfo_id(struct ctx *ctx, const char *name, struct stream_id id)
@@ -102,11 +115,12 @@ static void xinfo_consumers_in_full(struct ctx *ctx, const struct stream_group *
          more = radix_next(group->consumers, &at)) {
         const struct stream_consumer *consumer = at.value;
 
-        reply_map(ctx, 4);
+        reply_map(ctx, 5);
         reply_text(ctx, "name");
         reply_bulk(ctx, at.key);
-        xinfo_int(ctx, "seen-time", (uint64_t)consumer->seen_ms);
-        xinfo_int(ctx, "pel-count", radix_count(consumer->pending));
+        xinfo_int(ctx, "seen-time", consumer->seen_ms);
+        xinfo_int(ctx, "active-time", consumer->active_ms);
+        xinfo_count(ctx, "pel-count", radix_count(consumer->pending));
         reply_text(ctx, "pending");
         xinfo_pending(ctx, consumer->pending, most, false);
     }
@@ -129,7 +143,7 @@ static void xinfo_groups_in_full(struct ctx *ctx, const struct stream *stream, s
         reply_text(ctx, "name");
         reply_bulk(ctx, at.key);
         xinfo_progress(ctx, stream, group);
-        xinfo_int(ctx, "pel-count", radix_count(group->pending));
+        xinfo_count(ctx, "pel-count", radix_count(group->pending));
         reply_text(ctx, "pending");
         xinfo_pending(ctx, group->pending, most, true);
         reply_text(ctx, "consumers");
@@ -171,12 +185,12 @@ static void xinfo_stream_run(struct ctx *ctx)
     if (!xinfo_find(ctx, &stream) || !xinfo_options(ctx, &most))
         return;
     reply_map(ctx, full ? 9 : 10);
-    xinfo_int(ctx, "length", stream->length);
-    xinfo_int(ctx, "radix-tree-keys", radix_count(stream->nodes));
-    xinfo_int(ctx, "radix-tree-nodes", radix_nodes(stream->nodes));
+    xinfo_count(ctx, "length", stream->length);
+    xinfo_count(ctx, "radix-tree-keys", radix_count(stream->nodes));
+    xinfo_count(ctx, "radix-tree-nodes", radix_nodes(stream->nodes));
     xinfo_id(ctx, "last-generated-id", stream->last_id);
     xinfo_id(ctx, "max-deleted-entry-id", stream->max_deleted_id);
-    xinfo_int(ctx, "entries-added", stream->entries_added);
+    xinfo_count(ctx, "entries-added", stream->entries_added);
     xinfo_id(ctx, "recorded-first-entry-id", stream->first_id);
     if (full) {
         reply_text(ctx, "entries");
@@ -184,7 +198,7 @@ static void xinfo_stream_run(struct ctx *ctx)
         xinfo_groups_in_full(ctx, stream, most);
         return;
     }
-    xinfo_int(ctx, "groups", xinfo_group_count(stream));
+    xinfo_count(ctx, "groups", xinfo_group_count(stream));
     xinfo_end(ctx, "first-entry", stream, false);
     xinfo_end(ctx, "last-entry", stream, true);
 }
@@ -208,8 +222,8 @@ static void xinfo_groups_run(struct ctx *ctx)
         reply_map(ctx, 6);
         reply_text(ctx, "name");
         reply_bulk(ctx, at.key);
-        xinfo_int(ctx, "consumers", radix_count(group->consumers));
-        xinfo_int(ctx, "pending", radix_count(group->pending));
+        xinfo_count(ctx, "consumers", radix_count(group->consumers));
+        xinfo_count(ctx, "pending", radix_count(group->pending));
         xinfo_progress(ctx, stream, group);
     }
     radix_at_free(&at);
@@ -234,13 +248,13 @@ static void xinfo_consumers_run(struct ctx *ctx)
     for (bool more = radix_first(group->consumers, &at); more;
          more = radix_next(group->consumers, &at)) {
         const struct stream_consumer *consumer = at.value;
-        int64_t idle = ctx->now_ms - consumer->seen_ms;
 
-        reply_map(ctx, 3);
+        reply_map(ctx, 4);
         reply_text(ctx, "name");
         reply_bulk(ctx, at.key);
-        xinfo_int(ctx, "pending", radix_count(consumer->pending));
-        xinfo_int(ctx, "idle", idle < 0 ? 0 : (uint64_t)idle);
+        xinfo_count(ctx, "pending", radix_count(consumer->pending));
+        xinfo_ago(ctx, "idle", consumer->seen_ms);
+        xinfo_ago(ctx, "inactive", consumer->active_ms);
     }
     radix_at_free(&at);
 }
@@ -262,7 +276,9 @@ static void xinfo_help_run(struct ctx *ctx)
 static const char *const xinfo_chance[] = {"nondeterministic_output", NULL};
 static const char *const xinfo_stream_history[] = {
     "6.0.0", "FULL.", "7.0.0",
-    "max-deleted-entry-id, entries-added, recorded-first-entry-id, entries-read and lag.", NULL};
+    "max-deleted-entry-id, entries-added, recorded-first-entry-id, entries-read and lag.",
+    "7.2.0", "active-time.", NULL};
+static const char *const xinfo_consumers_history[] = {"7.2.0", "inactive.", NULL};
 static const char *const xinfo_groups_history[] = {"7.0.0", "entries-read and lag.", NULL};
 
 static const struct command xinfo_subcommands[] = {
@@ -304,6 +320,7 @@ static const struct command xinfo_subcommands[] = {
      .complexity = "O(N) for N consumers.",
      .summary = "Answers the consumers of a group.",
      .syntax = "key:key groupname:string",
+     .history = xinfo_consumers_history,
      .tips = xinfo_chance},
     ROW_HELP(xinfo_help_run, CATEGORY_STREAM, "stream", "5.0.0"),
     {.name = NULL},

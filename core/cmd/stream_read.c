@@ -2,7 +2,8 @@
  * asked to.
  *
  * A request is read anew each time a waiting client is served, so "$", which means the end of the
- * stream when the client came, is replaced by that ID before it waits.
+ * stream when the client came, is replaced by that ID before it waits; and so is "+", the last
+ * entry, which waits if there is none.
  *
  * What XREADGROUP did is recorded as XCLAIM, with the time and the count that each pending entry
  * got, and as XGROUP SETID: these, too, take stock servers where we are.
@@ -145,19 +146,46 @@ static void stream_went_away(struct ctx *ctx, bool stream_is_there)
                          : "UNBLOCKED the stream key no longer exists");
 }
 
+/* The ID of the last entry; 0-0 if there is none. */
+static struct stream_id stream_top(const struct stream *stream)
+{
+    struct stream_id top = STREAM_ID_MIN;
+    struct stream_walk walk;
+
+    stream_walk_begin(&walk, stream, STREAM_ID_MIN, STREAM_ID_MAX, true);
+    if (stream_walk_next(&walk))
+        top = walk.id;
+    stream_walk_end(&walk);
+    return top;
+}
+
+/* "$" and "+" ask for no place in the past, and a group knows nothing else. */
+static bool stream_not_by_group(struct ctx *ctx, const struct stream_read *read, char id)
+{
+    if (read->by_group)
+        reply_error(ctx, "ERR The %c ID is meaningless in the context of XREADGROUP: you want to "
+                         "read the history of this consumer by specifying a proper ID, or use the "
+                         "> ID to get new messages. The %c ID would just return an empty result "
+                         "set.",
+                    id, id);
+    return !read->by_group;
+}
+
 static bool stream_read_id(struct ctx *ctx, const struct stream_read *read, struct slice arg,
                            const struct stream *stream, struct stream_wanted *wanted)
 {
     if (slice_equal(arg, SLICE("$"))) {
-        if (read->by_group) {
-            reply_error(ctx, "ERR The $ ID is meaningless in the context of XREADGROUP: you want "
-                             "to read the history of this consumer by specifying a proper ID, or "
-                             "use the > ID to get new messages. The $ ID would just return an "
-                             "empty result set.");
-            return false;
-        }
         wanted->after = stream == NULL ? STREAM_ID_MIN : stream->last_id;
-        return true;
+        return stream_not_by_group(ctx, read, '$');
+    }
+    /* The last entry; as "$" where there is none. */
+    if (slice_equal(arg, SLICE("+"))) {
+        wanted->after = stream == NULL ? STREAM_ID_MIN : stream->last_id;
+        if (stream != NULL && stream->length > 0) {
+            wanted->after = stream_top(stream);
+            (void)stream_id_decrement(&wanted->after);
+        }
+        return stream_not_by_group(ctx, read, '+');
     }
     if (slice_equal(arg, SLICE(">"))) {
         if (!read->by_group)
@@ -171,19 +199,6 @@ static bool stream_read_id(struct ctx *ctx, const struct stream_read *read, stru
     /* The last ID of all has always meant ">" to groups. */
     wanted->is_new = read->by_group && stream_id_compare(wanted->after, STREAM_ID_MAX) == 0;
     return true;
-}
-
-/* The ID of the last entry; 0-0 if there is none. */
-static struct stream_id stream_top(const struct stream *stream)
-{
-    struct stream_id top = STREAM_ID_MIN;
-    struct stream_walk walk;
-
-    stream_walk_begin(&walk, stream, STREAM_ID_MIN, STREAM_ID_MAX, true);
-    if (stream_walk_next(&walk))
-        top = walk.id;
-    stream_walk_end(&walk);
-    return top;
 }
 
 /* Look at stream number `i`. False if an error was replied. */
@@ -241,7 +256,7 @@ static void stream_wait(struct ctx *ctx, const struct stream_read *read)
     for (int i = 0; i < read->streams; i++) {
         struct slice *id = &argv[read->keys_at + read->streams + i];
 
-        if (slice_equal(*id, SLICE("$")))
+        if (slice_equal(*id, SLICE("$")) || slice_equal(*id, SLICE("+")))
             *id = stream_id_text(ctx, read->wanted[i].after);
     }
     ctx->argv = argv;

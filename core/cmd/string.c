@@ -47,7 +47,7 @@ static enum expiration string_expiration(const struct ctx *ctx, int at, bool set
 }
 
 /* Read the options from argument `at` on; false if the error was replied. The same option twice is
- * no error, the last one counts. */
+ * no error, the last one counts; but IFEQ is. */
 static bool string_read_options(struct ctx *ctx, int at, bool set, struct string_options *options)
 {
     *options = (struct string_options){0};
@@ -67,7 +67,7 @@ static bool string_read_options(struct ctx *ctx, int at, bool set, struct string
             options->nx = true;
         } else if (set && !options->nx && !options->ifeq && ctx_arg_is(ctx, at, "xx")) {
             options->xx = true;
-        } else if (set && !options->nx && !options->xx && at + 1 < ctx->argc &&
+        } else if (set && !options->nx && !options->xx && !options->ifeq && at + 1 < ctx->argc &&
                    ctx_arg_is(ctx, at, "ifeq")) {
             options->ifeq = true;
             options->comparison = ctx->argv[++at];

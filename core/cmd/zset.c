@@ -450,7 +450,7 @@ struct zset_scan {
     struct ctx *ctx;
     struct scan_options options;
     uint64_t looked_at;
-    struct slice *words; /* in the arena: member, score ... */
+    struct slice *words; /* in the arena: member, score ...; members alone if names_only */
     size_t count, room;
 };
 
@@ -477,7 +477,8 @@ static void scan_visit(void *env, struct slice member, double score)
     if (!scan_matches(&scan->options, member))
         return;
     scan_add(scan, member);
-    scan_add(scan, (struct slice){digits, num_format_double(digits, score)});
+    if (!scan->options.names_only)
+        scan_add(scan, (struct slice){digits, num_format_double(digits, score)});
 }
 
 static void zscan_run(struct ctx *ctx)
@@ -495,7 +496,7 @@ static void zscan_run(struct ctx *ctx)
         reply_array(ctx, 0);
         return;
     }
-    if (!scan_read_options(ctx, 3, false, &scan.options))
+    if (!scan_read_options(ctx, 3, SCAN_ZSET, &scan.options))
         return;
     zset = zset_of(place.entry);
     do
@@ -658,7 +659,8 @@ const struct command commands_zset[] = {
      .complexity = "O(1) for each call, O(N) for all calls until the cursor is 0 again, for N "
                    "members.",
      .summary = "Goes through members and scores of a sorted set, some at each call.",
-     .syntax = "key:key cursor:integer [pattern:pattern@MATCH] [count:integer@COUNT]",
+     .syntax = "key:key cursor:integer [pattern:pattern@MATCH] [count:integer@COUNT] "
+               "[noscores=NOSCORES^8.0.0]",
      .tips = zscan_tips},
     {.name = NULL},
 };

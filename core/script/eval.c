@@ -125,7 +125,7 @@ static void show_run(struct ctx *ctx)
     if (script)
         reply_bulk(ctx, (struct slice){script->body, script->len});
     else
-        reply_error(ctx, "NOSCRIPT No matching script. Please use EVAL.");
+        reply_error(ctx, "NOSCRIPT No matching script.");
 }
 
 static void debug_run(struct ctx *ctx)

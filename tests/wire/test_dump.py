@@ -154,6 +154,8 @@ def stream_of(c, key):
     stream["groups"] = [facts(group) for group in stream["groups"]]
     for group in stream["groups"]:
         group["consumers"] = [facts(consumer) for consumer in group["consumers"]]
+        for consumer in group["consumers"]:
+            consumer.pop("active-time", None)  # of Redis 7.2
     return stream
 
 

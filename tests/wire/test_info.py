@@ -17,9 +17,14 @@ WITH_COMMANDS = [name for name in SECTIONS if name != "Latencystats"]
 MISSING = {}
 # Fields of kv that redis-server 7.0 does not have.
 OWN = {
-    "server": ["server_name", "kv_version"],
-    "memory": ["keyspace_memory"],
-    "clients": ["total_blocking_keys", "total_blocking_keys_on_nokey"],  # of Redis 7.2
+    # but for kv_version of Valkey
+    "server": ["server_name", "kv_version", "server_mode", "clients_hz", "availability_zone",
+               "listener0"],
+    "memory": ["allocator_muzzy", "mem_overhead_db_hashtable_rehashing", "keyspace_memory"],
+    "clients": ["pubsub_clients", "watching_clients", "total_watched_keys",  # of Valkey
+                "total_blocking_keys", "total_blocking_keys_on_nokey",  # of Redis 7.2
+                "paused_reason", "paused_actions", "paused_timeout_milliseconds"],  # of Valkey
+    "replication": ["replicas_waiting_psync"],  # of Valkey
     "persistence": [
         "persistence_mode", "snapshot_running", "snapshot_raw_bytes",
                     "snapshot_file_bytes", "snapshot_eta_seconds", "snapshot_handed_over",
@@ -30,9 +35,15 @@ OWN = {
         "log_batches", "log_durable_batch", "log_syncs", "log_last_sync_usec", "log_max_sync_usec",
         "log_sync_errors", "log_write_errors", "log_heals", "log_writers_paused",
         "log_replies_held", "log_problem"],
-    # of Redis 7.2 and later
-    "stats": ["expired_subkeys", "client_query_buffer_limit_disconnections",
-              "client_output_buffer_limit_disconnections", "acl_access_denied_auth",
+    # of Redis 7.2 and later, and of Valkey
+    "stats": ["expired_subkeys", "evicted_scripts", "io_threaded_freed_objects",
+              "io_threaded_accept_processed", "io_threaded_poll_processed",
+              "io_threaded_total_prefetch_batches", "io_threaded_total_prefetch_entries",
+              "client_query_buffer_limit_disconnections",
+              "client_output_buffer_limit_disconnections", "eventloop_cycles",
+              "eventloop_duration_sum", "eventloop_duration_cmd_sum",
+              "instantaneous_eventloop_cycles_per_sec", "instantaneous_eventloop_duration_usec",
+              "acl_access_denied_auth",
               "acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"],
 }
 

@@ -11,6 +11,8 @@ ONLY_OURS = {
     "client|no-touch": "Redis 7.2",
     "client|setinfo": "Redis 7.2",
     "script|show": "Valkey 8.0",
+    "cluster|myshardid": "Redis 7.2",
+    "cluster|slot-stats": "Valkey 8.0",
     "client|capa": "Valkey 8.0",
     "client|import-source": "Valkey 8.1",
     **dict.fromkeys(["commandlog", "commandlog|get", "commandlog|help", "commandlog|len",
@@ -31,6 +33,16 @@ DIFFERENT = {
     **dict.fromkeys(["set: argument condition/comparison-value",
                      "bgsave: argument cancel"], "Valkey 8.1: SET IFEQ, BGSAVE CANCEL"),
     "hscan: argument novalues": "Redis 7.4: HSCAN NOVALUES",
+    "zscan: argument noscores": "Valkey 8.0: ZSCAN NOSCORES",
+    **dict.fromkeys((f"bitcount: argument index/{argument}" for argument in (
+        "end", "index_unit", "index_unit/bit", "index_unit/byte", "end_index", "end_index/end",
+        "end_index/index_unit", "end_index/index_unit/bit", "end_index/index_unit/byte")),
+        "Valkey 8.0: BITCOUNT key start"),
+    **dict.fromkeys((f"client|list: argument {argument}" for argument in (
+        "username", "addr", "laddr", "skipme", "skipme/yes", "skipme/no", "maxage")),
+        "Valkey 8.1: CLIENT LIST with the filters of KILL"),
+    "client|kill: argument filter/new-format/client-id": "Valkey 8.1: several ids",
+    "client|kill: argument filter/new-format/maxage": "Redis 7.4: MAXAGE",
     **dict.fromkeys((f"{name}: doc_flags" for name in (
         "debug", "pfdebug", "pfselftest", "replconf", "restore-asking")), SYSCMD),
     **dict.fromkeys((f"{name}: argument {argument}" for name in ("restore", "restore-asking")

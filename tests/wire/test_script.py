@@ -203,7 +203,7 @@ def test_an_error_is_counted_once(c):
 def test_show_answers_the_text(kv):
     name = kv("SCRIPT", "LOAD", "return 'shown'")
     assert kv("SCRIPT", "SHOW", name) == b"return 'shown'"
-    assert kv("SCRIPT", "SHOW", "x") == Error("NOSCRIPT No matching script. Please use EVAL.")
+    assert kv("SCRIPT", "SHOW", "x") == Error("NOSCRIPT No matching script.")
 
 
 def test_there_is_no_debugger(kv):

@@ -302,6 +302,17 @@ def test_groups_are_copied_and_carried(c):
     assert c("XINFO", "STREAM", "copy", "FULL", "COUNT", 0) == before
 
 
+def without_active(full):
+    """XINFO STREAM FULL without what Redis 7.2 added."""
+    facts = dict(zip(full[::2], full[1::2]))
+    facts[b"groups"] = [dict(zip(group[::2], group[1::2])) for group in facts[b"groups"]]
+    for group in facts[b"groups"]:
+        group[b"consumers"] = [dict(zip(row[::2], row[1::2])) for row in group[b"consumers"]]
+        for consumer in group[b"consumers"]:
+            consumer.pop(b"active-time", None)
+    return facts
+
+
 def test_payloads_go_both_ways(kv, reference):
     """Redis 7.0 does not read version 11, in which consumers are whole: 10 on request."""
     kv("CONFIG", "SET", "rdb-version", 10)
@@ -313,7 +324,7 @@ def test_payloads_go_both_ways(kv, reference):
         source("XCLAIM", "s", "g", "b", 0, "3-0", "4-0")
         assert target("RESTORE", "s", 0, source("DUMP", "s")) == OK
         full = ("XINFO", "STREAM", "s", "FULL", "COUNT", 0)
-        assert target(*full) == source(*full)
+        assert without_active(target(*full)) == without_active(source(*full))
         source("FLUSHALL")
         target("FLUSHALL")
     kv("CONFIG", "SET", "rdb-version", 0)
