@@ -190,8 +190,8 @@ void session_describe(const struct session *session, int64_t now_ms, struct buf 
                session->flags & SESSION_CAPA_REDIRECT ? "r" : "", session->db);
     buf_printf(out,
                " sub=%u psub=%u ssub=%u multi=%d watch=%d qbuf=%zu qbuf-free=%zu argv-mem=%zu"
-               " multi-mem=%zu rbs=%zu rbp=0 obl=%zu oll=%d omem=%zu tot-mem=%zu events=%s cmd=%s user=%s"
-               " redir=%lld resp=%d lib-name=%s lib-ver=%s tot-net-in=%llu tot-net-out=%llu"
+               " multi-mem=%zu rbs=%zu rbp=0 obl=%zu oll=%d omem=%zu tot-mem=%zu events=%s cmd=%s"
+               " user=%s redir=%lld resp=%d lib-name=%s lib-ver=%s tot-net-in=%llu tot-net-out=%llu"
                " tot-cmds=%llu\n",
                pubsub_count(session, PUBSUB_CHANNEL), pubsub_count(session, PUBSUB_PATTERN),
                pubsub_count(session, PUBSUB_SHARD), transaction_count(session),
