@@ -11,6 +11,7 @@
 #include "core/base/attr.h"
 #include "core/base/hash.h"
 #include "core/base/mem.h"
+#include "core/base/text.h"
 #include "core/ctx.h"
 #include "core/ds/table.h"
 #include "core/script/scripts.h"
@@ -142,20 +143,6 @@ static void make_room(struct cache *cache)
 
 /* ---- the first line ---- */
 
-static bool next_word(struct slice *rest, char end, struct slice *word)
-{
-    while (end == ' ' && rest->len > 0 && rest->data[0] == ' ')
-        *rest = (struct slice){rest->data + 1, rest->len - 1};
-    if (rest->len == 0)
-        return false;
-    const char *at = memchr(rest->data, end, rest->len);
-    word->data = rest->data;
-    word->len = at ? (size_t)(at - rest->data) : rest->len;
-    size_t used = word->len + (at ? 1 : 0);
-    *rest = (struct slice){rest->data + used, rest->len - used};
-    return true;
-}
-
 static bool begins(struct slice text, const char *with)
 {
     size_t len = strlen(with);
@@ -197,16 +184,21 @@ static bool read_first_line(struct ctx *ctx, struct slice body, struct slice *co
         reply_error(ctx, "ERR Invalid script shebang");
         return false;
     }
-    struct slice line = {body.data, (size_t)(end - body.data)};
+    struct slice line = {body.data, (size_t)(end - body.data)}, *words;
     *code = (struct slice){end, body.len - line.len};
     *flags = 0;
-    struct slice word = {0};
-    if (!next_word(&line, ' ', &word) || !slice_equal(word, SLICE("#!lua"))) {
-        reply_error(ctx, "ERR Unexpected engine in script shebang: %.*s",
-                    word.len > 128 ? 128 : (int)word.len, word.data);
+    int count = line.len <= FIRST_LINE_MAX ? text_split(ctx->arena, line, &words) : -1;
+    if (count < 1) {
+        reply_error(ctx, "ERR Invalid engine in script shebang");
         return false;
     }
-    while (next_word(&line, ' ', &word)) {
+    if (!slice_equal(words[0], SLICE("#!lua"))) {
+        reply_error(ctx, "ERR Unexpected engine in script shebang: %.*s",
+                    words[0].len > 128 ? 128 : (int)words[0].len, words[0].data);
+        return false;
+    }
+    for (int i = 1; i < count; i++) {
+        struct slice word = words[i];
         if (!begins(word, "flags=")) {
             reply_error(ctx, "ERR Unknown lua shebang option: %.*s",
                         word.len > 128 ? 128 : (int)word.len, word.data);

@@ -106,7 +106,7 @@ static void load_run(struct ctx *ctx)
         replace = true;
     }
     struct slice name, body;
-    if (!library_read_name(ctx->argv[at], &name, &body, &why)) {
+    if (!library_read_name(ctx->arena, ctx->argv[at], &name, &body, &why)) {
         reply_why(ctx, &why);
         return;
     }

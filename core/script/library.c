@@ -12,9 +12,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/base/arena.h"
 #include "core/base/fault.h"
 #include "core/base/hash.h"
 #include "core/base/mem.h"
+#include "core/base/text.h"
 #include "core/ds/table.h"
 #include "core/script/libraries.h"
 #include "core/script/run.h"
@@ -149,18 +151,6 @@ static bool is_name(struct slice name)
     "Library names can only contain letters, numbers, or underscores(_) and must be at least one " \
     "character long"
 
-static bool next_word(struct slice *rest, struct slice *word)
-{
-    while (rest->len > 0 && rest->data[0] == ' ')
-        *rest = (struct slice){rest->data + 1, rest->len - 1};
-    size_t len = 0;
-    while (len < rest->len && rest->data[len] != ' ')
-        len++;
-    *word = (struct slice){rest->data, len};
-    *rest = (struct slice){rest->data + len, rest->len - len};
-    return len > 0;
-}
-
 static bool read_word(struct slice word, struct slice *name, struct buf *error)
 {
     if (word.len < 5 || strncasecmp(word.data, "name=", 5) != 0) {
@@ -176,37 +166,32 @@ static bool read_word(struct slice word, struct slice *name, struct buf *error)
     return true;
 }
 
-bool library_read_name(struct slice code, struct slice *name, struct slice *body,
-                       struct buf *error)
+bool library_read_name(struct arena *arena, struct slice code, struct slice *name,
+                       struct slice *body, struct buf *error)
 {
     if (code.len < 2 || memcmp(code.data, "#!", 2) != 0) {
         buf_append_text(error, "Missing library metadata");
         return false;
     }
     const char *end = memchr(code.data, '\n', code.len);
-    if (!end) {
+    struct slice line = {code.data, end ? (size_t)(end - code.data) : 0}, *words;
+    int count = end && line.len <= FIRST_LINE_MAX ? text_split(arena, line, &words) : -1;
+    if (count < 1) { /* or a quote is not closed */
         buf_append_text(error, "Invalid library metadata");
         return false;
     }
-    struct slice line = {code.data + 2, (size_t)(end - code.data) - 2};
-    struct slice engine = line;
-    struct slice word;
-    const char *space = memchr(line.data, ' ', line.len);
-    if (space)
-        engine.len = (size_t)(space - line.data);
-    line = (struct slice){line.data + engine.len, line.len - engine.len};
     *body = (struct slice){end, code.len - (size_t)(end - code.data)};
     *name = (struct slice){NULL, 0};
-    while (next_word(&line, &word))
-        if (!read_word(word, name, error))
+    for (int i = 1; i < count; i++)
+        if (!read_word(words[i], name, error))
             return false;
     if (!name->data)
         buf_append_text(error, "Library name was not given");
     else if (!is_name(*name))
         buf_append_text(error, BAD_NAME);
-    else if (!slice_is(engine, "lua"))
-        buf_printf(error, "Engine '%.*s' not found", engine.len > 128 ? 128 : (int)engine.len,
-                   engine.data);
+    else if (!slice_is(words[0], "#!lua"))
+        buf_printf(error, "Engine '%.*s' not found",
+                   words[0].len > 128 ? 126 : (int)words[0].len - 2, words[0].data + 2);
     return error->len == 0;
 }
 
@@ -398,7 +383,8 @@ struct library *library_make(struct scripts *scripts, struct slice code, struct 
 {
     struct slice name, body;
     lua_State *lua = scripts->functions.lua;
-    if (!library_read_name(code, &name, &body, error))
+    arena_reset(&scripts->arena);
+    if (!library_read_name(&scripts->arena, code, &name, &body, error))
         return NULL;
     if (code.len > LIBRARY_BYTES_MAX) {
         buf_append_text(error, "The library is too large");

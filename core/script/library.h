@@ -10,6 +10,7 @@
 #include "core/base/buf.h"
 #include "core/base/slice.h"
 
+struct arena;
 struct fault;
 struct libraries;
 struct library;
@@ -40,9 +41,10 @@ void libraries_free(struct libraries *libraries);
  * not found yet. NULL: the text of the error (behind "ERR ") is in `error`. */
 struct library *library_make(struct scripts *scripts, struct slice code, struct buf *error);
 void library_free(struct scripts *scripts, struct library *library);
-/* The name in the first line; false: the error. For what is checked before the code runs. */
-bool library_read_name(struct slice code, struct slice *name, struct slice *body,
-                       struct buf *error);
+/* The name in the first line, in the arena; false: the error. For what is checked before the code
+ * runs. */
+bool library_read_name(struct arena *arena, struct slice code, struct slice *name,
+                       struct slice *body, struct buf *error);
 
 /* Add it. False, with the error, if the name or a function's is there; `replace`: one of that name
  * is taken out, and freed. */

@@ -206,7 +206,7 @@ static size_t push_string(lua_State *lua, char option, const char *data, size_t 
         if (*results == 0 || !lua_isnumber(lua, -1))
             luaL_error(lua, "format 'c0' needs a previous size");
         double wanted = lua_tonumber(lua, -1);
-        size = wanted >= 0 && wanted < 1e18 ? (size_t)wanted : SIZE_MAX;
+        size = wanted > -1 && wanted < 1e18 ? (size_t)wanted : SIZE_MAX;
         lua_pop(lua, 1);
         --*results;
         luaL_argcheck(lua, size <= left, 2, "data string too short");

@@ -94,12 +94,12 @@ void run_kill(struct ctx *ctx, bool function)
     struct run *run = scripts_of(ctx)->run;
     if (!run || !ctx->engine->busy) {
         reply_error(ctx, "NOTBUSY No scripts in execution right now.");
-    } else if (run->is_function != function) {
-        gate_reply_busy(ctx);
     } else if (run->wrote) {
         reply_error(ctx, "UNKILLABLE Sorry the script already executed write commands against the "
                          "dataset. You can either wait the script termination or kill the server "
                          "in a hard way using the SHUTDOWN NOSAVE command.");
+    } else if (run->is_function != function) {
+        gate_reply_busy(ctx);
     } else {
         run->killed = true;
         reply_ok(ctx);

@@ -22,6 +22,9 @@ struct engine;
 struct libraries;
 struct run;
 
+/* Bytes of a first line that begins with #!, which is split into words. */
+#define FIRST_LINE_MAX (64 * 1024)
+
 enum script_flag {
     SCRIPT_NO_WRITES = 1 << 0,
     SCRIPT_ALLOW_OOM = 1 << 1,

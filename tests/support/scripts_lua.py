@@ -351,6 +351,7 @@ SCRIPTS = [
     "return struct.unpack('s', 'abc')",
     "return {struct.unpack('c3c2', 'abcde')}",
     "return {struct.unpack('bc0', '\\3abcde')}",
+    "return {struct.unpack('fc0', '\\0\\0\\0\\190x')}",
     "return struct.unpack('c0', 'abc')",
     "return struct.unpack('i', 'abc')",
     "return {struct.unpack('b', 'abc', 2)}",

@@ -106,6 +106,18 @@ def test_a_read_only_call_writes_nothing(c):
     assert c("GET", "k") == b"v"
 
 
+FIRST_LINES = ["#!lua\r", "#!lua\tflags=no-writes", '#!lua "flags=no-writes" ', "#!lua 'flags=x",
+               "#!lua flags='no-writes'", "#!lua flags=no-writes\r", "#!lua \"flags=a", "#!",
+               "#!lua flags=no-writes, allow-oom", "#! lua", "#!js", "#!lua x", "#!'lua'", " #!lua"]
+
+
+@pytest.mark.parametrize("line", FIRST_LINES)
+def test_the_first_line_is_split_like_a_line_of_the_config(kv, reference, line):
+    """White space of any kind, as an editor under Windows leaves it, and quotes."""
+    for command in ("EVAL", "EVAL_RO"):
+        assert kv(command, f"{line}\nreturn 1", 0) == reference(command, f"{line}\nreturn 1", 0)
+
+
 def test_in_a_transaction(c):
     c("MULTI")
     c("SET", "n", "5")
@@ -389,7 +401,8 @@ def test_a_script_that_wrote_is_not_killed(busy):
     with busy.connect() as c, busy.connect() as other:
         c.send("EVAL", "redis.call('set', KEYS[1], 1) while true do end", 1, "k")
         until(lambda: str(other("PING")) == BUSY)
-        assert str(other("SCRIPT", "KILL")).startswith("UNKILLABLE Sorry the script already")
+        for killer in ("SCRIPT", "FUNCTION"):
+            assert str(other(killer, "KILL")).startswith("UNKILLABLE Sorry the script already")
         assert str(other("GET", "k")) == BUSY
         other.send("SHUTDOWN", "NOSAVE")
         busy.process.wait(timeout=20)
