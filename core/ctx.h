@@ -37,6 +37,7 @@ struct ctx {
     bool may_not_block;               /* it is part of a transaction: see waiters_block */
     bool replay;
     bool woken;                       /* runs again, for a session that waited for a key */
+    bool pushed;                      /* what it replied are pushes */
 };
 
 enum lookup {

@@ -167,6 +167,7 @@ static void reply_about(struct ctx *ctx, enum pubsub_kind kind, bool subscribed,
         {"sunsubscribe", "ssubscribe"},
     };
     const uint32_t *counts = ctx->session->subscribed;
+    ctx->pushed = true;
     reply_push(ctx, 3);
     reply_text(ctx, verbs[kind][subscribed]);
     if (name)

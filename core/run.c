@@ -175,7 +175,9 @@ void run_finish(struct ctx *ctx)
     }
     if (unlikely(session->waiter) && !ctx->woken)
         return; /* there is none yet; CLIENT REPLY SKIP is for the one to come */
-    if (run_drop_reply(session))
+    if (unlikely(ctx->pushed)) /* pushes leave whatever CLIENT REPLY says */
+        session->flags &= ~(uint32_t)SESSION_REPLY_SKIP;
+    else if (run_drop_reply(session))
         return;
     bool free_to_go =
         ctx->command->flags & COMMAND_NO_HOLD || depends <= journal_confirmed(engine->journal);

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from harness import (NOT_INTEGER, OK, SYNTAX, Connection, Error, Server, Status, Verbatim, until,
-                     wrong_arity)
+from harness import (NOT_INTEGER, OK, SYNTAX, Connection, Error, Push, Server, Status, Verbatim,
+                     until, wrong_arity)
 
 BAD_NAME = "cannot contain spaces, newlines or special characters."
 
@@ -240,6 +240,23 @@ def test_reply_off_and_skip(c):
     c.send_bytes(b"CLIENT REPLY OFF\r\nCLIENT REPLY SKIP\r\nPING\r\nPING\r\nCLIENT REPLY ON\r\n")
     assert c.read() == OK
     assert c("CLIENT", "REPLY", "maybe") == SYNTAX
+
+
+def test_pushes_leave_with_reply_off(c, other):
+    """SUBSCRIBE is answered by pushes, in both protocols; an error of it is not."""
+    kind = list if c.resp == 2 else Push
+    c.send_bytes(b"CLIENT REPLY OFF\r\nSUBSCRIBE\r\nSUBSCRIBE one\r\nUNSUBSCRIBE two\r\n")
+    assert c.read() == kind([b"subscribe", b"one", 1])
+    assert c.read() == kind([b"unsubscribe", b"two", 1])
+    assert other("PUBLISH", "one", "hello") == 1
+    assert c.read() == kind([b"message", b"one", b"hello"])
+    c.send_bytes(b"UNSUBSCRIBE\r\nCLIENT REPLY ON\r\n")
+    assert c.read() == kind([b"unsubscribe", b"one", 0])
+    assert c.read() == OK
+    c.send_bytes(b"CLIENT REPLY SKIP\r\nSUBSCRIBE one\r\nUNSUBSCRIBE one\r\nPING\r\n")
+    assert c.read() == kind([b"subscribe", b"one", 1])
+    assert c.read() == kind([b"unsubscribe", b"one", 0])
+    assert c.read() == Status("PONG")
 
 
 def test_pause_lets_writes_wait(c, other):

@@ -304,3 +304,15 @@ def test_commandlog_errors(kv):
             f"ERR wrong number of arguments for 'commandlog|{words[0].lower()}' command")
     assert kv("COMMANDLOG", "x") == Error("ERR unknown subcommand 'x'. Try COMMANDLOG HELP.")
     assert all(isinstance(line, Status) for line in kv("COMMANDLOG", "HELP"))
+
+
+def test_commands_of_a_script_are_noted_with_its_caller(start):
+    """Redis 7.0 tells no address of them."""
+    with start("kv", persistence="no", slowlog_log_slower_than=0).connect() as c:
+        c("CLIENT", "SETNAME", "me")
+        c("SLOWLOG", "RESET")
+        c("EVAL", "return redis.call('GET', KEYS[1])", 1, "k")
+        caller, called = c("SLOWLOG", "GET", 2)
+        assert (caller[3][0], called[3]) == (b"EVAL", [b"GET", b"k"])
+        address = "%s:%d" % c.socket.getsockname()
+        assert called[4:] == caller[4:] == [address.encode(), b"me"]
