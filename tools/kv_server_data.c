@@ -252,6 +252,7 @@ static int turn_on(struct server_data *data, struct fault *fault)
     if (code != 0)
         return code;
     engine->sink = snapshot_writer_sink(data->writer);
+    record_commit(engine); /* what a transaction has changed so far is in the base */
     code = store_prepare(data->store, &options, &base, fault);
     if (code == 0)
         code = save_first_base(engine, base.path, base.kvid, fault);

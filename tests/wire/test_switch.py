@@ -90,6 +90,21 @@ def test_writes_around_a_switch_in_a_transaction_are_there_once(tmp_path):
     server.stop()
 
 
+@pytest.mark.parametrize("switches", [["yes"], ["yes", "no"], ["yes", "no", "yes"]])
+def test_a_transaction_that_ends_with_the_switch(tmp_path, switches):
+    server = serve(tmp_path, appendonly="no")
+    with server.connect() as c:
+        queued = [("CONFIG", "SET", "appendonly", value) for value in switches]
+        said = c.pipeline([("MULTI",), ("INCR", "n"), *queued, ("EXEC",)])
+        assert said[-1] == [1] + [OK] * len(switches)
+        assert c("GET", "n") == b"1"
+        c("CONFIG", "SET", "appendonly", "yes")
+    server.restart(crash=True, appendonly="yes")
+    with server.connect() as c:
+        assert c("GET", "n") == b"1"
+    server.stop()
+
+
 def test_a_log_that_was_not_switched_off_is_not_left_out(tmp_path):
     server = serve(tmp_path)
     with server.connect() as c:
