@@ -19,6 +19,7 @@ struct loading {
     struct settings *settings;
     const char *path; /* NULL: the command line */
     int line;
+    struct slice including; /* the line that names the file to be read */
     void (*warn)(void *env, const char *line_text);
     void *env;
     struct fault *fault;
@@ -99,10 +100,12 @@ static int loading_include(void *env, const char *path)
     struct settings *settings = loading->settings;
     char *content = NULL;
     size_t len = 0;
-    int result = settings->read_file(settings->read_file_self, path, &content, &len,
-                                     loading->fault);
-    if (result < 0)
-        return result;
+    struct fault why = {.offset = -1};
+    int result = settings->read_file(settings->read_file_self, path, &content, &len, &why);
+    if (result < 0) {
+        char line[sizeof why.path + sizeof why.text + 64];
+        return loading_fault(loading, loading->including, fault_line(&why, line, sizeof line));
+    }
     settings->include_depth++;
     result = settings_load(settings, (struct slice){content, len}, path, loading->warn,
                            loading->env, loading->fault);
@@ -123,6 +126,7 @@ static int settings_include(struct loading *loading, struct slice name, struct s
         return loading_fault(loading, line, "not a file name");
     memcpy(path, name.data, name.len);
     path[name.len] = '\0';
+    loading->including = line;
     bool pattern = strpbrk(path, "*?[") != NULL;
     return pattern && settings->match_files ? settings->match_files(path, loading_include, loading)
                                             : loading_include(loading, path);

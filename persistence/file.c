@@ -361,7 +361,7 @@ out:
 
 /* Write and sync `content` as the new file `path`. On failure no such file is left, as far as
  * the disk lets us. */
-static int write_new(const struct disk *disk, const char *path, struct slice content,
+static int write_new(const struct disk *disk, const char *path, mode_t mode, struct slice content,
                      struct fault *fault)
 {
     int fd, status, closed;
@@ -369,7 +369,7 @@ static int write_new(const struct disk *disk, const char *path, struct slice con
     status = disk->unlink(disk->self, path);
     if (status < 0 && status != -ENOENT)
         return fault_status(fault, status, path, -1, "unlink");
-    fd = disk->open(disk->self, path, O_WRONLY | O_CREAT | O_EXCL, 0644);
+    fd = disk->open(disk->self, path, O_WRONLY | O_CREAT | O_EXCL, mode);
     if (fd < 0)
         return fault_status(fault, fd, path, -1, "create");
     status = file_write_at(disk, fd, path, content.data, content.len, 0, fault);
@@ -386,8 +386,8 @@ static int write_new(const struct disk *disk, const char *path, struct slice con
     return status;
 }
 
-int file_replace(const struct disk *disk, const char *path, struct slice content, bool *renamed,
-                 struct fault *fault)
+int file_replace_as(const struct disk *disk, const char *path, mode_t mode, struct slice content,
+                    bool *renamed, struct fault *fault)
 {
     char aside[PATH_BYTES_MAX], directory[PATH_BYTES_MAX];
     int len = snprintf(aside, sizeof aside, "%s.tmp", path);
@@ -397,7 +397,7 @@ int file_replace(const struct disk *disk, const char *path, struct slice content
     if (len < 0 || (size_t)len >= sizeof aside)
         return fault_set(fault, KV_ELIMIT, path, -1, "the path is too long");
     directory_of(path, directory);
-    status = write_new(disk, aside, content, fault);
+    status = write_new(disk, aside, mode, content, fault);
     if (status < 0)
         return status;
     *renamed = true;
@@ -408,6 +408,12 @@ int file_replace(const struct disk *disk, const char *path, struct slice content
     if (status < 0)
         return fault_status(fault, status, directory, -1, "sync of the directory");
     return 0;
+}
+
+int file_replace(const struct disk *disk, const char *path, struct slice content, bool *renamed,
+                 struct fault *fault)
+{
+    return file_replace_as(disk, path, 0644, content, renamed, fault);
 }
 
 int file_copy_range(const struct disk *disk, int fd, const char *path, off_t offset, off_t len,

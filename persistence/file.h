@@ -68,6 +68,10 @@ must_check int file_read_all(const struct disk *disk, const char *path, size_t m
 must_check int file_replace(const struct disk *disk, const char *path, struct slice content,
                             bool *renamed, struct fault *fault);
 
+/* The same with these permissions, less the umask, instead of 0644. */
+must_check int file_replace_as(const struct disk *disk, const char *path, mode_t mode,
+                               struct slice content, bool *renamed, struct fault *fault);
+
 /* All of `bytes` at `offset`; a short write is a failure (KV_ENOSPACE if the disk is full, else
  * KV_EIO). */
 must_check int file_write_at(const struct disk *disk, int fd, const char *path, const void *bytes,

@@ -25,6 +25,7 @@
 #include "core/settings.h"
 #include "core/version.h"
 #include "net/net.h"
+#include "net/tls.h"
 #include "tools/kv_server_crash.h"
 #include "tools/kv_server_data.h"
 #include "tools/kv_server_host.h"
@@ -339,12 +340,12 @@ static int start(struct server *server)
     struct fault fault = {0};
     struct settings *settings = &server->settings;
     struct server_process *process = &server->host.process;
+    if (enter_dir(server, &fault) != 0) /* in there are logfile and pidfile, if not absolute */
+        return refuse(server, "Could not start:", &fault);
     if (server_process_background(process, &fault) != 0)
         return refuse(server, "Could not go to the background:", &fault);
     if (server_log_open(&server->host.log, &fault) != 0)
         return refuse(server, "Could not open the log file:", &fault);
-    if (enter_dir(server, &fault) != 0)
-        return refuse(server, "Could not start:", &fault);
     if (server_process_write_pidfile(settings, &fault) != 0)
         return refuse(server, "Could not start:", &fault);
     server_crash_init(&server->crash);
@@ -358,8 +359,8 @@ static int start(struct server *server)
     return status;
 }
 
-/* Users and renamed commands are judged, too; files are looked for where the server would, if its
- * directory is there. */
+/* Users, renamed commands and TLS are judged, too; files are looked for where the server would, if
+ * its directory is there. */
 static int check_config(struct server *server)
 {
     struct fault fault = {.offset = -1};
@@ -367,7 +368,12 @@ static int check_config(struct server *server)
     if (enter_dir(server, &fault) != 0)
         fault = (struct fault){.offset = -1};
     make_engine(server);
+    struct tls *tls = NULL;
     int code = configure_engine(server->engine, &fault);
+    if (code == 0 && server->settings.tls.port != 0)
+        code = tls_new(&server->settings.tls, &tls, &fault);
+    if (tls)
+        tls_free(tls);
     if (code == 0)
         puts("The configuration is good.");
     else

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -65,11 +66,14 @@ static printf_like(3, 4) void log_line(void *self, enum host_level level, const 
     server_log_write(&host->log, level, wall_us(NULL), text);
 }
 
+/* There may be passwords in it: who could not read the old one can't read the new one. */
 static int replace_file(unused void *self, const char *path, struct slice content,
                         struct fault *fault)
 {
     bool renamed;
-    return file_replace(disk_real(), path, content, &renamed, fault);
+    struct stat old;
+    mode_t mode = stat(path, &old) == 0 ? old.st_mode & 0777 : 0644;
+    return file_replace_as(disk_real(), path, mode, content, &renamed, fault);
 }
 
 static int read_file(unused void *self, const char *path, char **content, size_t *len,

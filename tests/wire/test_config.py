@@ -261,6 +261,7 @@ save 300 100
 def test_rewrite_keeps_comments_and_what_holds(tmp_path):
     path = tmp_path / "kv.conf"
     path.write_text(CONFIG, encoding="utf-8")
+    path.chmod(0o600)
     words = (tmp_path / "data", "--persistence", "no")
     with kv_server.Server(*words, config=path) as server, Connection(server.port) as c:
         assert c("CONFIG", "SET", "maxmemory", "200mb", "maxmemory-policy", "allkeys-lru",
@@ -272,6 +273,7 @@ def test_rewrite_keeps_comments_and_what_holds(tmp_path):
     assert "maxmemory-policy allkeys-lru\n" in text
     assert 'requirepass "a \\"b\\""\n' in text
     assert sorted(os.listdir(tmp_path)) == ["data", "kv.conf"]  # nothing is left beside it
+    assert path.stat().st_mode & 0o777 == 0o600  # a password is in it now
     with kv_server.Server(*words, config=path, port=server.port) as server, \
             Connection(server.port) as c:
         assert c("AUTH", 'a "b"') == OK

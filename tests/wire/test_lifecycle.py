@@ -505,7 +505,17 @@ def test_the_configuration_may_come_from_standard_input(tmp_path):
     ("shutdown-on-sigterm save nosave", b"simultaneously"),
     ("proc-title-template {x}", b"template format is invalid"),
     ("watchdog-period -1", b"must be between"),
+    ("tls-port 7000", b"tls-cert-file"),
+    ("tls-port 7000\ntls-cert-file /no/such\ntls-key-file /no/such", b"/no/such"),
 ])
 def test_wrong_values_are_found_by_the_check(line, text):
     said = run("--check-config", "-", stdin=line.encode())
     assert said.returncode == 1 and text in said.stderr
+
+
+def test_a_file_that_cannot_be_included_is_told_with_the_line_that_names_it(tmp_path):
+    conf = tmp_path / "kv.conf"
+    conf.write_text("port 7000\ninclude no.such\n")
+    said = run("--check-config", conf).stderr.decode()
+    assert f"{conf}: Reading the configuration file, at line 2\n>>> 'include no.such'\n" in said
+    assert "no.such: open: No such file or directory" in said

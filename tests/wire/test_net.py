@@ -151,9 +151,11 @@ def test_replies_of_the_last_turn_arrive_before_a_shutdown(tmp_path):
             assert server.process.wait(kv.PATIENCE_S) == 0
 
 
-def test_the_log_file_is_reopened_on_sighup(tmp_path):
+@pytest.mark.parametrize("absolute", [True, False])
+def test_the_log_file_is_reopened_on_sighup(tmp_path, absolute):
+    """One without a path is in the data directory, as Redis' is."""
     path = tmp_path / "kv.log"
-    server = start(tmp_path, "--logfile", path, start=False)
+    server = start(tmp_path, "--logfile", path if absolute else "kv.log", start=False)
     server.launch()
     server.wait_ready()
     os.rename(path, tmp_path / "kv.log.1")
