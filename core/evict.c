@@ -292,7 +292,7 @@ static bool pool_fill(struct engine *engine, struct evict_pool *pool)
 
         /* None of them is likely to be in the cache: wait for all at the same time. */
         for (size_t i = 0; i < count; i++)
-            __builtin_prefetch(samples[i]);
+            fetch_ahead(samples[i]);
         for (size_t i = 0; i < count; i++)
             pool_offer(pool, score_of(engine, pool->policy, samples[i]), db,
                        entry_key(samples[i]));

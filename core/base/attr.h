@@ -9,6 +9,14 @@
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
+/* Ask for what lies there. The empty statement stays in the program: gcc takes a function that does
+ * nothing but __builtin_prefetch for one without effect, and drops the calls of it. */
+#define fetch_ahead(address)                                                                      \
+    do {                                                                                          \
+        __builtin_prefetch(address);                                                              \
+        __asm__ volatile("");                                                                     \
+    } while (0)
+
 /* A bug of ours: say where and stop the process. Never for input, the disk or the system. */
 #define kv_assert(condition)                                                                      \
     do {                                                                                          \

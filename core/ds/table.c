@@ -302,8 +302,8 @@ void table_prefetch(const struct table *table, uint64_t hash)
     uint64_t entry = *table_entry(table, table_address(table, hash));
     uintptr_t block = (uintptr_t)group_block(entry); /* 0 for an empty group, which does no harm */
 
-    __builtin_prefetch((const void *)block);
-    __builtin_prefetch((const void *)(block + 64));
+    fetch_ahead((const void *)block);
+    fetch_ahead((const void *)(block + 64));
 }
 
 void table_prefetch_item(const struct table *table, uint64_t hash)
@@ -315,7 +315,7 @@ void table_prefetch_item(const struct table *table, uint64_t hash)
         uint64_t found = tags_match(group.tags + at, group.count - at, group_tag(hash));
 
         for (; found != 0; found &= found - 1)
-            __builtin_prefetch(group_item(group.slots[at + (unsigned)__builtin_ctzll(found)].word));
+            fetch_ahead(group_item(group.slots[at + (unsigned)__builtin_ctzll(found)].word));
     }
 }
 
@@ -452,7 +452,7 @@ bool table_cut_step(struct table *table, uint64_t *cursor, bool (*visit)(void *e
     struct group group = group_open(*table_entry(table, address));
 
     for (size_t i = 0; i < group.count; i++)
-        __builtin_prefetch(group_item(group.slots[i].word));
+        fetch_ahead(group_item(group.slots[i].word));
     for (size_t i = 0; i < group.count; i++) {
         if (table_cut_has(table, &group.slots[i]))
             continue;
