@@ -361,7 +361,7 @@ static ssize_t send_parts(struct conn *conn, const struct iovec *parts, int coun
         return io_writev(conn->link, parts, count, most);
     if (unlikely(conn->tls))
         return tls_writev(conn->tls, parts, count, most);
-    return count == 1 ? write(conn->session.fd, parts[0].iov_base, parts[0].iov_len)
+    return count == 1 ? send(conn->session.fd, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL)
                       : writev(conn->session.fd, parts, count);
 }
 

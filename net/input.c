@@ -27,7 +27,7 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/socket.h>
 
 #include "core/base/mem.h"
 #include "core/engine.h"
@@ -256,7 +256,7 @@ static size_t read_socket(struct conn *conn, char *room, size_t len)
     struct session *session = &conn->session;
     ssize_t got = unlikely(conn->link)  ? io_read(conn->link, room, len)
                   : unlikely(conn->tls) ? tls_read(conn->tls, room, len)
-                                        : read(session->fd, room, len);
+                                        : recv(session->fd, room, len, 0);
     if (likely(got > 0)) {
         session->bytes_in += (uint64_t)got;
         session->engine->stats.net_in += (uint64_t)got;
