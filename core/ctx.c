@@ -100,7 +100,7 @@ static void wake(struct ctx *ctx, const struct place *place)
         wait_keys_ready(ctx->engine, place->db, place->key);
 }
 
-void ctx_event_new(struct ctx *ctx, const struct place *place)
+static void event_new(struct ctx *ctx, const struct place *place)
 {
     tell(ctx, 'n', "new", place);
 }
@@ -114,7 +114,15 @@ void ctx_put(struct ctx *ctx, struct place *place, struct entry *entry)
     changed(ctx, place);
     wake(ctx, place);
     if (is_new)
-        ctx_event_new(ctx, place);
+        event_new(ctx, place);
+}
+
+void ctx_put_anew(struct ctx *ctx, struct place *place, struct entry *entry)
+{
+    bool replaces = place->entry != NULL;
+    ctx_put(ctx, place, entry);
+    if (replaces)
+        event_new(ctx, place);
 }
 
 void ctx_put_string(struct ctx *ctx, struct place *place, struct slice value, int64_t deadline_ms)
@@ -126,7 +134,7 @@ void ctx_put_string(struct ctx *ctx, struct place *place, struct slice value, in
         entry_set_access(place->entry, evict_access_new(ctx->engine));
     changed(ctx, place);
     if (is_new)
-        ctx_event_new(ctx, place);
+        event_new(ctx, place);
 }
 
 void ctx_remove(struct ctx *ctx, struct place *place, bool background)

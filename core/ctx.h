@@ -61,6 +61,8 @@ must_check bool ctx_find_type(struct ctx *ctx, struct slice key, enum lookup how
 
 /* Changes; each ends with ctx_changed by itself. */
 void ctx_put(struct ctx *ctx, struct place *place, struct entry *entry);
+/* The same, told as a new key (class n of events) also where one is replaced. */
+void ctx_put_anew(struct ctx *ctx, struct place *place, struct entry *entry);
 void ctx_put_string(struct ctx *ctx, struct place *place, struct slice value, int64_t deadline_ms);
 void ctx_remove(struct ctx *ctx, struct place *place, bool background);
 struct entry *ctx_take(struct ctx *ctx, struct place *place);
@@ -77,8 +79,6 @@ void ctx_swap(struct ctx *ctx, int a, int b);
 /* A keyspace event happened at a key: see record_event. */
 void ctx_event(struct ctx *ctx, char event_class, const char *event, int db, struct slice key);
 
-/* That of a new key (class n), which ctx_put sends by itself where nothing is replaced. */
-void ctx_event_new(struct ctx *ctx, const struct place *place);
 
 /* The reply depends on a key's last change, though it is not looked up. */
 void ctx_depends_on(struct ctx *ctx, int db, struct slice key);

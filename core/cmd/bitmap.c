@@ -28,10 +28,9 @@ bool bitmap_offset(struct ctx *ctx, struct slice arg, int64_t bits, uint64_t *ou
     return true;
 }
 
-bool bitmap_needs_room(const struct place *place, uint64_t offset)
+bool bitmap_grows(const struct place *place, uint64_t offset)
 {
-    return place->entry == NULL || entry_encoding(place->entry) != ENCODING_RAW ||
-        entry_string_len(place->entry) <= offset >> 3;
+    return place->entry == NULL || entry_string_len(place->entry) <= offset >> 3;
 }
 
 struct entry *bitmap_begin(struct ctx *ctx, struct place *place, uint64_t offset)
@@ -41,7 +40,7 @@ struct entry *bitmap_begin(struct ctx *ctx, struct place *place, uint64_t offset
     if (place->entry == NULL)
         ctx_put(ctx, place, entry_new_blank(place->key, 0, ENTRY_NO_DEADLINE));
     ctx_change_begin(ctx, place);
-    if (!bitmap_needs_room(place, offset))
+    if (entry_encoding(place->entry) == ENCODING_RAW && !bitmap_grows(place, offset))
         return place->entry;
     old_len = entry_string_len(place->entry);
     return entry_resize(place->entry, old_len > len ? old_len : len);
@@ -72,7 +71,7 @@ static void setbit_run(struct ctx *ctx)
     mask = (char)(0x80 >> (offset & 7));
     if (place.entry != NULL && offset >> 3 < entry_string_len(place.entry))
         old = (entry_string(place.entry, digits).data[offset >> 3] & mask) != 0;
-    if (old != bit || bitmap_needs_room(&place, offset)) {
+    if (old != bit || bitmap_grows(&place, offset)) {
         struct entry *entry = bitmap_begin(ctx, &place, offset);
         char *byte = entry_bytes_of(entry) + (offset >> 3);
 

@@ -14,9 +14,8 @@ struct place;
 /* The position of a bit from an argument; "#3" means three times `bits`, if that is not 0. False
  * if an error was replied. */
 must_check bool bitmap_offset(struct ctx *ctx, struct slice arg, int64_t bits, uint64_t *out);
-/* True if the string at `place` must be made longer, or be given bytes of its own, before the bit
- * at `offset` can be written. */
-bool bitmap_needs_room(const struct place *place, uint64_t offset);
+/* True if the string at `place` must be made longer before the bit at `offset` can be written. */
+bool bitmap_grows(const struct place *place, uint64_t offset);
 /* Begin a change of the string at `place`, which has room for the bit at `offset` then; a missing
  * key is made. What is returned is where the entry is until bitmap_end is told of it; place->entry
  * is where it was. */

@@ -161,7 +161,8 @@ static bool field_result(const struct field_operation *operation, int64_t old, i
     return true;
 }
 
-/* One operation that writes; begins the change (*changed is set) where that has not been done. */
+/* One operation that writes; what it changes begins the change (*changed is set) where that has not
+ * been done. */
 static void field_write(struct ctx *ctx, const struct field_request *request,
                         const struct field_operation *operation, struct place *place,
                         struct entry **changed)
@@ -176,10 +177,12 @@ static void field_write(struct ctx *ctx, const struct field_request *request,
         reply_null(ctx);
         return;
     }
+    reply_int(ctx, operation->verb == FIELD_SET ? old : result);
+    if (result == old)
+        return;
     if (*changed == NULL)
         *changed = bitmap_begin(ctx, place, request->last_bit);
     bits_set(entry_bytes_of(*changed), operation->offset, operation->bits, (uint64_t)result);
-    reply_int(ctx, operation->verb == FIELD_SET ? old : result);
 }
 
 static void field_get(struct ctx *ctx, const struct field_operation *operation,
@@ -208,7 +211,7 @@ static void field_do(struct ctx *ctx, bool read_only)
     if (!ctx_find_type(ctx, ctx->argv[1], request.writes ? LOOKUP_WRITE : LOOKUP_READ, TYPE_STRING,
                        &place))
         return;
-    if (request.writes && bitmap_needs_room(&place, request.last_bit))
+    if (request.writes && bitmap_grows(&place, request.last_bit))
         changed = bitmap_begin(ctx, &place, request.last_bit);
     reply_array(ctx, request.count);
     for (size_t i = 0; i < request.count; i++) {

@@ -208,7 +208,7 @@ static void restore_run(struct ctx *ctx)
         reply_ok(ctx);
         return;
     }
-    ctx_put(ctx, &place, entry);
+    ctx_put_anew(ctx, &place, entry);
     restore_set_use(ctx, &options, place.entry);
     restore_record(ctx, &options, deadline_ms);
     ctx_event(ctx, 'g', "restore", ctx->db, ctx->argv[1]);

@@ -63,7 +63,6 @@ static int generic_rename(struct ctx *ctx, bool only_new)
     struct slice from = ctx->argv[1], to = ctx->argv[2];
     struct place source = ctx_find(ctx, from, LOOKUP_WRITE), target;
     struct entry *entry;
-    bool replaced;
 
     if (source.entry == NULL) {
         reply_no_such_key(ctx);
@@ -78,10 +77,7 @@ static int generic_rename(struct ctx *ctx, bool only_new)
     source = keyspace_find(ctx->keyspace, ctx->db, from, source.hash);
     entry = entry_rename(ctx_take(ctx, &source), to);
     target = keyspace_find(ctx->keyspace, ctx->db, to, target.hash);
-    replaced = target.entry != NULL;
-    ctx_put(ctx, &target, entry);
-    if (replaced)
-        ctx_event_new(ctx, &target);
+    ctx_put_anew(ctx, &target, entry);
     ctx_event(ctx, 'g', "rename_from", ctx->db, from);
     ctx_event(ctx, 'g', "rename_to", ctx->db, to);
     return 1;
@@ -139,7 +135,7 @@ static void copy_run(struct ctx *ctx)
     }
     entry = entry_copy(source.entry, to, entry_deadline(source.entry));
     target = keyspace_find(ctx->keyspace, db, to, target.hash);
-    ctx_put(ctx, &target, entry);
+    ctx_put_anew(ctx, &target, entry);
     ctx_event(ctx, 'g', "copy_to", db, to);
     reply_int(ctx, 1);
 }

@@ -147,16 +147,18 @@ static void lcs_command(struct ctx *ctx)
     struct lcs_options options;
     struct lcs lcs;
     size_t cells, bytes;
+    bool strings = true;
 
     for (int i = 0; i < 2; i++) {
         const struct entry *entry = ctx_find(ctx, ctx->argv[1 + i], LOOKUP_READ).entry;
 
-        if (entry != NULL && entry_type(entry) != TYPE_STRING) {
-            reply_error(ctx, "ERR The specified keys must contain string values");
-            return;
-        }
+        strings = strings && (entry == NULL || entry_type(entry) == TYPE_STRING);
         /* Good for both: if the second lookup deletes an expired key, no other entry moves. */
-        text[i] = entry != NULL ? entry_string(entry, digits[i]) : SLICE("");
+        text[i] = strings && entry != NULL ? entry_string(entry, digits[i]) : SLICE("");
+    }
+    if (!strings) {
+        reply_error(ctx, "ERR The specified keys must contain string values");
+        return;
     }
     if (!lcs_read_options(ctx, &options))
         return;

@@ -146,6 +146,7 @@ def test_an_expired_key_is_told(c, publisher):
         publisher("CONFIG", "SET", "notify-keyspace-events", "")
 
 
+PAYLOAD = b"\x00\x01v\n\x00\x91\x08\xce\xb2\x198\x8a\xce"  # DUMP of "v"
 # What is done, and the events that follow, with their keys.
 RARE = [
     (["SET", "k", 1], ["new k", "set k"]), (["SET", "k", 2], ["set k"]),
@@ -161,6 +162,13 @@ RARE = [
     (["DEL", "no"], []), (["EXPIRE", "no", 1], []), (["XACK", "no", "g", "1-1"], ["keymiss no"]),
     (["EVAL", "redis.call('GET', 'no') redis.call('SET', 'p', 1)", 0],
      ["keymiss no", "new p", "set p"]),
+    (["SET", "t", "x"], ["new t", "set t"]),
+    (["COPY", "p", "t", "REPLACE"], ["new t", "copy_to t"]),
+    (["RESTORE", "t", 0, PAYLOAD, "REPLACE"], ["new t", "restore t"]),
+    (["SETBIT", "t", 0, 0], []), (["BITFIELD", "t", "INCRBY", "u8", 0, 0], []),
+    (["BITFIELD", "t", "OVERFLOW", "FAIL", "INCRBY", "u8", 0, 255], []),
+    (["BITFIELD", "t", "SET", "u8", 8, 0], ["setbit t"]), (["SETBIT", "t", 16, 0], ["setbit t"]),
+    (["LPUSH", "w", 1], ["new w", "lpush w"]), (["LCS", "w", "no"], ["keymiss no"]),
     (["SET", "end", 1], ["new end", "set end"]),
 ]
 
