@@ -16,7 +16,7 @@ struct ahead_part {
     uint64_t from, to;
 };
 
-/* Begin the walk over the files of `walk` from one on that begins with no snapshot; those before it
+/* Begin the walk over the files of `walk` from one on that begins with no snapshot; those before
  * were walked. Its `good` and `env` are taken over. Until ahead_stop the walk belongs to the thread;
  * of it, only the files' paths may be read. */
 must_check int ahead_start(struct walk *walk, int from, struct ahead **out, struct fault *fault);

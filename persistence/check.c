@@ -7,8 +7,8 @@
  *                --fix or --salvage would drop, and which keys that concerns; and the lines that
  *                users of redis-check-aof know
  *   4. mend      after asking: --fix cuts a torn tail (of a stock server's log: all behind the
- *                last good command); --salvage and --truncate-to-timestamp write the good part
- *                anew (salvage.c), or cut, where no file of kv's is concerned
+ *                last good command); --salvage, --truncate-to-timestamp and --new-id write the good
+ *                part anew (salvage.c), or cut, where no file of kv's is concerned
  *
  * A file is checked alone only when it is named alone: then what was before it is not asked for.
  */
@@ -323,19 +323,8 @@ static int cut_at(struct check *check, const struct walk_file *file, uint64_t of
 static int refuse_snapshot(struct check *check)
 {
     return fault_set(&check->fault, KV_EREFUSED, check->directory, -1,
-                     check->report.snapshot_bad
-                         ? "the log begins with a snapshot (RDB), which is damaged: nothing was "
-                           "changed. Put a good copy of that file in its place"
-                         : "the log is one file of a stock server, a snapshot (RDB) with commands "
-                           "behind it, which can't be taken apart here: nothing was changed. Start "
-                           "kv-server on it, which rewrites the log, and try again");
-}
-
-/* And nothing else in that file. */
-static bool begins_with_whole_snapshot(const struct walk *walk)
-{
-    const struct walk_file *file = &walk->files[0];
-    return walk->count > 0 && file->snapshot && file->rdb.end > 0 && file->rdb.end == file->size;
+                     "the log begins with a snapshot (RDB), which is damaged: nothing was changed. "
+                     "Put a good copy of that file in its place");
 }
 
 /* --fix. Damage in kv's own batches is not for it. */
@@ -362,15 +351,17 @@ static int fix(struct check *check)
     return status;
 }
 
-static int rewrite(struct check *check, bool to_time)
+static int rewrite(struct check *check)
 {
     const struct salvage_options options = {.name = check->name,
-                                            .to_time = to_time,
+                                            .to_time = check->options->mode == CHECK_TO_TIME,
                                             .time = check->options->time,
+                                            .damaged = check->options->mode == CHECK_SALVAGE,
+                                            .now = check->options->now,
                                             .env = check->options->env,
                                             .random_bytes = check->options->random_bytes};
     struct salvage_result result;
-    if (check->report.snapshot && !begins_with_whole_snapshot(&check->walk))
+    if (check->report.snapshot_bad)
         return refuse_snapshot(check);
     if (!ask(check,
              "This will write what is kept into a new file, as new data (a new kvid), and rename "
@@ -387,6 +378,12 @@ static int rewrite(struct check *check, bool to_time)
     return 0;
 }
 
+static int refuse_invalid(struct check *check)
+{
+    return fault_set(&check->fault, KV_EREFUSED, check->options->path, -1,
+                     "the log is not valid: use --fix or --salvage first");
+}
+
 static int salvage(struct check *check)
 {
     if (check->walk.alone)
@@ -396,7 +393,18 @@ static int salvage(struct check *check)
         report_line(&check->report, "Nothing is damaged: there is nothing to salvage.");
         return 0;
     }
-    return rewrite(check, false);
+    return rewrite(check);
+}
+
+/* For a copy that goes on beside the data it was made of. */
+static int new_id(struct check *check)
+{
+    if (check->report.invalid)
+        return refuse_invalid(check);
+    if (check->walk.alone)
+        return fault_set(&check->fault, KV_EREFUSED, check->options->path, -1,
+                         "--new-id needs the whole log: give it the directory or the manifest");
+    return rewrite(check);
 }
 
 /* Where the first batch later than the time begins. */
@@ -412,7 +420,7 @@ static int find_later(void *env, int file, struct reader *reader unused,
 {
     struct later *later = env;
     if (batch->time <= later->check->options->time) {
-        later->kept += batch->commands;
+        later->kept += batch->origin ? 0 : batch->commands;
         return 0;
     }
     later->file = file;
@@ -429,8 +437,7 @@ static int to_time(struct check *check)
     uint64_t above = 0;
     int status = 0;
     if (check->report.invalid)
-        return fault_set(&check->fault, KV_EREFUSED, check->options->path, -1,
-                         "the log is not valid: use --fix or --salvage first");
+        return refuse_invalid(check);
     for (int i = 0; status == 0 && i < walk->count; i++)
         status = salvage_tour(walk, i, &above, &hooks, &check->fault);
     if (status < 0)
@@ -456,7 +463,7 @@ static int to_time(struct check *check)
     if (!kv && !file->last)
         return fault_set(&check->fault, KV_EREFUSED, file->path, -1,
                          "the time is not in the last file, and only that can be cut");
-    status = kv ? rewrite(check, true) : cut_at(check, file, later.at);
+    status = kv ? rewrite(check) : cut_at(check, file, later.at);
     if (status == 0)
         report_line(&check->report, "Successfully truncated AOF %s to timestamp %lld", check->name,
                     time);
@@ -472,6 +479,8 @@ static int mend(struct check *check)
         return salvage(check);
     case CHECK_TO_TIME:
         return to_time(check);
+    case CHECK_NEW_ID:
+        return new_id(check);
     case CHECK_REPORT:
         break;
     }

@@ -8,13 +8,14 @@
 
 struct disk;
 
-enum check_mode { CHECK_REPORT, CHECK_FIX, CHECK_SALVAGE, CHECK_TO_TIME };
+enum check_mode { CHECK_REPORT, CHECK_FIX, CHECK_SALVAGE, CHECK_TO_TIME, CHECK_NEW_ID };
 
 struct check_options {
     const struct disk *disk;
     const char *path; /* a log file, a manifest, an appendonlydir, or a data directory */
     enum check_mode mode;
     int64_t time; /* CHECK_TO_TIME: the last second that is kept */
+    int64_t now;  /* Unix time */
     bool json;    /* one object instead of lines */
     void *env;
     void (*print)(void *env, struct slice text);   /* to standard output */

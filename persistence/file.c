@@ -472,10 +472,31 @@ static int free_name(const struct disk *disk, const char *archive, const char *n
     return status;
 }
 
+/* Make a directory, and the one above it, each durable under its name. One whose name could not be
+ * synced is taken back: it would be found next time, and taken for durable. */
+static int make_directory(const struct disk *disk, const char *path)
+{
+    char parent[PATH_BYTES_MAX];
+    int status = disk->mkdir(disk->self, path, 0755);
+
+    directory_of(path, parent);
+    if (status == -ENOENT && strlen(parent) < strlen(path)) {
+        status = make_directory(disk, parent);
+        if (status == 0)
+            status = disk->mkdir(disk->self, path, 0755);
+    }
+    if (status < 0)
+        return status == -EEXIST ? 0 : status;
+    status = disk->fsync_directory(disk->self, parent);
+    if (status < 0)
+        disk->rmdir(disk->self, path);
+    return status;
+}
+
 int file_retire(const struct disk *disk, const char *directory, const char *name,
                 const char *archive)
 {
-    char from[PATH_BYTES_MAX], to[PATH_BYTES_MAX], parent[PATH_BYTES_MAX];
+    char from[PATH_BYTES_MAX], to[PATH_BYTES_MAX];
     int status;
 
     if (snprintf(from, sizeof from, "%s/%s", directory, name) >= (int)sizeof from)
@@ -487,12 +508,8 @@ int file_retire(const struct disk *disk, const char *directory, const char *name
     status = disk->exists(disk->self, from);
     if (status <= 0)
         return status;
-    status = disk->mkdir(disk->self, archive, 0755);
-    if (status == 0) {
-        directory_of(archive, parent);
-        status = disk->fsync_directory(disk->self, parent);
-    }
-    if (status == 0 || status == -EEXIST)
+    status = make_directory(disk, archive);
+    if (status == 0)
         status = free_name(disk, archive, name, to);
     if (status == 0)
         status = disk->rename(disk->self, from, to);

@@ -5,6 +5,7 @@
  *
  *   #KVF:v1:<kvid>:<salt>:<first batch>:<first seq>:<previous crc>:<crc32 of this line>\r\n
  *   #TS:<unix seconds>\r\n
+ *   #KVR:v1:<unix seconds>:<kvid, or ->\r\n    in a first batch: made out of other data (salvage.c)
  *   *2\r\n$6\r\nSELECT ... the commands ...
  *   #KVC:v1:<batch>:<seq>:<offset>:<len>:<durable batch>:<crc32>\r\n
  *

@@ -433,6 +433,7 @@ void log_base_delete_retired(struct log *log)
     buf_swap(&names, &log->retired);
     pthread_mutex_unlock(&log->lock);
     for (const char *at = names.data; at < names.data + names.len; at += strlen(at) + 1)
-        log_retire(log->options.disk, log->directory, at, log->options.archive);
+        log_retire(log->options.disk, log->directory, at, log->options.archive,
+                   log->kvid);
     buf_free(&names);
 }

@@ -10,6 +10,8 @@
 #include "persistence/manifest.h"
 #include "persistence/snapshot_format.h"
 
+#define ARCHIVE_PATH_BYTES 4096
+
 static int put_name(char *out, size_t size, const char *append_filename, uint64_t number,
                     const char *kind)
 {
@@ -68,11 +70,23 @@ void log_numbers_add(struct log_numbers *numbers, const struct manifest *manifes
             numbers->highest = manifest->files[i].seq;
 }
 
+bool log_archive_path(char *out, size_t size, const char *archive, const char *kvid)
+{
+    if (!archive || !archive[0] || !kvid[0])
+        return false;
+    int len = snprintf(out, size, "%s/%s", archive, kvid);
+    return len > 0 && (size_t)len < size;
+}
+
 void log_retire(const struct disk *disk, const char *directory, const char *name,
-                const char *archive)
+                const char *archive, const char *kvid)
 {
     char index[MANIFEST_NAME_MAX + sizeof SNAPSHOT_INDEX_SUFFIX];
+    char path[ARCHIVE_PATH_BYTES];
+    bool kept = archive && archive[0];
+    if (kept && !log_archive_path(path, sizeof path, archive, kvid))
+        return;
     snprintf(index, sizeof index, "%s" SNAPSHOT_INDEX_SUFFIX, name);
-    file_retire(disk, directory, index, archive);
-    file_retire(disk, directory, name, archive);
+    file_retire(disk, directory, index, kept ? path : NULL);
+    file_retire(disk, directory, name, kept ? path : NULL);
 }

@@ -2,6 +2,7 @@
  * beside it, and the like. A new file takes a number that no name in the directory has. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,7 +27,11 @@ must_check int log_numbers_read(const struct disk *disk, const char *directory,
 /* Count in what the manifest names, even where the file is gone: its number is not free. */
 void log_numbers_add(struct log_numbers *numbers, const struct manifest *manifest);
 
+/* Where the archive keeps the files of one data set, whose numbers and sequences mean something
+ * together: <archive>/<kvid>. False if there is no archive ("" or NULL), or no room for the path. */
+bool log_archive_path(char *out, size_t size, const char *archive, const char *kvid);
+
 /* Part with a file, and with its index if it is a base: see file_retire. What stays is met again by
  * the next start. */
 void log_retire(const struct disk *disk, const char *directory, const char *name,
-                const char *archive);
+                const char *archive, const char *kvid);

@@ -41,6 +41,7 @@
 #define GATHER_MAX 16
 #define FILLER_LOOK_BYTES 4096 /* of the end of a file that most often has none */
 #define TRAILER_BEGIN "#KVC:"
+#define ORIGIN_BEGIN "#KVR:"
 
 /* A place in the window that moves forward. What it passes is added to `crc`, late: when the window
  * moves, or at a trailer. */
@@ -277,10 +278,15 @@ static int find_line(struct cursor *cursor, struct slice *line)
     return 0;
 }
 
+static bool begins_with(struct slice line, const char *begin)
+{
+    size_t len = strlen(begin);
+    return line.len > len && memcmp(line.data, begin, len) == 0;
+}
+
 static bool is_trailer(struct slice line)
 {
-    return line.len > sizeof(TRAILER_BEGIN) &&
-           memcmp(line.data, TRAILER_BEGIN, sizeof(TRAILER_BEGIN) - 1) == 0;
+    return begins_with(line, TRAILER_BEGIN);
 }
 
 static void pass_annotation(struct cursor *cursor, struct slice line, struct reader_batch *out)
@@ -289,6 +295,7 @@ static void pass_annotation(struct cursor *cursor, struct slice line, struct rea
     if (format_get_timestamp(line, &time))
         out->time = time;
     out->has_mark |= is_trailer(line);
+    out->origin |= begins_with(line, ORIGIN_BEGIN);
     cursor->at += line.len;
 }
 

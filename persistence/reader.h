@@ -39,6 +39,7 @@ struct reader_batch {
     uint64_t command_bytes;        /* what counts for the sequence: all but # lines */
     int64_t time;                  /* of the last #TS line in it; -1: none */
     bool has_mark;                 /* raw: a #KVC line is in it */
+    bool origin;                   /* no data, but where it comes from: see salvage.c */
     struct format_trailer trailer; /* zero where there are none */
 };
 

@@ -162,13 +162,15 @@ static void take_name(void *env, const char *name)
         buf_append(&inventory->orphans, name, strlen(name) + 1);
 }
 
-/* The archive may be ahead of a log that was restored. */
+/* The archive may be ahead of a log that was copied back. */
 static void number_past_archive(const struct recovery *recovery, struct inventory *inventory)
 {
+    char path[PATH_MAX_BYTES];
     struct log_numbers archived;
     struct fault none = {0};
-    if (log_numbers_read(recovery->disk, recovery->options->archive,
-                         recovery->options->append_filename, &archived, &none) == 0 &&
+    if (log_archive_path(path, sizeof(path), recovery->options->archive, recovery->walk.kvid) &&
+        log_numbers_read(recovery->disk, path, recovery->options->append_filename, &archived,
+                         &none) == 0 &&
         archived.highest > inventory->number_max)
         inventory->number_max = archived.highest;
 }
@@ -183,8 +185,7 @@ static int take_inventory(struct recovery *recovery, struct inventory *inventory
     for (int i = 0; i < recovery->manifest.count; i++)
         if (recovery->manifest.files[i].seq > inventory->number_max)
             inventory->number_max = recovery->manifest.files[i].seq;
-    if (recovery->options->archive && recovery->options->archive[0])
-        number_past_archive(recovery, inventory);
+    number_past_archive(recovery, inventory);
     return inventory->status;
 }
 
@@ -557,7 +558,7 @@ static void remove_leftovers(struct recovery *recovery, const struct inventory *
         if (manifest->files[i].type != MANIFEST_HISTORY)
             continue;
         log_retire(recovery->disk, recovery->directory, manifest->files[i].name,
-                   recovery->options->archive);
+                   recovery->options->archive, recovery->walk.kvid);
         drop_entry(manifest, i);
     }
     snapshot_file_sweep(recovery->disk, recovery->directory);

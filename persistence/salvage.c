@@ -2,9 +2,12 @@
  *
  *   1. tour      every batch that is good, in order; a batch behind a damaged one counts if
  *                verdict.c proves it. What stands between is a gap: dropped, and reported.
- *   2. rewrite   a new incr file with a new kvid, salt, and numbers from 1. Bytes of commands
- *                are copied as they are; trailers are new. Raw commands get trailers too, a
- *                SELECT in front of each batch.
+ *   2. rewrite   a new incr file with a new kvid, salt, and numbers from 1. Its first batch is
+ *                a line that says when this data parted from which, and a SELECT, since a file
+ *                without commands is replaced at the next start:
+ *                #KVR:v1:<Unix time>:<kvid, or - where there was none>
+ *                Bytes of commands are copied as they are; trailers are new. Raw commands get
+ *                trailers too, a SELECT in front of each batch.
  *   3. switch    sync the new file and the directory; keep a copy of the old manifest; then the
  *                new manifest, which names the new file only, behind the old base if that is a
  *                snapshot and good.
@@ -288,7 +291,7 @@ static int follow_db(void *env, uint64_t offset unused, int argc, const struct s
 }
 
 /* A raw batch is made whole by the SELECT in front of it. */
-static int begin_raw(struct rewrite *rewrite)
+static int put_select(struct rewrite *rewrite)
 {
     struct buf select = {0};
     resp_put_select(&select, rewrite->db);
@@ -312,7 +315,7 @@ static int copy_good(void *env, int file unused, struct reader *reader,
     if (!raw || end_of(rewrite) - rewrite->batch_at >= RAW_BATCH_BYTES)
         status = seal(rewrite); /* what raw commands left open */
     if (status == 0 && raw && end_of(rewrite) == rewrite->batch_at)
-        status = begin_raw(rewrite);
+        status = put_select(rewrite);
     for (uint64_t at = batch->from; status == 0 && at < to;) {
         struct slice bytes;
         uint64_t left = to - at;
@@ -371,7 +374,10 @@ static int create(struct rewrite *rewrite)
     rewrite->pending.len = format_put_header(to, header);
     rewrite->running = format_seed(0, header->salt);
     rewrite->batch_at = rewrite->pending.len;
-    return 0;
+    buf_printf(&rewrite->pending, "#KVR:v1:%lld:%s\r\n", (long long)rewrite->options->now,
+               walk->kvid[0] ? walk->kvid : "-");
+    status = put_select(rewrite);
+    return status < 0 ? status : seal(rewrite);
 }
 
 static int write_all(struct rewrite *rewrite)
@@ -395,7 +401,7 @@ static int write_all(struct rewrite *rewrite)
     if (status < 0)
         return fault_status(rewrite->fault, status, rewrite->walk->directory, -1,
                            "sync of the directory");
-    rewrite->out->batches = rewrite->batch;
+    rewrite->out->batches = rewrite->batch - 1;
     rewrite->out->bytes = rewrite->written;
     return 0;
 }
@@ -423,13 +429,17 @@ static int switch_manifest(struct rewrite *rewrite)
                                               rewrite->number);
     memcpy(file->kvid, rewrite->header.kvid, sizeof(file->kvid));
     file->kvseq = rewrite->header.first_seq;
-    file->holes = !rewrite->options->to_time;
+    file->holes = rewrite->options->damaged;
+    for (int i = 0; i < rewrite->walk->count; i++)
+        file->holes |= rewrite->walk->manifest->files[rewrite->walk->files[i].entry].holes;
     const struct walk_file *base = base_of(rewrite->walk);
     if (base) {
         const struct manifest_file *old = &rewrite->walk->manifest->files[base->entry];
         file = manifest_add(&manifest, MANIFEST_BASE, old->name, old->seq);
         memcpy(file->kvid, rewrite->header.kvid, sizeof(file->kvid));
         file->kvseq = rewrite->header.first_seq;
+        file->raw = base->rdb.end < base->size; /* what is behind the snapshot was written again */
+        file->raw_to = file->raw ? base->rdb.end : 0;
     }
     status = manifest_store(rewrite->walk->disk, path, &manifest, &renamed, rewrite->fault);
     manifest_free(&manifest);

@@ -1,5 +1,6 @@
-/* Going on without damaged parts, on an operator's explicit word: what is good is written again
- * into a new file of new data (a new kvid); the damaged files are kept under other names. */
+/* Going on from what is there as new data (a new kvid), on an operator's explicit word: without what
+ * is damaged, or later than a time, or beside the data that it is a copy of. What is good is written
+ * again into a new file; the old files are kept under other names. */
 #pragma once
 
 #include <stdbool.h>
@@ -39,6 +40,8 @@ struct salvage_options {
     const char *name; /* appendonly.aof */
     bool to_time;     /* stop before the first batch that is later than `time` */
     int64_t time;
+    bool damaged; /* what needs what was lost is to be passed over at a start */
+    int64_t now;  /* Unix time, for the record of where the new data comes from */
     void *env;
     void (*random_bytes)(void *env, void *out, size_t len);
 };

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/base/attr.h"
@@ -13,7 +14,7 @@
 #include "tools/kv_check_console.h"
 
 static const char usage[] =
-    "Usage: kv-check-aof [--fix | --salvage | --truncate-to-timestamp <unix seconds>]\n"
+    "Usage: kv-check-aof [--fix | --salvage | --truncate-to-timestamp <unix seconds> | --new-id]\n"
     "                    [--json] [--yes] <file.aof | file.manifest | directory>\n"
     "\n"
     "Checks a log of kv, or of a stock server: each batch's checksum, the files against one\n"
@@ -28,6 +29,8 @@ static const char usage[] =
     "               new data; the old files are kept as <file>.damaged.<n>\n"
     "  --truncate-to-timestamp <unix seconds>\n"
     "               drop what is later (the log must hold time stamps: aof-timestamp-enabled)\n"
+    "  --new-id     make it other data than what it is a copy of (a new kvid), so that an archive\n"
+    "               keeps the two apart; kv-restore does it\n"
     "  --json       print one JSON object\n"
     "  --yes        do not ask\n"
     "\n"
@@ -69,6 +72,9 @@ static bool read_arguments(int argc, char **argv, struct check_options *options,
         } else if (strcmp(argv[i], "--salvage") == 0) {
             options->mode = CHECK_SALVAGE;
             modes++;
+        } else if (strcmp(argv[i], "--new-id") == 0) {
+            options->mode = CHECK_NEW_ID;
+            modes++;
         } else if (strcmp(argv[i], "--truncate-to-timestamp") == 0) {
             options->mode = CHECK_TO_TIME;
             modes++;
@@ -95,6 +101,7 @@ int main(int argc, char **argv)
     struct tool tool = {0};
     struct check_options options = {.disk = disk_real(),
                                     .env = &tool,
+                                    .now = time(NULL),
                                     .print = console_print,
                                     .complain = console_complain,
                                     .ask = ask,

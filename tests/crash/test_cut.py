@@ -309,7 +309,8 @@ def log_folders(server):
 
 def files_of(server, kind):
     found = [path for folder in log_folders(server)
-             for path in glob.glob(os.path.join(folder, f"appendonly.aof.*.{kind}"))]
+             for path in glob.glob(os.path.join(folder, "**", f"appendonly.aof.*.{kind}"),
+                                   recursive=True)]
     numbers = sorted(number_of(path) for path in found)
     assert len(set(numbers)) == len(numbers), found
     return sorted(found, key=number_of)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base/mem.h"
@@ -266,12 +267,24 @@ static int faulty_unlink(void *self, const char *path)
     return take_name(self, FAULTY_UNLINK, path);
 }
 
+static bool has_parent(struct faulty_disk *disk, const char *path)
+{
+    char parent[256] = "";
+    const char *slash = strrchr(path, '/');
+
+    if (slash)
+        snprintf(parent, sizeof parent, "%.*s", (int)(slash - path), path);
+    return !slash || faulty_find(disk, parent);
+}
+
 static int faulty_mkdir(void *self, const char *path, mode_t mode unused)
 {
     struct faulty_disk *disk = self;
     enum verdict verdict = call_begin(disk, FAULTY_MKDIR);
     bool there = faulty_find(disk, path);
 
+    if (!has_parent(disk, path))
+        return call_end(disk, verdict, -ENOENT);
     if (!there && (verdict == GO_ON || verdict == CUT_NOW)) {
         struct inode *inode = faulty_inode_new(disk, true);
 

@@ -360,7 +360,7 @@ def test_a_restore_to_a_time_gives_what_was_there_then(start, tmp_path, rewrites
                 until(lambda: info(c, "aof_rewrite_in_progress") == "0")
     made = backup(server, tmp_path / "backups")
     if rewrites:
-        until(lambda: len(os.listdir(archive)) >= 4)
+        until(lambda: len(tree(archive)) >= 4)
     assert len(record) > 4
     for moment, step in record.items():
         keys = ["step", f"at {step}", f"at {step + 1}"]
@@ -390,7 +390,7 @@ def test_a_restore_to_a_time_gives_what_was_there_then(start, tmp_path, rewrites
         done(RESTORE, archive, tmp_path / "alone", "--to-time", moment)
         assert values(tmp_path / "alone", "step") == [b"1"]
         middle = next(m for m, step in record.items() if step == 4)
-        gone = sorted(name for name in os.listdir(archive) if "incr" in name)
+        gone = sorted(name for name in tree(archive) if "incr" in name)
         os.remove(archive / gone[-1])
         result = call(RESTORE, archive, tmp_path / "end", "--to-time", middle)
         assert result.returncode == 0
@@ -408,10 +408,10 @@ def test_a_restored_log_puts_nothing_over_in_the_archive(start, tmp_path):
         with server.connect() as c:
             for _ in range(3):
                 c("SET", "key", value)
-                before = len(os.listdir(archive)) if archive.exists() else 0
+                before = len(tree(archive))
                 rewrite(c)
                 until(lambda: info(c, "aof_rewrite_in_progress") == "0")
-                until(lambda: archive.exists() and len(os.listdir(archive)) > before)
+                until(lambda: len(tree(archive)) > before)
     live("first")
     made = backup(server, tmp_path / "backups")
     live("then")
@@ -426,6 +426,63 @@ def test_a_restored_log_puts_nothing_over_in_the_archive(start, tmp_path):
     server.restart(crash=True)
     with server.connect() as c:
         assert c("GET", "key") == b"other"
+
+
+def live_a_second(server, value, archive=None):
+    """Write in a second of its own, and let the archive have it; that second."""
+    wait_for_a_second()
+    with server.connect() as c:
+        moment = int(c("TIME")[0])
+        assert c("SET", "key", value) == OK
+        assert c("SET", value, "there") == OK
+        if archive:
+            rewrite(c)
+            until(lambda: info(c, "aof_rewrite_in_progress") == "0")
+            log = os.path.join(server.folder, "appendonlydir")
+            until(lambda: len([name for name in os.listdir(log) if ".incr." in name]) == 1)
+    wait_for_a_second()
+    return moment
+
+
+@pytest.mark.parametrize("based", [False, True], ids=["from the beginning", "behind a base"])
+def test_what_was_written_before_and_after_a_restore_is_never_mixed(start, tmp_path, based):
+    """Write, back up, write A, restore, write B, restore again, write C: to each of these moments,
+    out of one archive. The values have one length, so that sequences are the same in each."""
+    archive, backups = tmp_path / "archive", tmp_path / "backups"
+    server = start(auto_aof_rewrite_percentage=0, aof_archive_dir=archive)
+    moments = {"0": live_a_second(server, "0", archive if based else None)}
+    made = backup(server, backups)
+    moments["A"] = live_a_second(server, "A", archive)
+    for value in "BC":
+        server.stop()
+        done(RESTORE, made, server.folder)
+        server.start()
+        moments[value] = live_a_second(server, value, archive)
+    latest = backup(server, backups, "--name", "latest")
+    assert len(os.listdir(archive)) == 3
+    for value, moment in moments.items():
+        for number, words in enumerate([(archive,), (made, "--archive", archive),
+                                        (latest, "--archive", archive)]):
+            folder = tmp_path / f"{value} {number}"
+            done(RESTORE, words[0], folder, "--to-time", moment, *words[1:])
+            assert values(folder, "key", *"0ABC") == [value.encode()] + [
+                b"there" if key in ("0", value) else None for key in "0ABC"], (value, words)
+
+
+def test_a_backup_of_restored_data_does_not_reach_behind_the_restore(start, tmp_path):
+    server = start(auto_aof_rewrite_percentage=0)
+    live_a_second(server, "0")
+    made = backup(server, tmp_path / "backups")
+    moment = live_a_second(server, "A")
+    server.stop()
+    done(RESTORE, made, server.folder)
+    server.start()
+    later = live_a_second(server, "B")
+    made = backup(server, tmp_path / "backups")
+    text = refused(RESTORE, made, tmp_path / "r", "--to-time", moment)
+    assert "restored or salvaged" in text and "older backup" in text
+    done(RESTORE, made, tmp_path / "r", "--to-time", later)
+    assert values(tmp_path / "r", *"0AB") == [b"there", None, b"there"]
 
 
 def test_a_time_behind_the_end_restores_everything_and_says_so(start, tmp_path):

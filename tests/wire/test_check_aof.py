@@ -151,7 +151,7 @@ def test_damage_of_what_was_acknowledged_needs_salvage(tmp_path):
     assert run(directory)[0] == 0
     assert read(directory + "/appendonly.aof.1.incr.aof.damaged.1") == damaged
     assert commands_of(directory + "/appendonly.aof.2.incr.aof") == [
-        [b"SELECT", b"0"], [b"SET", b"one", b"value"],
+        [b"SELECT", b"0"], [b"SELECT", b"0"], [b"SET", b"one", b"value"],
         [b"SELECT", b"0"], [b"SET", b"three", b"value"],
         [b"SELECT", b"0"], [b"SET", b"four", b"4"]]
     kvid = json.loads(run("--json", directory)[1])["kvid"]

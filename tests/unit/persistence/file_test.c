@@ -184,6 +184,31 @@ static void a_name_in_the_archive_is_never_put_over(void **state unused)
     faulty_disk_free(disk);
 }
 
+/* The archive's directories are made on the way, a call fails, it is tried again, the power goes: the
+ * file is where it was, or in the archive. */
+static void what_is_archived_is_never_in_a_place_that_a_crash_takes_back(void **state unused)
+{
+    bool failed = true;
+    for (uint64_t call = 1; failed; call++) {
+        struct faulty_disk *disk = disk_with_old();
+        const struct disk *port = faulty_disk_port(disk);
+
+        faulty_disk_fail_at(disk, FAULTY_CHANGE, call, 1, FAULTY_EIO);
+        failed = file_retire(port, "d", "f", "d/archive/kvid") < 0;
+        file_retire(port, "d", "f", "d/archive/kvid");
+        for (uint64_t seed = 0; seed < 20; seed++) {
+            struct faulty_choice choice = {FAULTY_KEEP, seed ? FAULTY_RANDOM : FAULTY_DROP, 0, seed};
+            struct faulty_disk *after = faulty_disk_crash(disk, &choice);
+
+            assert_true(content_equals(after, "d/f", "old") ||
+                        content_equals(after, "d/archive/kvid/f", "old"));
+            faulty_disk_free(after);
+        }
+        faulty_disk_free(disk);
+        assert_true(call < 20);
+    }
+}
+
 static void the_real_disk_does_the_same(void **state unused)
 {
     const struct disk *disk = disk_real();
@@ -228,6 +253,7 @@ int main(void)
         cmocka_unit_test(a_range_is_copied_into_a_new_file_only),
         cmocka_unit_test(a_file_larger_than_allowed_is_not_read),
         cmocka_unit_test(a_name_in_the_archive_is_never_put_over),
+        cmocka_unit_test(what_is_archived_is_never_in_a_place_that_a_crash_takes_back),
         cmocka_unit_test(the_real_disk_does_the_same),
     };
 
