@@ -206,8 +206,16 @@ static void finish_snapshot(struct engine *engine)
             engine->sink->wait(engine->sink->self);
 }
 
+/* One that was cancelled holds the marks until it is swept: see snapshot.c. */
+static void sweep_snapshot(struct engine *engine)
+{
+    while (engine->save->phase == NOTHING && !snapshot_ended(engine))
+        snapshot_slice(engine, SLICE_BLOCKING_US);
+}
+
 int save_dump_wait(struct engine *engine, struct fault *fault)
 {
+    sweep_snapshot(engine);
     int status = save_dump(engine, fault);
     if (status < 0)
         return status;
@@ -224,6 +232,7 @@ int save_first_base(struct engine *engine, const char *path, const char *kvid,
     struct snapshot_order order = {.form = SNAPSHOT_BASE, .path = path}; /* clients wait */
     int status;
     memcpy(order.kvid, kvid, sizeof order.kvid);
+    sweep_snapshot(engine);
     if (engine->save->phase != NOTHING)
         return fault_set(fault, KV_EBUSY, "", -1, "a snapshot is being made already");
     status = snapshot_begin(engine, &order, fault);

@@ -400,10 +400,12 @@ out:
 
 /* ---- CONFIG GET ---- */
 
-static bool matches_any(int patterns, const struct slice *pattern, const char *name)
+static bool matches_any(int patterns, const struct slice *pattern, const struct setting_row *row,
+                        const char *name)
 {
     for (int i = 0; i < patterns; i++)
-        if (glob_match_nocase(pattern[i], slice_of(name)))
+        if (row->flags & SETTING_HIDDEN ? slice_is(pattern[i], name)
+                                        : glob_match_nocase(pattern[i], slice_of(name)))
             return true;
     return false;
 }
@@ -416,7 +418,7 @@ void settings_get(const struct settings *settings, int patterns, const struct sl
         const char *names[2] = {row->name, row->alias};
         for (int i = 0; i < 2; i++) {
             if (!names[i] || row->flags & SETTING_FILE_ONLY ||
-                !matches_any(patterns, pattern, names[i]))
+                !matches_any(patterns, pattern, row, names[i]))
                 continue;
             buf_clear(&value);
             setting_show(settings, row, &value);

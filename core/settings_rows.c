@@ -48,6 +48,7 @@
 #define PROTECTED SETTING_PROTECTED
 #define RESTART SETTING_RESTART
 #define VOLATILE SETTING_VOLATILE
+#define HIDDEN SETTING_HIDDEN
 #define SECRET SETTING_SECRET
 #define WORDS SETTING_WORDS
 #define LINES (SETTING_LINES | SETTING_WORDS)
@@ -299,6 +300,9 @@ const struct setting_row setting_rows[] = {
     YES_NO("rdb-del-sync-files", NULL, NOTHING, KEPT, "no"),
     CHOICE("rdb-version-check", NULL, NOTHING, KEPT, words_version_check, "strict"),
     CHOICE("sanitize-dump-payload", NULL, NOTHING, KEPT, words_sanitize, "no"),
+    NUMBER("rdb-key-save-delay", NULL, HIDDEN, AT(saving.key_delay_us), INT32_MIN, INT32, "0"),
+    NUMBER("key-load-delay", NULL, HIDDEN, AT(saving.load_delay_us), INT32_MIN, INT32, "0"),
+    YES_NO("use-exit-on-panic", NULL, NOTHING | HIDDEN, KEPT, "no"),
     YES_NO("stop-writes-on-bgsave-error", NULL, 0, AT(saving.stop_writes), "yes"),
 
     /* access */

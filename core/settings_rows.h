@@ -36,6 +36,7 @@ enum setting_flag {
     SETTING_NO_SLASH = 1 << 10, /* a file name, not a path */
     SETTING_SECRET = 1 << 11,   /* its value is not to be shown to others */
     SETTING_BARE = 1 << 13,     /* may stand without a word: the empty text, or adds nothing */
+    SETTING_HIDDEN = 1 << 14,   /* for test suites: CONFIG GET shows it by its whole name only */
     SETTING_VOLATILE = 1 << 12, /* names a file: CONFIG SET to the same value reads it again */
 };
 

@@ -26,6 +26,7 @@ struct settings_saving {
     bool stop_writes;         /* without a log, if the last snapshot failed */
     int64_t memory_limit;     /* beyond it writers wait; 0: the smaller of 64mb and a quarter of
                                * maxmemory */
+    int64_t key_delay_us, load_delay_us; /* after each key, for test suites; below 0: none */
     int64_t rewrite_percent, rewrite_min_bytes, rewrite_max_bytes;
 };
 

@@ -118,6 +118,8 @@ static bool take(void *self, int db, struct entry *entry, bool early)
     }
     if (early)
         weigh(snapshot);
+    else if (unlikely(snapshot->engine->settings->saving.key_delay_us > 0))
+        snapshot->step_bytes = STEP_BYTES;
     return snapshot->step_bytes < STEP_BYTES;
 }
 
@@ -286,6 +288,17 @@ bool snapshot_slice(struct engine *engine, uint64_t budget_us)
     return more;
 }
 
+/* rdb-key-save-delay: what the keys of the last slice cost. Looked at in each turn: who takes the
+ * delay away does not wait for it. */
+static uint64_t key_delay_ns(const struct snapshot *snapshot)
+{
+    int64_t delay_us = snapshot->engine->settings->saving.key_delay_us;
+
+    if (likely(delay_us <= 0) || snapshot->phase != SNAPSHOT_CUTTING)
+        return 0;
+    return snapshot->slice_keys * (uint64_t)delay_us * 1000;
+}
+
 /* A slice takes 50 microseconds, or half as long as the turn's commands took; between two of them
  * the main thread is free, and sleeps if there is nothing to do, for twice as long as a slice. So a
  * snapshot gets a third of it at most, and a thread that sleeps that often is one that the
@@ -295,20 +308,25 @@ int64_t snapshot_turn(struct engine *engine)
 {
     struct snapshot *snapshot = engine->snapshot;
     struct host *host = engine->host;
-    uint64_t now_ns, budget_ns;
+    uint64_t now_ns, budget_ns, due_ns, keys;
     bool more;
 
     if (likely(snapshot == NULL || snapshot->phase == SNAPSHOT_NONE))
         return -1;
     now_ns = host->monotonic_ns(host->self);
-    if (now_ns < snapshot->next_slice_ns)
-        return (int64_t)(snapshot->next_slice_ns - now_ns);
+    due_ns = snapshot->next_slice_ns + key_delay_ns(snapshot);
+    if (now_ns < due_ns)
+        return (int64_t)(due_ns - now_ns);
+    keys = snapshot->progress.keys;
     budget_ns = (now_ns - engine->turn_began_ns) / 2;
     if (budget_ns < TURN_LEAST_NS)
         budget_ns = TURN_LEAST_NS;
     if (budget_ns > TURN_MOST_NS)
         budget_ns = TURN_MOST_NS;
+    if (unlikely(engine->settings->saving.key_delay_us > 0))
+        budget_ns = 0; /* a key at a time */
     more = snapshot_slice(engine, budget_ns / 1000);
+    snapshot->slice_keys = snapshot->progress.keys - keys;
     snapshot->next_slice_ns = host->monotonic_ns(host->self) + TURN_GAP_NS;
     return more ? (int64_t)TURN_GAP_NS : -1;
 }

@@ -57,4 +57,5 @@ struct snapshot {
 
     struct snapshot_progress progress;
     uint64_t next_slice_ns; /* not before: see snapshot_turn */
+    uint64_t slice_keys;    /* cut by the last one */
 };

@@ -51,9 +51,22 @@ static void apply_soon(void *env, int step, int argc, const struct slice *argv)
     replay_soon(data->options.engine, step, argc, argv);
 }
 
+/* key-load-delay: others are answered meanwhile. */
+static void delay_load(struct server_data *data)
+{
+    struct host *host = data->options.host;
+    int64_t delay_us = data->options.settings->saving.load_delay_us;
+    if (likely(delay_us <= 0))
+        return;
+    host->sleep_us(host->self, delay_us);
+    if (!data->within_command)
+        data->options.poll(data->options.env);
+}
+
 static int put_entry(void *env, int db, struct entry *entry, struct fault *fault)
 {
     struct server_data *data = env;
+    delay_load(data);
     return replay_entry(data->options.engine, db, entry, fault);
 }
 

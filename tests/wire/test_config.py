@@ -26,6 +26,13 @@ def own(start, server):
         yield connection
 
 
+@pytest.mark.parametrize("name", ["rdb-key-save-delay", "key-load-delay", "use-exit-on-panic"])
+def test_options_of_test_suites_are_found_by_their_whole_name(c, name):
+    assert len(c("CONFIG", "GET", name)) in (1, 2)
+    assert name.encode() not in c("CONFIG", "GET", name[:-1] + "*")
+    assert name.encode() not in c("CONFIG", "GET", "*")
+
+
 def test_get_takes_several_patterns(c):
     assert isinstance(c("CONFIG", "GET", "port"), dict if c.resp == 3 else list)
     assert get(c, "maxmemory") == {"maxmemory": "0"}
