@@ -30,6 +30,8 @@
 #define UNAUTHENTICATED_ARGS_MAX 10
 #define UNAUTHENTICATED_BULK_MAX 16384
 #define ARGS_FIRST 8
+#define ROOM_MIN (16 * 1024)               /* of a read behind an unfinished request */
+#define ROOM_STEP_MIN (1024 * 1024 + 4096) /* a large argument's buffer begins with this */
 
 enum line { LINE_MORE, LINE_NUMBER, LINE_BAD, LINE_TOO_LONG };
 
@@ -260,6 +262,21 @@ hot enum resp_status resp_parse(struct resp_parser *parser, struct slice bytes,
 size_t resp_wanted(const struct resp_parser *parser)
 {
     return parser->want_bulk < 0 ? parser->at + 1 : parser->at + (size_t)parser->want_bulk + 2;
+}
+
+char *resp_room(const struct resp_parser *parser, struct buf *input, size_t *len)
+{
+    size_t wanted = resp_wanted(parser);
+    size_t more = ROOM_MIN;
+    if (wanted > input->len + more) {
+        size_t step = input->cap * 2 > ROOM_STEP_MIN ? input->cap * 2 : ROOM_STEP_MIN;
+        size_t aim = wanted < step ? wanted : step;
+        more = aim > input->len ? aim - input->len : more;
+    }
+    if (input->cap - input->len < ROOM_MIN)
+        buf_reserve(input, more);
+    *len = input->cap - input->len;
+    return input->data + input->len;
 }
 
 static void put_header(struct buf *out, char type, uint64_t number)

@@ -59,8 +59,12 @@ enum resp_status resp_parse(struct resp_parser *parser, struct slice bytes,
  * be complete: what to make room for at once when a large argument was announced. */
 size_t resp_wanted(const struct resp_parser *parser);
 
-/* Append a command in request form, as the log holds it. */
+/* Room for the next read behind `input`, a request that is not complete: `len` bytes. It grows to
+ * what was announced, by doubling, so that nobody gets memory for bytes that were not sent. */
 struct buf;
+char *resp_room(const struct resp_parser *parser, struct buf *input, size_t *len);
+
+/* Append a command in request form, as the log holds it. */
 void resp_put_array(struct buf *out, int argc);
 void resp_put_bulk(struct buf *out, struct slice bytes);
 void resp_put_command(struct buf *out, int argc, const struct slice *argv);

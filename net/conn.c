@@ -162,11 +162,11 @@ static void set_interest(struct conn *conn)
     int events = conn->state & CONN_FULL ? LOOP_WRITE : 0;
     bool waits = !conn_may_execute(conn);
     if (!is_closing(conn) && !(conn->state & CONN_EOF) &&
-        (!waits || conn->input.len < CONN_PARKED_BYTES))
+        (conn->link || !waits || conn->input.len < CONN_PARKED_BYTES))
         events |= LOOP_READ;
     if (unlikely(conn->link)) {
         conn->wants = events;
-        if (((events & LOOP_READ) && io_readable(conn->link)) ||
+        if (((events & LOOP_READ) && input_has_news(conn)) ||
             ((events & LOOP_WRITE) && io_writable(conn->link)))
             go_on_reading(conn);
         return;
@@ -299,7 +299,8 @@ void conns_accept(struct conns *conns, const struct conn_facts *facts)
     link_put(&conns->all, &conn->all);
     conns->count++;
     if (conns->options.pool) {
-        conn->link = io_link_new(conns->options.pool, facts->fd, tls, conn);
+        conn->trusted = (session->flags & SESSION_AUTHENTICATED) != 0;
+        conn->link = io_link_new(conns->options.pool, facts->fd, tls, conn->trusted, conn);
         conn->tls = NULL;
         conn->wants = LOOP_READ;
         return;
@@ -327,8 +328,7 @@ static void conn_free(struct conn *conn)
     link_take(&conn->all);
     conns->count--;
     session_close(&conn->session);
-    resp_free(&conn->parser);
-    buf_free(&conn->input);
+    input_free(conn);
     mem_free(conn);
 }
 
@@ -452,6 +452,8 @@ static void set_held(struct conn *conn)
 static void settle(struct conn *conn, bool may_free)
 {
     struct session *session = &conn->session;
+    if (unlikely(conn->link))
+        input_tell(conn);
     if (!(session->flags & SESSION_CLOSE_NOW)) {
         session_settle(session);
         if (!(conn->state & CONN_FULL) && !flush(conn))
@@ -471,8 +473,7 @@ static void settle(struct conn *conn, bool may_free)
     }
     if (unlikely(is_closing(conn) && conn->closing_since_ms == 0))
         conn->closing_since_ms = session->engine->now_ms;
-    session->query_bytes = conn->input.len;
-    session->query_free = conn->input.cap - conn->input.len;
+    input_note(conn);
     client_memory_note(session);
     set_held(conn);
     if (unlikely(conn->state & CONN_AHEAD) && conn_may_execute(conn))

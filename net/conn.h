@@ -16,6 +16,7 @@
 #include "net/loop.h"
 
 struct engine;
+struct io_block;
 struct io_link;
 struct io_pool;
 struct input_batch;
@@ -49,6 +50,9 @@ struct conn {
     struct tls_link *tls; /* NULL: plain, or an I/O thread's */
     struct io_link *link; /* with I/O threads: stands for socket and TLS; else NULL */
     int wants;            /* with `link`: enum loop_event, what its news are good for */
+    bool raw;             /* its thread does not parse for now, */
+    bool trusted;         /* and was told so of SESSION_AUTHENTICATED */
+    struct io_block *blocks; /* taken from it, to be executed */
     struct resp_parser parser;
     /* what the shared buffer can't keep: unfinished or waiting requests */
     struct buf input;

@@ -22,10 +22,16 @@
  * its input until the next turn, so that a deep pipeline does not starve the others. A request
  * that the engine does not admit stays, as the first bytes of the input, and is offered again.
  * Nothing is read for a connection whose requests wait, beyond 64 KiB: the kernel's buffers fill
- * up and the client waits. */
+ * up and the client waits.
+ *
+ * With I/O threads the requests come parsed (net/io_block.c), and are executed from the blocks in
+ * which they come; who must wait leaves them there. Only what a thread could not parse is read as
+ * above, with the reads of a link in the place of a socket's: from the first such byte on until
+ * nothing is left over. */
 #include "net/input.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -36,24 +42,18 @@
 #include "core/stats.h"
 #include "net/conn.h"
 #include "net/io.h"
+#include "net/io_block.h"
 #include "net/tls.h"
 
 #define INPUT_REQUESTS 1024         /* of a connection a turn */
 #define INPUT_BATCH 16
 #define INPUT_BATCH_ARGS 128
-#define INPUT_ROOM_MIN (16 * 1024)  /* of a read into the own buffer */
-#define INPUT_STEP_MIN (1024 * 1024 + 4096) /* a large argument's buffer begins with this */
+#define INPUT_ROOM_MIN (16 * 1024)  /* of a read ahead */
 #define INPUT_KEPT_BYTES (64 * 1024) /* a larger buffer is given back when its argument is done */
-
-struct input_request {
-    int argc;
-    const struct slice *argv;
-    size_t end; /* of the request, from where the batch begins */
-};
 
 struct input_batch {
     int count;
-    struct input_request requests[INPUT_BATCH];
+    struct request requests[INPUT_BATCH];
     struct slice args[INPUT_BATCH_ARGS];
 };
 
@@ -114,7 +114,7 @@ static enum resp_status parse_ahead(struct conn *conn, struct slice bytes)
         if (status != RESP_REQUEST)
             return status;
         at += parser->used;
-        struct input_request *request = &batch->requests[batch->count++];
+        struct request *request = &batch->requests[batch->count++];
         request->argc = parser->argc;
         request->end = at;
         request->argv = parser->argv;
@@ -130,15 +130,14 @@ static enum resp_status parse_ahead(struct conn *conn, struct slice bytes)
 }
 
 /* Most commands have their first key in argument 1; where not, nothing but the fetch is in vain. */
-static void prefetch(const struct conn *conn)
+static void prefetch(const struct conn *conn, const struct request *requests, int most)
 {
-    const struct input_batch *batch = conn->conns->batch;
     const struct keyspace *keyspace = conn->session.engine->keyspace;
     uint64_t hashes[INPUT_BATCH];
     int count = 0;
-    for (int i = 0; i < batch->count; i++)
-        if (batch->requests[i].argc > 1)
-            hashes[count++] = keyspace_hash(keyspace, batch->requests[i].argv[1]);
+    for (int i = 0; i < most; i++)
+        if (requests[i].argc > 1)
+            hashes[count++] = keyspace_hash(keyspace, requests[i].argv[1]);
     for (int i = 0; i < count; i++)
         keyspace_prefetch(keyspace, conn->session.db, hashes[i]);
     for (int i = 0; i < count; i++)
@@ -146,7 +145,7 @@ static void prefetch(const struct conn *conn)
 }
 
 /* Execute one request; false if it, and what is behind it, must not be done now. */
-static inline bool execute_one(struct conn *conn, const struct input_request *request)
+static inline bool execute_one(struct conn *conn, const struct request *request)
 {
     if (unlikely(!conn_may_execute(conn))) {
         conn->state |= CONN_AHEAD;
@@ -166,6 +165,18 @@ static inline bool execute_one(struct conn *conn, const struct input_request *re
     return true;
 }
 
+/* Execute requests until one must not be executed now; returns how many are done with. The one
+ * place for it, so that the compiler makes one function of it and what it calls. */
+static int execute_batch(struct conn *conn, const struct request *requests, int count)
+{
+    if (count > 1)
+        prefetch(conn, requests, count);
+    for (int i = 0; i < count; i++)
+        if (unlikely(!execute_one(conn, &requests[i])))
+            return i;
+    return count;
+}
+
 /* Execute the complete requests of `bytes`; returns how many bytes are done with. */
 static size_t execute(struct conn *conn, const char *bytes, size_t len)
 {
@@ -181,28 +192,26 @@ static size_t execute(struct conn *conn, const char *bytes, size_t len)
         struct slice rest = {bytes + done, len - done};
         conn->session.query_bytes = rest.len;
         enum resp_status status = parse_ahead(conn, rest);
-        if (batch->count > 1)
-            prefetch(conn);
-        size_t used = 0;
-        for (int i = 0; i < batch->count; i++) {
-            if (unlikely(!execute_one(conn, &batch->requests[i]))) {
-                resp_free(&conn->parser);
-                return done + used;
-            }
-            used = batch->requests[i].end;
+        int executed = execute_batch(conn, batch->requests, batch->count);
+        if (likely(executed > 0))
+            done += batch->requests[executed - 1].end;
+        if (unlikely(executed < batch->count)) {
+            resp_free(&conn->parser);
+            return done;
         }
-        done += used;
+        if (likely(status == RESP_REQUEST))
+            continue;
         if (status == RESP_MORE)
             break;
-        if (unlikely(status == RESP_ERROR)) {
-            if (conn_may_execute(conn)) {
-                protocol_error(conn, conn->parser.error);
-            } else { /* its turn comes when what it stands behind is done */
-                conn->state |= CONN_AHEAD;
-                resp_free(&conn->parser);
-            }
+        if (batch->count == 0 && conn_may_execute(conn)) {
+            protocol_error(conn, conn->parser.error);
             break;
         }
+        resp_free(&conn->parser);
+        if (batch->count > 0)
+            continue; /* these may have changed what is allowed: ask the parser again */
+        conn->state |= CONN_AHEAD; /* its turn comes when what it stands behind is done */
+        break;
     }
     return done;
 }
@@ -233,23 +242,6 @@ static void keep(struct conn *conn, const char *rest, size_t len)
     session->query_free = input->cap - input->len;
 }
 
-/* Room for the next read behind the own input. */
-static size_t make_room(struct conn *conn, char **room)
-{
-    struct buf *input = &conn->input;
-    size_t wanted = resp_wanted(&conn->parser);
-    size_t more = INPUT_ROOM_MIN;
-    if (wanted > input->len + more) {
-        size_t step = input->cap * 2 > INPUT_STEP_MIN ? input->cap * 2 : INPUT_STEP_MIN;
-        size_t aim = wanted < step ? wanted : step;
-        more = aim > input->len ? aim - input->len : more;
-    }
-    if (input->cap - input->len < INPUT_ROOM_MIN)
-        buf_reserve(input, more);
-    *room = input->data + input->len;
-    return input->cap - input->len;
-}
-
 /* The bytes read, or 0 if there is nothing to be done (nothing there, the end, an error). */
 static size_t read_socket(struct conn *conn, char *room, size_t len)
 {
@@ -273,19 +265,148 @@ static size_t read_socket(struct conn *conn, char *room, size_t len)
     return 0;
 }
 
-static bool is_too_much(struct conn *conn)
+static void close_too_much(struct conn *conn)
 {
-    if (likely((int64_t)conn->input.len <= conn->conns->options.settings->query_buffer_limit))
-        return false;
     conn->session.engine->stats.query_limit_closed++;
     conn_say(conn, true, "Closing client that reached max query buffer length");
     conn_close(conn, false);
+}
+
+/* Execute requests that an I/O thread has parsed, as far as they may be now. */
+static void execute_blocks(struct conn *conn)
+{
+    conn->state &= ~(uint32_t)CONN_AHEAD;
+    conn_touch(conn);
+    int requests = 0;
+    for (struct io_block *block; (block = conn->blocks);) {
+        while (block->done < block->count) {
+            if (unlikely(requests >= INPUT_REQUESTS && conn_may_execute(conn))) {
+                conn_wait(conn, CONN_MORE);
+                return;
+            }
+            int left = block->count - block->done;
+            int count = left < INPUT_BATCH ? left : INPUT_BATCH;
+            conn->session.query_bytes = block->len - block->at;
+            int executed = execute_batch(conn, block->requests + block->done, count);
+            block->done += executed;
+            if (likely(block->done > 0))
+                block->at = block->requests[block->done - 1].end;
+            if (unlikely(executed < count))
+                return;
+            requests += count;
+        }
+        conn->blocks = block->next;
+        io_block_free(block);
+    }
+}
+
+/* The requests of a connection with an I/O thread; false if there are bytes to be parsed here. */
+static bool take_requests(struct conn *conn)
+{
+    struct session *session = &conn->session;
+    struct io_taken taken = {0};
+    enum io_news news = io_take(conn->link, &taken);
+    if (likely(taken.bytes > 0)) {
+        session->bytes_in += taken.bytes;
+        session->engine->stats.net_in += taken.bytes;
+        session->engine->stats.reads += taken.reads;
+        session->active_ms = session->engine->now_ms;
+    }
+    conn_touch(conn);
+    if (unlikely(news == IO_RAW))
+        return false;
+    if (likely(news == IO_REQUESTS)) {
+        conn->blocks = taken.blocks;
+        execute_blocks(conn);
+    } else if (news == IO_END) {
+        conn->state |= CONN_EOF;
+    } else if (news == IO_BROKEN) {
+        conn_close(conn, false);
+    } else if (news == IO_TOO_MUCH) {
+        close_too_much(conn);
+    }
     return true;
+}
+
+/* Who waits leaves everything to the thread, but for the end of who can't be served any more. */
+static void look_at_link(struct conn *conn)
+{
+    enum io_news news = io_look(conn->link);
+    conn->state |= CONN_AHEAD;
+    conn_touch(conn);
+    if (news == IO_BROKEN)
+        conn_close(conn, false);
+    else if (news == IO_TOO_MUCH)
+        close_too_much(conn);
+    else if (news == IO_END && (conn->session.flags & SESSION_BLOCKED))
+        conn->state |= CONN_EOF;
+}
+
+bool input_has_news(const struct conn *conn)
+{
+    enum io_news news = io_look(conn->link);
+    if (conn_may_execute(conn) || news == IO_BROKEN || news == IO_TOO_MUCH)
+        return news != IO_NOTHING;
+    return news == IO_END && (conn->session.flags & SESSION_BLOCKED);
+}
+
+static void drop_blocks(struct conn *conn)
+{
+    io_blocks_free(conn->blocks);
+    conn->blocks = NULL;
+}
+
+void input_tell(struct conn *conn)
+{
+    const struct session *session = &conn->session;
+    bool authenticated = (session->flags & SESSION_AUTHENTICATED) != 0;
+    if (unlikely(authenticated != conn->trusted)) {
+        io_trust(conn->link, authenticated);
+        conn->trusted = authenticated;
+    }
+    if (unlikely(conn->raw) && conn->input.len == 0 && conn->parser.want_args < 0)
+        conn->raw = !io_parse_again(conn->link);
+    if (session->flags & (SESSION_CLOSE_NOW | SESSION_CLOSE_AFTER_REPLY))
+        drop_blocks(conn);
+}
+
+void input_note(struct conn *conn)
+{
+    struct session *session = &conn->session;
+    session->query_bytes = conn->input.len;
+    session->query_free = conn->input.cap - conn->input.len;
+    if (likely(!conn->link))
+        return;
+    size_t room;
+    session->query_bytes += io_held(conn->link, &room);
+    session->query_free += room;
+    for (const struct io_block *block = conn->blocks; block; block = block->next)
+        session->query_bytes += block->memory;
+}
+
+void input_free(struct conn *conn)
+{
+    drop_blocks(conn);
+    resp_free(&conn->parser);
+    buf_free(&conn->input);
 }
 
 void input_ready(struct conn *conn)
 {
     struct buf *input = &conn->input;
+    if (unlikely(conn->link)) {
+        if (!conn_may_execute(conn)) {
+            look_at_link(conn);
+            return;
+        }
+        if (conn->blocks) {
+            execute_blocks(conn);
+            return;
+        }
+        if (take_requests(conn))
+            return;
+        conn->raw = true;
+    }
     if (!conn_may_execute(conn)) {
         /* Read ahead a little: the end of the connection shows only behind what was sent. */
         char *room = buf_reserve(input, INPUT_ROOM_MIN);
@@ -307,8 +428,8 @@ void input_ready(struct conn *conn)
             keep(conn, shared + done, tail + got - done);
         return;
     }
-    char *room;
-    size_t len = make_room(conn, &room);
+    size_t len;
+    char *room = resp_room(&conn->parser, input, &len);
     size_t got = read_socket(conn, room, len);
     if (got == 0)
         return;
@@ -319,6 +440,10 @@ void input_ready(struct conn *conn)
 void input_resume(struct conn *conn)
 {
     struct buf *input = &conn->input;
+    if (unlikely(conn->link) && (conn->blocks || input->len == 0)) {
+        input_ready(conn);
+        return;
+    }
     if (input->len == 0)
         return;
     size_t done = execute(conn, input->data, input->len);
@@ -326,7 +451,8 @@ void input_resume(struct conn *conn)
         keep(conn, input->data + done, input->len - done);
     else if (conn->session.flags & (SESSION_CLOSE_NOW | SESSION_CLOSE_AFTER_REPLY))
         keep(conn, NULL, 0);
-    is_too_much(conn);
+    if (unlikely((int64_t)input->len > conn->conns->options.settings->query_buffer_limit))
+        close_too_much(conn);
 }
 
 void input_trim(struct conn *conn)

@@ -2,6 +2,8 @@
  * engine. */
 #pragma once
 
+#include <stdbool.h>
+
 struct conn;
 struct input_batch;
 
@@ -13,5 +15,13 @@ struct input_batch *input_batch_new(void);
 void input_ready(struct conn *conn);
 /* Go on with requests that were read before and could not be executed then. */
 void input_resume(struct conn *conn);
+/* With an I/O thread: there is something that input_ready can use now. */
+bool input_has_news(const struct conn *conn);
+/* With an I/O thread: tell it what the requests have changed, before the replies leave. */
+void input_tell(struct conn *conn);
+/* Note in the session what the input takes. */
+void input_note(struct conn *conn);
+/* Give back all it has. */
+void input_free(struct conn *conn);
 /* Give back what an idle connection does not need. */
 void input_trim(struct conn *conn);

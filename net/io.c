@@ -1,13 +1,14 @@
 /* I/O threads.
  *
- * A link stands between the main thread and a socket that an I/O thread owns. It holds two buffers:
- * `in`, which the thread fills from the socket and the main thread takes from, and `out`, the other
- * way round. Each is bounded; who finds one full (or empty) stops, and is told when that changes:
+ * A link stands between the main thread and a socket that an I/O thread owns. It holds a queue of
+ * blocks of parsed requests (io_block.c), which the thread fills from the socket and the main
+ * thread takes from, and `out`, a buffer the other way round. Each is bounded; who finds one full
+ * (or empty) stops, and is told when that changes:
  *
- *   thread -> main   bytes, the end, an error, room in `out`, a handshake's outcome: the link is
+ *   thread -> main   requests, the end, an error, room in `out`, a handshake's outcome: the link is
  *                    put on the thread's list for main (main_first), and main's loop is nudged
- *   main -> thread   bytes to send, room in `in` again, a close: the list io_first; the thread's
- *                    loop is woken
+ *   main -> thread   bytes to send, room in the queue again, a close: the list io_first; the
+ *                    thread's loop is woken
  *
  * Whoever takes a link off a list looks at all there is, so a link is on each list once at most.
  *
@@ -20,16 +21,16 @@
  * `owner` and never asks for anything again; the thread sends the rest (for IO_CLOSING_MS at most),
  * closes the socket, sets `finished`, and lets go of it by telling main, which frees it.
  *
- * Parsing stays with the main thread. It is 230 of its 2,650 instructions for a GET, 330 of 2,990
- * for a SET that come alone, and to hand its result over (the places of the arguments, under limits
- * that AUTH and CONFIG SET change meanwhile) is not free either; the main thread needs the keys
- * ahead, to fetch them into the cache. */
+ * What the thread can't parse, and all that comes behind it, goes through the queue as bytes
+ * (`raw`), until main has nothing of it left and tells the thread to parse again. Both read and
+ * write `raw` in the same hold of the lock as the queue, so that the order is never in doubt. */
 #include "net/io.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -37,65 +38,13 @@
 
 #include "core/base/buf.h"
 #include "core/base/mem.h"
+#include "net/io_block.h"
+#include "net/io_link.h"
 #include "net/loop.h"
 
-#define IO_IN_BYTES (256 * 1024)  /* received and not taken */
-#define IO_OUT_BYTES (256 * 1024) /* to be sent; as much again is being sent */
-#define IO_READ_BYTES (64 * 1024)
 #define IO_KEPT_BYTES 1024  /* a larger buffer is given back when it is empty */
 #define IO_CLOSING_MS 5000
 #define IO_TICK_MS 1000
-
-struct io_thread {
-    pthread_t id;
-    struct io_pool *pool;
-    struct loop *loop;
-    char *scratch;
-    struct io_link *all; /* the thread's: those opened */
-    pthread_mutex_t lock;
-    struct io_link *main_first, *main_last, *io_first, *io_last;
-    size_t main_count, links;
-    bool stopping;
-    int64_t linger_ms;
-};
-
-struct io_pool {
-    struct loop *loop;
-    int count;
-    struct io_thread threads[];
-};
-
-struct io_link {
-    struct loop_io io; /* first */
-    struct io_thread *thread;
-    void *owner; /* main's */
-    int fd;
-    struct tls_link *tls; /* the thread's, as are the next */
-    struct io_link *previous, *next;
-    struct buf sending;
-    size_t sending_at;
-    bool opened;  /* on `all` */
-    bool open;    /* the handshake, if any, is done */
-    bool stalled; /* it waits to send */
-    bool ended;   /* nothing more is to be read, */
-    bool dead;    /* nor written */
-    bool closing;
-    int64_t closing_since_ms;
-    /* behind the thread's lock */
-    struct io_link *main_next, *io_next;
-    bool in_main, in_io;
-    /* behind its own */
-    pthread_mutex_t lock;
-    struct buf in, out;
-    size_t in_at;
-    enum tls_step handshake;
-    char why[256];
-    bool end, broken;  /* of the socket */
-    bool paused;       /* `in` is full: the thread does not read */
-    bool full;         /* main found `out` full */
-    bool resume;       /* main has made room in `in` */
-    bool close, at_once, finished;
-};
 
 static int64_t clock_ms(void)
 {
@@ -137,7 +86,7 @@ static struct io_link *next_for_main(struct io_thread *thread)
     return link;
 }
 
-static void tell_thread(struct io_link *link)
+void io_tell_thread(struct io_link *link)
 {
     struct io_thread *thread = link->thread;
     pthread_mutex_lock(&thread->lock);
@@ -188,6 +137,7 @@ static void finish(struct io_link *link)
     tls_link_free(link->tls);
     close(link->fd);
     buf_free(&link->sending);
+    io_input_free(&link->input);
     pthread_mutex_lock(&link->lock);
     link->finished = true;
     pthread_mutex_unlock(&link->lock);
@@ -205,18 +155,51 @@ static void set_broken(struct io_link *link, bool broken, bool end)
     tell_main(link);
 }
 
+static void put(struct io_link *link, struct io_block *list)
+{
+    *(link->first ? &link->last->next : &link->first) = list;
+    for (struct io_block *block = list; block; block = block->next) {
+        io_add_queued(link, block->memory);
+        link->last = block;
+    }
+}
+
+static void parse(struct io_link *link, size_t got, bool trusted)
+{
+    struct io_pool *pool = link->thread->pool;
+    struct resp_limits limits = {
+        .bulk_bytes_max = atomic_load_explicit(&pool->bulk_bytes_max, memory_order_relaxed),
+        .authenticated = trusted,
+    };
+    int64_t most = atomic_load_explicit(&pool->query_bytes_max, memory_order_relaxed);
+    const struct buf *tail = &link->input.tail;
+    bool failed;
+    struct io_block *list = io_input_parse(&link->input, link->thread->room, got, &limits, &failed);
+    atomic_store_explicit(&link->tail_bytes, tail->len, memory_order_relaxed);
+    atomic_store_explicit(&link->tail_free, tail->cap - tail->len, memory_order_relaxed);
+    link->ended |= (int64_t)tail->len > most;
+    pthread_mutex_lock(&link->lock);
+    if (list)
+        put(link, list);
+    link->received += got;
+    link->reads++;
+    link->raw = failed;
+    link->too_much = link->ended;
+    pthread_mutex_unlock(&link->lock);
+}
+
 static void receive(struct io_link *link)
 {
-    struct io_thread *thread = link->thread;
     do {
         pthread_mutex_lock(&link->lock);
-        link->paused = link->in.len - link->in_at >= IO_IN_BYTES;
+        link->paused = link->queued >= IO_IN_BYTES;
         bool paused = link->paused;
         pthread_mutex_unlock(&link->lock);
         if (paused)
             return;
-        ssize_t got = link->tls ? tls_read(link->tls, thread->scratch, IO_READ_BYTES)
-                                : read(link->fd, thread->scratch, IO_READ_BYTES);
+        size_t len;
+        char *room = io_input_room(&link->input, link->thread->room, &len);
+        ssize_t got = link->tls ? tls_read(link->tls, room, len) : read(link->fd, room, len);
         if (got < 0 && (errno == EAGAIN || errno == EINTR))
             return;
         if (got <= 0) {
@@ -224,14 +207,14 @@ static void receive(struct io_link *link)
             return;
         }
         pthread_mutex_lock(&link->lock);
-        if (link->in_at > IO_IN_BYTES / 2) {
-            buf_drop_front(&link->in, link->in_at);
-            link->in_at = 0;
-        }
-        buf_append(&link->in, thread->scratch, (size_t)got);
+        bool raw = link->raw, trusted = link->trusted;
+        if (raw)
+            put(link, io_block_raw(room, (size_t)got));
         pthread_mutex_unlock(&link->lock);
+        if (!raw)
+            parse(link, (size_t)got, trusted);
         tell_main(link);
-    } while (link->tls && tls_unread(link->tls));
+    } while (link->tls && !link->ended && tls_unread(link->tls));
 }
 
 /* True if there is nothing left to send. */
@@ -422,7 +405,7 @@ static bool start(struct io_thread *thread, struct io_pool *pool, int number)
     if (!thread->loop)
         return false;
     pthread_mutex_init(&thread->lock, NULL);
-    thread->scratch = mem_alloc(IO_READ_BYTES);
+    thread->room = mem_alloc_zero(sizeof(*thread->room));
     loop_tick_in(thread->loop, IO_TICK_MS);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the main thread's */
@@ -430,7 +413,7 @@ static bool start(struct io_thread *thread, struct io_pool *pool, int number)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (!started) {
         loop_free(thread->loop);
-        mem_free(thread->scratch);
+        mem_free(thread->room);
         return false;
     }
     snprintf(name, sizeof(name), "kv-io-%u", (unsigned)number % 1000);
@@ -455,7 +438,7 @@ struct io_pool *io_pool_new(int threads, struct loop *loop)
 
 static void forget(struct io_link *link)
 {
-    buf_free(&link->in);
+    io_blocks_free(link->first);
     buf_free(&link->out);
     pthread_mutex_destroy(&link->lock);
     mem_free(link);
@@ -487,7 +470,8 @@ void io_pool_free(struct io_pool *pool, int64_t linger_ms)
         for (struct io_link *link; (link = next_for_main(thread));)
             forget(link);
         loop_free(thread->loop);
-        mem_free(thread->scratch);
+        arena_free(&thread->room->arena);
+        mem_free(thread->room);
         pthread_mutex_destroy(&thread->lock);
     }
     mem_free(pool);
@@ -513,105 +497,4 @@ void io_pool_take(struct io_pool *pool, void (*news)(void *owner))
             }
         }
     }
-}
-
-/* ---- main's side of a link ---- */
-
-struct io_link *io_link_new(struct io_pool *pool, int fd, struct tls_link *tls, void *owner)
-{
-    struct io_thread *thread = &pool->threads[0];
-    for (int i = 1; i < pool->count; i++)
-        if (pool->threads[i].links < thread->links)
-            thread = &pool->threads[i];
-    struct io_link *link = mem_alloc_zero(sizeof(*link));
-    link->thread = thread;
-    link->owner = owner;
-    link->fd = fd;
-    link->tls = tls;
-    link->resume = true;
-    link->handshake = tls ? TLS_WANTS_READ : TLS_DONE;
-    pthread_mutex_init(&link->lock, NULL);
-    thread->links++;
-    tell_thread(link);
-    return link;
-}
-
-void io_link_close(struct io_link *link, bool at_once)
-{
-    link->owner = NULL;
-    pthread_mutex_lock(&link->lock);
-    link->close = true;
-    link->at_once = at_once;
-    pthread_mutex_unlock(&link->lock);
-    tell_thread(link);
-}
-
-enum tls_step io_handshake(struct io_link *link, char why[static 256])
-{
-    pthread_mutex_lock(&link->lock);
-    enum tls_step step = link->handshake;
-    memcpy(why, link->why, sizeof(link->why));
-    pthread_mutex_unlock(&link->lock);
-    return step;
-}
-
-ssize_t io_read(struct io_link *link, void *out, size_t len)
-{
-    pthread_mutex_lock(&link->lock);
-    size_t there = link->in.len - link->in_at;
-    size_t taken = there < len ? there : len;
-    bool end = link->end, broken = link->broken;
-    if (taken > 0)
-        memcpy(out, link->in.data + link->in_at, taken);
-    link->in_at += taken;
-    if (link->in_at == link->in.len) {
-        empty(&link->in);
-        link->in_at = 0;
-    }
-    bool resume = link->paused && there - taken < IO_IN_BYTES / 2;
-    link->resume |= resume;
-    link->paused &= !resume;
-    pthread_mutex_unlock(&link->lock);
-    if (resume)
-        tell_thread(link);
-    if (taken > 0)
-        return (ssize_t)taken;
-    errno = broken ? EPROTO : EAGAIN;
-    return end && !broken ? 0 : -1;
-}
-
-ssize_t io_writev(struct io_link *link, const struct iovec *parts, int count, size_t most)
-{
-    size_t done = 0;
-    pthread_mutex_lock(&link->lock);
-    bool broken = link->broken;
-    for (int i = 0; i < count && !broken && link->out.len < IO_OUT_BYTES && done < most; i++) {
-        size_t len = parts[i].iov_len, room = IO_OUT_BYTES - link->out.len;
-        if (len > room)
-            len = room;
-        buf_append(&link->out, parts[i].iov_base, len);
-        done += len;
-    }
-    link->full |= link->out.len >= IO_OUT_BYTES;
-    pthread_mutex_unlock(&link->lock);
-    if (done > 0)
-        tell_thread(link);
-    errno = broken ? EPROTO : EAGAIN;
-    return done > 0 ? (ssize_t)done : -1;
-}
-
-bool io_readable(struct io_link *link)
-{
-    pthread_mutex_lock(&link->lock);
-    bool readable = link->in.len > link->in_at || link->end || link->broken;
-    pthread_mutex_unlock(&link->lock);
-    return readable;
-}
-
-bool io_writable(struct io_link *link)
-{
-    pthread_mutex_lock(&link->lock);
-    bool writable = link->out.len < IO_OUT_BYTES || link->broken;
-    pthread_mutex_unlock(&link->lock);
-    return writable;
 }

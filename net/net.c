@@ -107,6 +107,13 @@ static void on_accepted(void *env, const struct conn_facts *facts)
 
 /* ---- life ---- */
 
+static void limit_pool(struct net *net)
+{
+    const struct settings *settings = net->options.settings;
+    if (net->pool)
+        io_pool_limit(net->pool, settings->bulk_bytes_max, settings->query_buffer_limit);
+}
+
 struct net *net_new(const struct net_options *options)
 {
     struct net *net = mem_alloc_zero(sizeof(*net));
@@ -141,6 +148,7 @@ struct net *net_new(const struct net_options *options)
         .env = options->env,
     };
     conns_init(&net->conns, &conns_options);
+    limit_pool(net);
     signal(SIGPIPE, SIG_IGN);
     set_tick(net);
     return net;
@@ -269,6 +277,8 @@ int net_setting_changed(struct net *net, const char *name, struct fault *fault)
         int code = reload_tls(net, fault);
         return code == 0 && strcmp(name, "tls-port") == 0 ? net_listen(net, fault) : code;
     }
+    if (strcmp(name, "proto-max-bulk-len") == 0 || strcmp(name, "client-query-buffer-limit") == 0)
+        limit_pool(net);
     if (strcmp(name, "client-output-buffer-limit") == 0)
         conns_apply_limits(&net->conns);
     if (strcmp(name, "maxclients") == 0 &&

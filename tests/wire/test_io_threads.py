@@ -235,3 +235,100 @@ def test_an_idle_server_sleeps(serve):
     before = server.cpu_seconds()
     time.sleep(1)
     assert kv.SLOW or server.cpu_seconds() - before < 0.2, "no thread spins"
+
+
+def packed(*words):
+    words = [word if isinstance(word, bytes) else str(word).encode() for word in words]
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in words)
+
+
+BIG = b"x" * 100000
+STREAMS = {
+    "an error behind replies": packed("SET", "a", 1) * 20 + packed("GET", "a") + b"*1\r\n$x\r\n"
+                               + packed("SET", "a", 2),
+    "an error first": b"*2\r\n:1\r\n" + packed("PING"),
+    "inline beside": b"SET a 'x y'\r\n" + packed("GET", "a") + b"\r\n*0\r\n"
+                     + b"ECHO \"\\x41\"\r\nQUIT\r\n",
+    "unbalanced": packed("PING") + b"ECHO 'x\r\n" + packed("PING"),
+    "quit in the middle": packed("PING") + packed("QUIT") + packed("SET", "never", 1) * 300,
+    "a later limit lets in": packed("CONFIG", "SET", "proto-max-bulk-len", "1mb")
+                             + packed("CONFIG", "SET", "proto-max-bulk-len", "2mb")
+                             + packed("ECHO", b"y" * 1500000) + packed("PING") + packed("QUIT"),
+    "transaction": packed("MULTI") + packed("INCR", "n") * 300 + b"EXEC\r\n" + packed("QUIT"),
+    "silence": packed("CLIENT", "REPLY", "SKIP") + packed("PING") + packed("CLIENT", "REPLY", "OFF")
+               + packed("PING") * 2000 + packed("CLIENT", "REPLY", "ON") + packed("QUIT"),
+    "many arguments": packed("MSET", *range(20000)) + packed("GET", 10) + packed("QUIT"),
+    "blocked for a while": packed("BLPOP", "none", "0.05") + packed("PING") * 3000 + packed("QUIT"),
+    "foreign": packed("PING") + b"POST / HTTP/1.1\r\nHost: x\r\n" + packed("SET", "never", 1),
+    "large and small": (packed("SET", "big", BIG) + packed("STRLEN", "big")) * 30 + packed("QUIT"),
+    "two databases": packed("SELECT", 3) + packed("SET", "a", 3) + packed("RESET")
+                     + packed("GET", "a") + packed("QUIT"),
+}
+
+
+def converse(server, stream, chance):
+    with server.raw(timeout=60) as raw:
+        at = 0
+        try:
+            while at < len(stream):
+                some = chance.choice([1, 3, 50, 1000, 70000]) if at < 200 else 70000
+                raw.send(stream[at:at + some])
+                at += some
+        except OSError:
+            pass
+        try:
+            return raw.rest()
+        except ConnectionError:
+            return b""
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_threads_answer_as_none_do(serve, name):
+    chance = random.Random(name)
+    without, threaded = serve(threads=1), serve(threads=3)
+    for _ in range(3 if kv.SLOW else 10):
+        for server in (without, threaded):
+            server.client().flushall()
+            server.client().config_set("proto-max-bulk-len", "1mb")
+        expected = converse(without, STREAMS[name], chance)
+        assert converse(threaded, STREAMS[name], chance) == expected
+        assert threaded.client().dbsize() == without.client().dbsize()
+
+
+def test_strangers_are_parsed_by_their_limits(serve):
+    """Whether a request is too large for who has no password shows when its turn has come."""
+    server = serve("--requirepass", "pass")
+    large = packed("SET", "a", "x" * 20000)
+    with server.raw() as raw:
+        raw.send(packed("PING") + large)
+        assert raw.rest() == (b"-NOAUTH Authentication required.\r\n"
+                              b"-ERR Protocol error: unauthenticated bulk length\r\n")
+    with server.raw() as raw:
+        for _ in range(3):
+            raw.send(packed("AUTH", "pass") + large * 50 + packed("PING"))
+            assert [raw.line() for _ in range(52)] == [b"+OK"] * 51 + [b"+PONG"]
+            assert raw.say(packed("RESET")) == b"+RESET"
+        raw.send(large)
+        assert raw.rest() == b"-ERR Protocol error: unauthenticated bulk length\r\n"
+
+
+def test_unfinished_requests_are_bounded_and_shown(serve):
+    server = serve("--client-query-buffer-limit", "1mb")
+    client = server.client()
+    with server.raw() as raw:
+        number = int(raw.say(b"CLIENT ID\r\n")[1:])
+        raw.send(b"*2\r\n$4\r\nECHO\r\n$500000\r\n" + b"x" * 300000)
+
+        def shown():
+            return next(int(c["qbuf"]) for c in client.client_list() if int(c["id"]) == number)
+        kv.wait_until(lambda: shown() > 300000)
+        raw.send(b"x" * 200000 + b"\r\n")
+        assert raw.line() == b"$500000"
+        raw.expect(b"x" * 500000 + b"\r\n")
+        kv.wait_until(lambda: shown() == 0)
+        try:
+            raw.send(b"*1\r\n$100000000\r\n" + b"x" * 50000000)
+        except OSError:
+            pass
+    kv.wait_until(lambda: client.info("stats")["client_query_buffer_limit_disconnections"] == 1)
+    kv.wait_until(lambda: client.info("clients")["connected_clients"] == 1)
