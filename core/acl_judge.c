@@ -7,6 +7,7 @@
 #include "core/ctx.h"
 #include "core/registry.h"
 #include "core/session.h"
+#include "core/session_describe.h"
 #include "core/settings.h"
 
 #define CLIENT_BYTES_MAX 1024 /* of a line of CLIENT LIST in ACL LOG */
@@ -26,8 +27,11 @@ static void log_denial(struct ctx *ctx, enum acl_verdict reason, enum acl_contex
                        struct slice object, struct slice username)
 {
     struct engine *engine = ctx->engine;
+    const struct session *session = ctx->session;
     struct buf line = {0};
-    session_describe(ctx->session, ctx->now_ms, &line);
+    if (session->flags & SESSION_INTERNAL && engine->current) /* a script's: who called that */
+        session = engine->current;
+    session_describe(session, ctx->now_ms, &line);
     size_t len = line.len > CLIENT_BYTES_MAX ? CLIENT_BYTES_MAX : line.len;
     if (len > 0 && line.data[len - 1] == '\n')
         len--;

@@ -6,6 +6,7 @@
 #include "core/engine_state.h"
 #include "core/host.h"
 #include "core/session.h"
+#include "core/session_describe.h"
 #include "core/settings.h"
 
 /* 0: no limit. */

@@ -176,7 +176,7 @@ static void answered(struct ctx *ctx)
 
 static enum engine_result wait_later(struct session *session, const struct command *command)
 {
-    session->flags &= ~(uint32_t)SESSION_WAITS_WRITE;
+    session->flags = (session->flags & ~(uint32_t)SESSION_WAITS_WRITE) | SESSION_WAITS;
     if (gate_may_write(command->flags | transaction_flags(session)))
         session->flags |= SESSION_WAITS_WRITE;
     if (session->engine->snapshot_holds)
@@ -198,7 +198,6 @@ static __attribute__((noinline)) void execute_beside_script(struct ctx *ctx,
 {
     struct session *session = ctx->session;
     kv_assert(verdict != GATE_WAIT);
-    session->commands++;
     if (session->flags & SESSION_REPLY_SKIP_NEXT)
         session->flags ^= SESSION_REPLY_SKIP_NEXT | SESSION_REPLY_SKIP;
     if (verdict == GATE_RUN)
@@ -243,10 +242,12 @@ enum engine_result engine_execute(struct engine *engine, struct session *session
     }
     if (unlikely(engine->effect_count > 0))
         record_commit(engine); /* evictions on the way */
-    session->commands++;
     session->active_ms = engine->now_ms;
-    if (unlikely(session->flags & SESSION_REPLY_SKIP_NEXT))
-        session->flags ^= SESSION_REPLY_SKIP_NEXT | SESSION_REPLY_SKIP;
+    if (unlikely(session->flags & (SESSION_REPLY_SKIP_NEXT | SESSION_WAITS))) {
+        if (session->flags & SESSION_REPLY_SKIP_NEXT)
+            session->flags ^= SESSION_REPLY_SKIP_NEXT | SESSION_REPLY_SKIP;
+        session->flags &= ~(uint32_t)SESSION_WAITS;
+    }
     if (likely(verdict == GATE_RUN)) {
         session->last_command = ctx.state;
         run_command(&ctx);

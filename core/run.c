@@ -84,6 +84,7 @@ static void count_call(struct engine *engine, const struct ctx *ctx)
     state->failed += ctx->failed;
     engine->stats.commands += !ctx->woken;
     engine->stats.commands_us += us;
+    ctx->session->commands += ctx->woken || !(ctx->session->flags & SESSION_BLOCKED);
     if (unlikely(us >= SLOW_US_MIN || us >= (uint64_t)engine->settings->slowlog_slower_us))
         note_slow(ctx, us);
     if (engine->settings->latency_tracking) {

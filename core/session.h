@@ -36,6 +36,7 @@ enum session_flag {
     SESSION_BLOCKED = 1 << 9,
     SESSION_MONITOR = 1 << 10,
     SESSION_REPLY_SKIP = 1 << 11,       /* the reply of the command that runs is dropped */
+    SESSION_WAITS = 1 << 15,            /* ENGINE_WAIT was returned for its next request */
     SESSION_PUSHED = 1 << 14,           /* got a message that is not stamped */
     SESSION_WATCH_BROKEN = 1 << 13,     /* a watched key was changed */
     SESSION_RESTRICTED = 1 << 20,       /* its user may not do everything: kept by core/acl.c */
@@ -91,12 +92,6 @@ bool session_is_local(const struct session *session);
 /* Release what may leave, or fail what cannot be confirmed any more; true if there are bytes to
  * send. */
 bool session_settle(struct session *session);
-
-/* What it takes beside the keyspace: buffers, queue, subscriptions. */
-size_t session_memory(const struct session *session);
-/* One line of CLIENT LIST, with its line end. */
-struct buf;
-void session_describe(const struct session *session, int64_t now_ms, struct buf *out);
 
 /* Block the session of the command that runs: `unblock` is called when `sequence` is durable, or
  * at the deadline (0: none), and replies. No request of the session is executed before. */

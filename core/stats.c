@@ -23,6 +23,16 @@ uint64_t stats_rate_now(const struct stats_rate *rate)
     return sum / STATS_SAMPLES;
 }
 
+static void count_overflow(struct stats *stats)
+{
+    struct stats_error *last = &stats->by_prefix[STATS_ERRORS_MAX];
+    if (stats->prefixes == STATS_ERRORS_MAX) {
+        *last = (struct stats_error){.prefix = "ERRORSTATS_OVERFLOW"};
+        stats->prefixes++;
+    }
+    last->count++;
+}
+
 void stats_error(struct stats *stats, const char *text, unsigned long len)
 {
     stats->errors++;
@@ -36,8 +46,10 @@ void stats_error(struct stats *stats, const char *text, unsigned long len)
             return;
         }
     }
-    if (stats->prefixes == STATS_ERRORS_MAX)
+    if (stats->prefixes >= STATS_ERRORS_MAX) {
+        count_overflow(stats);
         return;
+    }
     struct stats_error new_one = {.count = 1};
     memcpy(new_one.prefix, text, end);
     int at = stats->prefixes++;

@@ -5,7 +5,7 @@
 
 #include "core/base/mem.h"
 
-#define STATS_ERRORS_MAX 128 /* different error prefixes that are counted apart */
+#define STATS_ERRORS_MAX 128 /* different error prefixes that are counted apart; then together */
 #define STATS_SAMPLES 16
 
 struct stats_rate {                 /* a rate per second over the last 16 samples */
@@ -36,7 +36,7 @@ struct stats {
     uint64_t memory_read_ns, memory_at_start;
     uint64_t turns, turns_ns, commands_us; /* of the loop, without its waits; of commands in them */
     struct stats_rate rate_commands, rate_in, rate_out, rate_turns, rate_turns_us;
-    struct stats_error by_prefix[STATS_ERRORS_MAX];
+    struct stats_error by_prefix[STATS_ERRORS_MAX + 1];
     int prefixes;
     int64_t eviction_since_ms;
 };

@@ -20,7 +20,9 @@
 
 #include <string.h>
 
+#include "core/acl_judge.h"
 #include "core/base/attr.h"
+#include "core/base/buf.h"
 #include "core/base/mem.h"
 #include "core/ctx.h"
 #include "core/engine_state.h"
@@ -282,6 +284,21 @@ bool waiters_unblock(struct session *session, bool error)
 
 /* ---- serving ---- */
 
+/* What its user was allowed when it came may have been taken since. */
+static void run_if_allowed(struct ctx *ctx)
+{
+    enum acl_verdict verdict = acl_judge(ctx, ACL_TOPLEVEL);
+    if (likely(verdict == ACL_ALLOWED)) {
+        run_command(ctx);
+        return;
+    }
+    struct buf text = {0};
+    acl_deny_text(ctx, verdict, &text);
+    reply_error(ctx, "%.*s", (int)text.len, text.data);
+    ctx->state->rejected++;
+    buf_free(&text);
+}
+
 static void serve_waiter(struct waiter *waiter)
 {
     struct session *session = waiter->session;
@@ -290,7 +307,7 @@ static void serve_waiter(struct waiter *waiter)
     waiter->serving = true;
     waiter->again = false;
     session->engine->current = session;
-    run_command(&ctx);
+    run_if_allowed(&ctx);
     waiter->serving = false;
     if (waiter->again)
         record_commit(session->engine); /* keys that had expired */

@@ -51,6 +51,7 @@
 #include "core/base/mem.h"
 #include "core/client_memory.h"
 #include "core/engine.h"
+#include "core/session_describe.h"
 #include "core/session_limit.h"
 #include "core/settings.h"
 #include "core/stats.h"

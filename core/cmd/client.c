@@ -13,6 +13,7 @@
 #include "core/ctx.h"
 #include "core/pubsub.h"
 #include "core/session.h"
+#include "core/session_describe.h"
 #include "core/session_ids.h"
 #include "core/waiters.h"
 

@@ -5,6 +5,7 @@
 #include "core/base/num.h"
 #include "core/ctx.h"
 #include "core/pubsub.h"
+#include "core/session_describe.h"
 #include "core/session_ids.h"
 
 /* There are no replicas yet: CLIENT_REPLICA is nobody's. */

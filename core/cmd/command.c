@@ -410,6 +410,12 @@ static bool arity_fits(const struct command *command, int argc)
     return command->arity >= 0 ? argc == command->arity : argc >= -command->arity;
 }
 
+/* Channels of shards stand where keys stand, but are none. */
+static bool has_keys(const struct command *command)
+{
+    return key_spec_count(command) && !(command->keys[0].flags & KEY_NOT_KEY);
+}
+
 static void get_keys(struct ctx *ctx, bool with_flags)
 {
     int argc = ctx->argc - 2;
@@ -422,7 +428,7 @@ static void get_keys(struct ctx *ctx, bool with_flags)
         reply_error(ctx, "ERR Invalid command specified");
         return;
     }
-    if (!key_spec_count(state->command)) {
+    if (!has_keys(state->command)) {
         reply_error(ctx, "ERR The command has no key arguments");
         return;
     }
@@ -433,11 +439,11 @@ static void get_keys(struct ctx *ctx, bool with_flags)
     int *positions = arena_alloc(ctx->arena, sizeof(int) * 2 * (size_t)argc);
     int *flags = positions + argc;
     int count = command_keys(state->command, argc, argv, positions, flags, argc);
-    if (count < 0) {
+    if (count < 0 && !(state->command->flags & COMMAND_NO_MANDATORY_KEYS)) {
         reply_error(ctx, "ERR Invalid arguments specified for command");
         return;
     }
-    reply_array(ctx, (size_t)count);
+    reply_array(ctx, count < 0 ? 0 : (size_t)count);
     for (int i = 0; i < count; i++) {
         if (with_flags)
             reply_array(ctx, 2);

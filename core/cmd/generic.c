@@ -44,9 +44,14 @@ static void exists_run(struct ctx *ctx)
     generic_count(ctx, LOOKUP_VIEW);
 }
 
+/* Whatever CLIENT NO-TOUCH says. */
 static void touch_run(struct ctx *ctx)
 {
+    uint32_t no_touch = ctx->session->flags & SESSION_NO_TOUCH;
+
+    ctx->session->flags ^= no_touch;
     generic_count(ctx, LOOKUP_READ);
+    ctx->session->flags ^= no_touch;
 }
 
 static void type_run(struct ctx *ctx)

@@ -106,7 +106,7 @@ static void put_pause(const struct engine *engine, struct buf *out)
 
 void info_clients(struct engine *engine, struct buf *out)
 {
-    size_t most_input = 0, most_output = 0, subscribers = 0, watchers = 0;
+    size_t most_input = 0, most_output = 0, subscribers = 0, watchers = 0, held = 0;
     for (const struct session *session = engine->sessions; session; session = session->next) {
         size_t input = session->query_bytes + session->query_free;
         if (input > most_input)
@@ -115,6 +115,7 @@ void info_clients(struct engine *engine, struct buf *out)
             most_output = session->output.chunk_bytes;
         subscribers += pubsub_total(session) > 0;
         watchers += session->watches != NULL;
+        held += (session->flags & SESSION_WAITS) != 0;
     }
     buf_printf(out,
                "# Clients\r\n"
@@ -133,7 +134,7 @@ void info_clients(struct engine *engine, struct buf *out)
                "total_blocking_keys_on_nokey:%llu\r\n",
                (unsigned long long)engine->session_count, (long long)engine->settings->maxclients,
                most_input, most_output,
-               (unsigned long long)(engine->blocked_count + waiters_clients(engine)),
+               (unsigned long long)(engine->blocked_count + waiters_clients(engine) + held),
                (unsigned long long)engine->trackers, subscribers, watchers,
                (unsigned long long)waiters_timeouts(engine), watch_keys(engine),
                (unsigned long long)waiters_keys(engine),

@@ -107,8 +107,13 @@ static void xgroup_setid_run(struct ctx *ctx)
     struct group_target target = {.stream = NULL};
     struct stream_id id;
 
-    if (!xgroup_options(ctx, false, &target) || !xgroup_find(ctx, true, &target) ||
-        !xgroup_id(ctx, target.stream, &id))
+    if (!xgroup_options(ctx, false, &target) || !xgroup_find(ctx, true, &target))
+        return;
+    if (slice_equal(ctx->argv[4], SLICE("-")))
+        id = STREAM_ID_MIN;
+    else if (slice_equal(ctx->argv[4], SLICE("+")))
+        id = STREAM_ID_MAX;
+    else if (!xgroup_id(ctx, target.stream, &id))
         return;
     ctx_change_begin(ctx, &target.place);
     stream_group_before(target.stream, target.group);

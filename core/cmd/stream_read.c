@@ -38,11 +38,6 @@ static bool stream_read_timeout(struct ctx *ctx, struct slice arg, struct stream
 {
     const char *problem = NULL;
 
-    if (ctx->script_us != 0) {
-        reply_error(ctx, "ERR %.*s command is not allowed with BLOCK option from scripts",
-                    (int)ctx->argv[0].len, ctx->argv[0].data);
-        return false;
-    }
     if (!num_parse_i64(arg, &read->timeout_ms))
         problem = "ERR timeout is not an integer or out of range";
     else if (read->timeout_ms < 0)

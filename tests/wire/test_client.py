@@ -264,11 +264,12 @@ def test_pause_lets_writes_wait(c, other):
     other.send("SET", "a", "1")
     assert c("GET", "a") is None
     assert c("PING") == Status("PONG")
-    time.sleep(0.05)
+    until(lambda: "\r\nblocked_clients:1\r\n" in text(c("INFO", "clients")))
     assert c("GET", "a") is None
     assert c("CLIENT", "UNPAUSE") == OK
     assert other.read() == OK
     assert c("GET", "a") == b"1"
+    assert "\r\nblocked_clients:0\r\n" in text(c("INFO", "clients"))
 
 
 def test_pause_lets_messages_wait(c, other):

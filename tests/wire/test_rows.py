@@ -32,6 +32,9 @@ DIFFERENT = {
                      "zrevrank: argument withscore"], "Redis 7.2: WITHSCORE"),
     **dict.fromkeys(["set: argument condition/comparison-value",
                      "bgsave: argument cancel"], "Valkey 8.1: SET IFEQ, BGSAVE CANCEL"),
+    **dict.fromkeys((f"{name}: flags" for name in (
+        "blpop", "brpop", "blmove", "brpoplpush", "bzpopmin", "bzpopmax")),
+        "Redis 7.2: allowed in scripts"),
     "hscan: argument novalues": "Redis 7.4: HSCAN NOVALUES",
     "zscan: argument noscores": "Valkey 8.0: ZSCAN NOSCORES",
     **dict.fromkeys((f"bitcount: argument index/{argument}" for argument in (

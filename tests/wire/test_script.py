@@ -146,9 +146,18 @@ def test_select_is_the_scripts_own(c):
 
 def test_blocking_commands_do_not_wait(c):
     assert c("EVAL", "return redis.call('lmove', 'a', 'b', 'left', 'left')", 0) is None
-    assert c("EVAL", "return redis.call('blmove', 'a', 'b', 'left', 'left', 0)", 0) == Error(
-        "ERR This Redis command is not allowed from script script: "
-        "b3008eed6bbd8c4707a3ffe2e71c921e7893cd2a, on @user_script:1.")
+    assert c("EVAL", "return redis.call('blmpop', 0, 1, 'a', 'left')", 0) is None
+
+
+@pytest.mark.parametrize("call", [
+    "'blpop', 'a', 0", "'brpop', 'a', 'b', 0", "'bzpopmin', 'a', 0", "'bzpopmax', 'a', 0",
+    "'blmove', 'a', 'b', 'left', 'left', 0", "'brpoplpush', 'a', 'b', 0",
+    "'xread', 'BLOCK', 0, 'STREAMS', 'a', '$'"])
+def test_commands_that_redis_7_0_refuses_do_not_wait_either(kv, call):
+    """As in Redis 7.2."""
+    assert kv("EVAL", f"return redis.call({call})", 0) is None
+    assert kv("RPUSH", "l", "one") == 1
+    assert kv("EVAL", "return redis.call('blpop', KEYS[1], 0)", 1, "l") == [b"l", b"one"]
 
 
 def test_a_script_wakes_who_waits(c, server):

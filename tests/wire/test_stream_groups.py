@@ -341,9 +341,12 @@ def test_options_of_a_group_have_room_once(c):
             "Try XGROUP HELP.")
 
 
-def test_scripts_do_not_block_whatever_the_timeout(c):
-    for name, words in (("XREAD", ""), ("xreadgroup", "'GROUP','g','c',")):
-        for timeout in (5, -1, "x"):
-            script = f"return redis.pcall('{name}',{words}'BLOCK',ARGV[1],'STREAMS','s','0')"
-            assert c("EVAL", script, 0, timeout) == Error(
-                f"ERR {name} command is not allowed with BLOCK option from scripts")
+def test_setid_takes_the_ends_of_intervals(c):
+    c("XADD", "s", "5-1", "f", "v")
+    c("XGROUP", "CREATE", "s", "g", "0")
+    for word, last in [("+", b"18446744073709551615-18446744073709551615"), ("-", b"0-0")]:
+        assert c("XGROUP", "SETID", "s", "g", word) == OK
+        assert facts(c, c("XINFO", "GROUPS", "s")[0])[b"last-delivered-id"] == last
+        for words in (["CREATE", "s", "h", word], ["SETID", "s", "g", "(5"]):
+            assert c("XGROUP", *words) == Error(
+                "ERR Invalid stream ID specified as stream command argument")

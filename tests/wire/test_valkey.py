@@ -316,3 +316,87 @@ def test_commands_of_a_script_are_noted_with_its_caller(start):
         assert (caller[3][0], called[3]) == (b"EVAL", [b"GET", b"k"])
         address = "%s:%d" % c.socket.getsockname()
         assert called[4:] == caller[4:] == [address.encode(), b"me"]
+
+
+def test_touch_counts_as_use_with_no_touch(kv):
+    kv("CONFIG", "SET", "maxmemory-policy", "allkeys-lfu", "lfu-log-factor", 0)
+    kv("SET", "k", 1)
+    assert kv("CLIENT", "NO-TOUCH", "ON") == OK
+    before = kv("OBJECT", "FREQ", "k")
+    kv("GET", "k")
+    assert kv("OBJECT", "FREQ", "k") == before
+    assert kv("TOUCH", "k", "none") == 1
+    assert kv("OBJECT", "FREQ", "k") == before + 1
+    kv("GET", "k")
+    assert kv("OBJECT", "FREQ", "k") == before + 1
+    kv("CONFIG", "SET", "maxmemory-policy", "noeviction", "lfu-log-factor", 10)
+
+
+def test_many_kinds_of_errors_are_counted_together(start):
+    with start("kv", persistence="no").connect() as c:
+        for i in range(200):
+            c("EVAL", "return redis.error_reply(ARGV[1])", 0, f"E{i} text")
+        fields = info(c, "errorstats")
+        assert len(fields) == 129
+        assert fields["errorstat_E99"] == "count=1"
+        assert fields["errorstat_ERRORSTATS_OVERFLOW"] == "count=72"
+        c("CONFIG", "RESETSTAT")
+        assert info(c, "errorstats") == {}
+
+
+def test_commands_of_a_client_are_those_that_were_executed(start):
+    server = start("kv", persistence="no")
+    with server.connect() as c, server.connect() as other:
+        def count():
+            line = c("CLIENT", "LIST", "ID", me).decode()
+            return int(dict(word.split("=", 1) for word in line.split())["tot-cmds"])
+        me = other("CLIENT", "ID")
+        assert count() == 1
+        other("NOSUCH")
+        other.send("BLPOP", "l", 0)
+        until(lambda: info(c, "clients")["blocked_clients"] == "1")
+        assert count() == 1
+        c("RPUSH", "l", "x")
+        other.read()
+        assert count() == 2
+        other("MULTI")
+        other("PING")
+        assert count() == 3
+        other("EXEC")
+        assert count() == 5
+
+
+# --- Users ----------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("rules,why", [
+    (["resetkeys"], "NOPERM this user has no permissions to access one of the keys used as "
+                    "arguments"),
+    (["-blpop"], "NOPERM this user has no permissions to run the 'blpop' command")])
+def test_who_waits_may_lose_the_permission(start, rules, why):
+    """As in Redis 7.2: nothing is taken for who may not any more."""
+    server = start("kv", persistence="no")
+    with server.connect() as c, server.connect() as bob, server.connect() as eve:
+        c("ACL", "SETUSER", "bob", "on", "nopass", "~*", "+@all")
+        assert bob("AUTH", "bob", "x") == OK
+        for other in (bob, eve):
+            other.send("BLPOP", "l", 0)
+            until(lambda: info(c, "clients")["blocked_clients"] == str(1 + (other is eve)))
+        c("ACL", "SETUSER", "bob", *rules)
+        assert c("RPUSH", "l", "x") == 1
+        assert bob.read() == Error(why)
+        assert eve.read() == [b"l", b"x"]
+        assert b"rejected_calls=1" in info(c, "commandstats")["cmdstat_blpop"].encode()
+        entry = c("ACL", "LOG")[0]
+        assert (entry[3], entry[9]) in [(b"key", b"bob"), (b"command", b"bob")]
+
+
+def test_the_log_of_acl_tells_who_called_a_script(start):
+    with start("kv", persistence="no").connect() as c:
+        c("ACL", "SETUSER", "bob", "on", "nopass", "~*", "+@all", "-get")
+        c("AUTH", "bob", "x")
+        c("CLIENT", "SETNAME", "me")
+        c("EVAL", "return redis.pcall('GET', KEYS[1])", 1, "k")
+        entry = dict(zip(*[iter(c("ACL", "LOG")[0])] * 2))
+        line = dict(word.split("=", 1) for word in entry[b"client-info"].decode().split())
+        assert (entry[b"context"], entry[b"object"]) == (b"lua", b"get")
+        assert (line["id"], line["name"], line["cmd"]) == (str(c("CLIENT", "ID")), "me", "eval")
