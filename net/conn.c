@@ -51,6 +51,7 @@
 #include "core/base/mem.h"
 #include "core/client_memory.h"
 #include "core/engine.h"
+#include "core/pubsub.h"
 #include "core/session_describe.h"
 #include "core/session_limit.h"
 #include "core/settings.h"
@@ -635,7 +636,7 @@ static void visit(struct conn *conn, int64_t now_ms)
         return;
     }
     bool waits = (session->flags & (SESSION_BLOCKED | SESSION_MONITOR)) != 0 ||
-                 (conn->state & CONN_PARKED) != 0;
+                 (conn->state & CONN_PARKED) != 0 || pubsub_total(session) > 0;
     if (timeout_s > 0 && !waits && now_ms - session->active_ms > timeout_s * 1000) {
         conn_say(conn, false, "Closing idle client");
         conn_close(conn, false);

@@ -51,10 +51,13 @@ def test_getkeys(c):
             (("MSET", "a", "1", "b", "2"), [b"a", b"b"]),
             (("SET", "a", "b", "EX", "5"), [b"a"]),
             (("OBJECT", "FREQ", "x"), [b"x"]),
+            (("EVAL", "", "0"), []), (("EVAL", "", "5", "a"), []), (("FCALL", "f", "0"), []),
             (("COPY", "a", "b"), [b"a", b"b"])]:
         assert c("COMMAND", "GETKEYS", *words) == keys
     for words, error in [
             (("PING", "a"), "ERR The command has no key arguments"),
+            (("SPUBLISH", "a", "b"), "ERR The command has no key arguments"),
+            (("ZUNION", "0", "a"), "ERR Invalid arguments specified for command"),
             (("CONFIG", "GET", "a"), "ERR The command has no key arguments"),
             (("nosuch", "a"), "ERR Invalid command specified"),
             (("CONFIG", "nosuch", "a"), "ERR Invalid command specified"),

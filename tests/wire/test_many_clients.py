@@ -203,3 +203,22 @@ def test_noise(server):
         assert c("SET", "k", "v") == OK
         until(lambda: figure(c, "clients", "tracking_clients") == 0)
         assert figure(c, "stats", "tracking_total_prefixes") == 0
+
+
+@pytest.mark.parametrize("kind", ["kv", "redis"])
+def test_who_waits_for_news_is_not_idle(start, kind):
+    server = start(kind, timeout=1)
+    waiting = [("SUBSCRIBE", "news"), ("PSUBSCRIBE", "n*"), ("SSUBSCRIBE", "news"), ("MONITOR",)]
+    clients = [server.connect() for _ in waiting]
+    for client, words in zip(clients, waiting):
+        assert client(*words)
+    blocked, idle = server.connect(), server.connect()
+    blocked.send("BLPOP", "l", 0)
+    assert idle("PING")
+    assert idle.at_end()
+    with server.connect() as c:
+        assert c("PUBLISH", "news", "x") == 2 and c("SPUBLISH", "news", "x") == 1
+        assert c("LPUSH", "l", "x") == 1
+    assert blocked.read() == [b"l", b"x"]
+    for client in (*clients, blocked, idle):
+        client.close()
