@@ -481,6 +481,36 @@ uint8_t *listpack_prepend(uint8_t *listpack, struct slice text)
     return listpack_insert(listpack, listpack + LISTPACK_HEADER, true, text, NULL);
 }
 
+/* The header moves, so that the listpack begins at `to`; the elements stay. */
+static uint8_t *listpack_begin_at(uint8_t *listpack, uint8_t *to, int64_t added)
+{
+    size_t bytes = listpack_bytes(listpack) + (size_t)(listpack - to);
+
+    memmove(to, listpack, LISTPACK_HEADER);
+    listpack_set_bytes(to, bytes);
+    listpack_add_count(to, added);
+    return to;
+}
+
+uint8_t *listpack_grow_front(uint8_t *listpack, struct slice text)
+{
+    struct listpack_element element = element_of(text);
+
+    listpack = listpack_begin_at(listpack, listpack - element.total, 1);
+    element_write(listpack + LISTPACK_HEADER, &element);
+    return listpack;
+}
+
+uint8_t *listpack_drop_front(uint8_t *listpack, size_t count)
+{
+    const uint8_t *behind = listpack + LISTPACK_HEADER;
+
+    for (size_t i = 0; i < count; i++)
+        behind = element_next(behind);
+    return listpack_begin_at(listpack, (uint8_t *)(uintptr_t)behind - LISTPACK_HEADER,
+                             -(int64_t)count);
+}
+
 uint8_t *listpack_replace(uint8_t *listpack, uint8_t **at, struct slice text)
 {
     struct listpack_element element = element_of(text);

@@ -61,6 +61,11 @@ must_check uint8_t *listpack_insert(uint8_t *listpack, uint8_t *at, bool before,
 must_check uint8_t *listpack_append(uint8_t *listpack, struct slice text);
 must_check uint8_t *listpack_append_int(uint8_t *listpack, int64_t value);
 must_check uint8_t *listpack_prepend(uint8_t *listpack, struct slice text);
+/* The same without moving what is there: the header goes to the front by listpack_element_bytes,
+ * for which there is room, or behind the first `count` elements, which are there, to delete them.
+ * What is returned is no block, but lies in one. */
+must_check uint8_t *listpack_grow_front(uint8_t *listpack, struct slice text);
+must_check uint8_t *listpack_drop_front(uint8_t *listpack, size_t count);
 /* Replace the element at *at, which is set to where it is now. */
 must_check uint8_t *listpack_replace(uint8_t *listpack, uint8_t **at, struct slice text);
 /* Delete `count` elements from *at on; *at becomes the element behind them, NULL at the end. */

@@ -3,11 +3,14 @@
  *   slots   [ . . | node 0 | node 1 | ... | node length-1 | . . . ]     first: slot of node 0
  *
  * Invariants: no node is empty; `count` is the sum of the nodes' counts, `memory` that of their
- * blocks; the first and the last node are not packed.
+ * blocks; the first and the last node are not packed; no node but the first has a gap.
  *
  * A packed node's block is one LZ4 block of `packed` bytes that gives `raw` bytes of listpack.
  * Whoever changes a node unpacks it in place, and settle() packs again what lies inside. Whoever
  * only reads unpacks into a block of his own: a read changes nothing.
+ *
+ * The first node's block may have a gap before the listpack, so that pushing and popping there
+ * moves the listpack's header alone. Whoever changes the node in another way closes the gap first.
  *
  * While the list is cut into a snapshot, a node's block may be the cut's too (quicklist_cut.h):
  * then it is copied before it changes, and left to the cut when it goes.
@@ -41,27 +44,49 @@ static struct node *node_at(const struct quicklist *list, size_t index)
 
 /* ---- one node ---- */
 
-/* The listpack of an unpacked node may have moved and changed; it has `count` elements now. */
-static void node_update(struct quicklist *list, struct node *node, uint8_t *listpack, size_t count)
+static uint8_t *node_block(const struct node *node)
+{
+    return node->bytes - node->gap;
+}
+
+void node_close_gap(struct node *node)
+{
+    if (node->gap > 0)
+        node->bytes = memmove(node_block(node), node->bytes, node->raw);
+    node->gap = 0;
+}
+
+static void set_memory(struct quicklist *list, struct node *node, size_t memory)
+{
+    list->memory += memory - node->memory;
+    node->memory = (uint32_t)memory;
+}
+
+/* The node has this listpack of `count` elements now. */
+static void set_listpack(struct quicklist *list, struct node *node, uint8_t *listpack, size_t count)
 {
     uint32_t raw = (uint32_t)listpack_bytes(listpack);
     list->count += count - node->count;
     list->raw += (size_t)raw - node->raw;
-    if (node->bytes != listpack || mem_class(raw) != mem_class(node->raw)) {
-        uint32_t memory = (uint32_t)listpack_memory(listpack);
-        list->memory += (size_t)memory - node->memory;
-        node->memory = memory;
-    }
     node->bytes = listpack;
     node->raw = raw;
     node->count = (uint32_t)count;
+}
+
+/* The listpack of an unpacked node may have moved and changed; it has `count` elements now. */
+static void node_update(struct quicklist *list, struct node *node, uint8_t *listpack, size_t count)
+{
+    if (node->bytes != listpack || mem_class(listpack_bytes(listpack)) != mem_class(node->raw))
+        set_memory(list, node, listpack_memory(listpack));
+    set_listpack(list, node, listpack, count);
 }
 
 /* The list lets the node's block go. */
 static void node_drop_block(struct quicklist *list, struct node *node)
 {
     if (likely(list->cut == NULL) || !quicklist_cut_take(list->cut, node))
-        mem_free(node->bytes);
+        mem_free(node_block(node));
+    node->gap = 0;
     node->place = 0;
 }
 
@@ -71,9 +96,7 @@ static void node_set_block(struct quicklist *list, struct node *node, uint8_t *b
     node_drop_block(list, node);
     node->bytes = bytes;
     node->packed = packed;
-    uint32_t memory = (uint32_t)mem_usable(bytes);
-    list->memory += (size_t)memory - node->memory;
-    node->memory = memory;
+    set_memory(list, node, mem_usable(bytes));
 }
 
 uint8_t *node_unpack_copy(const struct node *node)
@@ -92,13 +115,38 @@ static void node_unpack(struct quicklist *list, size_t index)
         node_set_block(list, node, node_unpack_copy(node), 0);
 }
 
-/* Make the node's listpack one that may be changed. */
-static void node_open(struct quicklist *list, size_t index)
+/* Make the node's listpack one that is the list's alone. */
+static void node_own(struct quicklist *list, size_t index)
 {
     struct node *node = node_at(list, index);
     node_unpack(list, index);
     if (unlikely(list->cut != NULL) && quicklist_cut_shares(list->cut, node))
         node_set_block(list, node, listpack_copy(node->bytes), 0);
+}
+
+/* Make the node's listpack one that may be changed by whatever moves it. */
+static void node_open(struct quicklist *list, size_t index)
+{
+    node_own(list, index);
+    node_close_gap(node_at(list, index));
+}
+
+/* Make a gap of `bytes` or more: the listpack goes to the end of a block that holds both. */
+static void node_open_gap(struct quicklist *list, struct node *node, size_t bytes)
+{
+    uint8_t *block = node_block(node);
+    if (node->gap >= bytes)
+        return;
+    if (node->memory < node->raw + bytes) {
+        block = mem_alloc(mem_class(node->raw + bytes));
+        set_memory(list, node, mem_usable(block));
+    }
+    uint8_t *old = node_block(node);
+    uint32_t gap = node->memory - node->raw;
+    node->bytes = memmove(block + gap, node->bytes, node->raw);
+    node->gap = gap;
+    if (block != old)
+        mem_free(old);
 }
 
 static void node_pack(struct quicklist *list, size_t index)
@@ -208,7 +256,7 @@ struct quicklist *quicklist_new(void)
 void quicklist_free(struct quicklist *list)
 {
     for (size_t i = 0; i < list->length; i++)
-        mem_free(node_at(list, i)->bytes);
+        mem_free(node_block(node_at(list, i)));
     mem_free(list->slots);
     mem_free(list);
 }
@@ -226,9 +274,8 @@ struct quicklist *quicklist_copy(const struct quicklist *list)
             to->bytes = memcpy(mem_alloc(to->packed), to->bytes, to->packed);
         else
             to->bytes = listpack_copy(to->bytes);
-        copy->memory -= to->memory;
-        to->memory = (uint32_t)mem_usable(to->bytes);
-        copy->memory += to->memory;
+        to->gap = 0;
+        set_memory(copy, to, mem_usable(to->bytes));
     }
     return copy;
 }
@@ -244,7 +291,8 @@ uint8_t *quicklist_into_listpack(struct quicklist *list)
 {
     kv_assert(list->length == 1);
     kv_assert(list->cut == NULL);
-    uint8_t *listpack = node_at(list, 0)->bytes;
+    node_close_gap(node_at(list, 0));
+    uint8_t *listpack = listpack_shrink(node_at(list, 0)->bytes);
     mem_free(list->slots);
     mem_free(list);
     return listpack;
@@ -369,14 +417,38 @@ static void node_push(struct quicklist *list, size_t index, bool front, struct s
     node_update(list, node, listpack, node->count + 1u);
 }
 
+static void first_node_push(struct quicklist *list, struct slice element)
+{
+    node_own(list, 0);
+    struct node *node = node_at(list, 0);
+    node_open_gap(list, node, listpack_element_bytes(element));
+    uint8_t *listpack = listpack_grow_front(node->bytes, element);
+    node->gap -= (uint32_t)(node->bytes - listpack);
+    set_listpack(list, node, listpack, node->count + 1u);
+}
+
+static void first_node_pop(struct quicklist *list, size_t count)
+{
+    node_own(list, 0);
+    struct node *node = node_at(list, 0);
+    uint8_t *listpack = listpack_drop_front(node->bytes, count);
+    node->gap += (uint32_t)(listpack - node->bytes);
+    set_listpack(list, node, listpack, node->count - count);
+}
+
 void quicklist_push(struct quicklist *list, bool front, struct slice element,
                     const struct quicklist_limits *limits)
 {
     size_t end = front || list->length == 0 ? 0 : list->length - 1;
     if (list->length > 0 && node_takes(list, end, element, limits)) {
-        node_push(list, end, front, element);
+        if (front)
+            first_node_push(list, element);
+        else
+            node_push(list, end, false, element);
         return;
     }
+    if (front && list->length > 0)
+        node_close_gap(node_at(list, 0));
     size_t at = front ? 0 : list->length;
     open_node(list, at, listpack_of(element), 1);
     settle(list, at, at, limits);
@@ -447,10 +519,14 @@ void quicklist_set(struct quicklist *list, uint64_t index, struct slice element,
 /* Delete up to `count` elements of the node from `offset` on, not all of them. */
 static uint64_t trim_node(struct quicklist *list, size_t index, uint64_t offset, uint64_t count)
 {
-    node_open(list, index);
     struct node *node = node_at(list, index);
     if (count > node->count - offset)
         count = node->count - offset;
+    if (index == 0 && offset == 0) {
+        first_node_pop(list, (size_t)count);
+        return count;
+    }
+    node_open(list, index);
     uint8_t *listpack = listpack_delete_range(node->bytes, (int64_t)offset, (size_t)count);
     node_update(list, node, listpack, node->count - (size_t)count);
     return count;
@@ -544,7 +620,8 @@ void quicklist_check(const struct quicklist *list)
         kv_assert(listpack_valid(listpack, node->raw, true));
         kv_assert(listpack_count(listpack) == node->count);
         kv_assert(node->count > 0);
-        kv_assert(node->memory == mem_usable(node->bytes));
+        kv_assert(node->memory == mem_usable(node_block(node)));
+        kv_assert(node->gap == 0 || i == 0);
         mem_free(unpacked);
         count += node->count;
         raw += node->raw;

@@ -36,6 +36,8 @@ struct quicklist_cut *quicklist_cut_begin(struct quicklist *list, size_t *memory
 
     kv_assert(list->cut == NULL);
     kv_assert(list->length < UINT32_MAX);
+    if (list->length > 0)
+        node_close_gap(&list->slots[list->first]);
     *cut = (struct quicklist_cut){.list = list, .memory = memory, .length = list->length};
     for (size_t i = 0; i < list->length; i++) {
         struct node *node = &list->slots[list->first + i];

@@ -9,6 +9,7 @@ struct quicklist_cut;
 
 struct node {
     uint8_t *bytes;  /* a listpack, or LZ4 */
+    uint32_t gap;    /* bytes of the block before it */
     uint32_t count;
     uint32_t raw;    /* bytes of the listpack */
     uint32_t packed; /* bytes of LZ4; 0: not packed */
@@ -24,6 +25,9 @@ struct quicklist {
     size_t memory; /* sum of the nodes */
     struct quicklist_cut *cut; /* NULL: none */
 };
+
+/* Move the bytes to where their block begins. */
+void node_close_gap(struct node *node);
 
 /* The listpack of a packed node, in a block of its own. */
 uint8_t *node_unpack_copy(const struct node *node);

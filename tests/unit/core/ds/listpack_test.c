@@ -335,6 +335,31 @@ static uint8_t *listpack_of_edges(void)
     return listpack;
 }
 
+/* At the end of a block, where a header can move to and fro. */
+static void the_front_moves_as_if_the_elements_did(void **state)
+{
+    static const char *const texts[] = {"1", "", "-70000", "text", "100000000000"};
+    uint8_t *expected = listpack_append(listpack_new(0), SLICE("last"));
+    uint8_t room[1000], *listpack = room + sizeof(room) - listpack_bytes(expected);
+
+    (void)state;
+    memcpy(listpack, expected, listpack_bytes(expected));
+    for (int i = 0; i < 40; i++) {
+        struct slice text = slice_of(texts[i % 5]);
+
+        expected = listpack_prepend(expected, text);
+        listpack = listpack_grow_front(listpack, text);
+        if (i % 8 == 7) {
+            expected = listpack_delete_range(expected, 0, 3);
+            listpack = listpack_drop_front(listpack, 3);
+        }
+        assert_int_equal(listpack_bytes(listpack), listpack_bytes(expected));
+        assert_memory_equal(listpack, expected, listpack_bytes(expected));
+    }
+    assert_ptr_equal(listpack + listpack_bytes(listpack), room + sizeof(room));
+    listpack_free(expected);
+}
+
 static void no_cut_listpack_is_valid(void **state)
 {
     uint8_t *listpack = listpack_of_edges(), *copy = listpack_copy(listpack);
@@ -415,6 +440,7 @@ int main(void)
         cmocka_unit_test(backlens_are_as_long_as_stock_servers_write_them),
         cmocka_unit_test(more_than_the_header_can_count_are_counted_by_walking),
         cmocka_unit_test(growing_and_shrinking_keep_to_the_size_classes),
+        cmocka_unit_test(the_front_moves_as_if_the_elements_did),
         cmocka_unit_test(no_cut_listpack_is_valid),
         cmocka_unit_test(noise_is_refused_or_can_be_walked),
         cmocka_unit_test(a_shallow_look_checks_the_header_alone),

@@ -6,6 +6,7 @@
 
 #include "core/base/mem.h"
 #include "core/base/rng.h"
+#include "core/ds/quicklist_cut.h"
 #include "tests/support/test.h"
 
 #define MODEL_MAX 3000
@@ -173,6 +174,61 @@ static void a_quicklist_is_an_array_of_strings(void **state)
         random_life(seed, 3000);
 }
 
+/* The elements of a cut, from its beginning to its end, are those of the model. */
+static void compare_cut(struct quicklist_cut *cut, const struct model *model)
+{
+    const uint8_t *listpack;
+    uint8_t *give_back;
+    size_t i = 0;
+    while ((listpack = quicklist_cut_next(cut, &give_back))) {
+        char digits[LISTPACK_DIGITS];
+        for (const uint8_t *at = listpack_first(listpack); at; at = listpack_next(listpack, at))
+            assert_true(slice_equal(listpack_get(at, digits), model_text(model, i++)));
+        mem_free(give_back);
+    }
+    assert_int_equal(i, model->count);
+}
+
+/* Its first node has a gap nearly always: also when a cut begins, and while it is read. */
+static void the_front_is_a_stack_beside_a_cut_too(void **state)
+{
+    (void)state;
+    struct quicklist_limits limits = {-1, 0};
+    struct rng rng;
+    char text[10000];
+    struct model *model = calloc(1, sizeof *model), *then = calloc(1, sizeof *then);
+    struct quicklist *list = quicklist_new();
+    rng_seed(&rng, 1);
+    for (int turn = 0; turn < 60; turn++) {
+        size_t memory = 0;
+        struct quicklist_cut *cut = quicklist_cut_begin(list, &memory);
+        for (size_t i = 0; i < model->count; i++)
+            model_insert(then, i, model_text(model, i));
+        for (int step = 0; step < 60; step++) {
+            size_t pops = rng_below(&rng, 5);
+            if (model->count > pops && rng_below(&rng, 5) < 2) {
+                quicklist_delete(list, 0, pops, &limits);
+                model_delete(model, 0, pops);
+            } else {
+                struct slice element = some_text(&rng, text);
+                bool front = rng_below(&rng, 20) > 0;
+                quicklist_push(list, front, element, &limits);
+                model_insert(model, front ? 0 : model->count, element);
+            }
+            quicklist_check(list);
+            if (model->count > 0)
+                compare(list, model, 0, false);
+        }
+        compare_cut(cut, then);
+        quicklist_cut_end(cut);
+        model_delete(then, 0, then->count);
+    }
+    quicklist_free(list);
+    model_delete(model, 0, model->count);
+    free(model);
+    free(then);
+}
+
 static void inner_nodes_are_compressed_and_read_back(void **state)
 {
     (void)state;
@@ -218,6 +274,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_quicklist_is_an_array_of_strings),
+        cmocka_unit_test(the_front_is_a_stack_beside_a_cut_too),
         cmocka_unit_test(inner_nodes_are_compressed_and_read_back),
         cmocka_unit_test(a_queue_does_not_grow_its_vector),
     };
