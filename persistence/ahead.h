@@ -17,8 +17,8 @@ struct ahead_part {
 };
 
 /* Begin the walk over the files of `walk` from one on that begins with no snapshot; those before
- * were walked. Its `good` and `env` are taken over. Until ahead_stop the walk belongs to the thread;
- * of it, only the files' paths may be read. */
+ * were walked. Its `good` and `env` are taken over. Until ahead_stop the walk belongs to the
+ * thread; of it, only the files' paths may be read. */
 must_check int ahead_start(struct walk *walk, int from, struct ahead **out, struct fault *fault);
 
 /* Wait for the next part; asking for it says that the one before was applied. 1, or 0 if there

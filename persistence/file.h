@@ -84,9 +84,9 @@ must_check int file_append(const struct disk *disk, int fd, const char *path,
                            struct fault *fault);
 
 /* Part with a file of a directory for good: move it into the directory `archive` (which is made if
- * need be, and the one above it), or delete it (`archive` NULL or ""). If the archive has a file of
- * that name, it stays, and the other becomes <name>.1, or .2, and so on. A file that is not there is
- * no error; what can't be moved stays. 0 or -errno. */
+ * need be, and the one above it), or delete it (`archive` NULL or ""). If the archive has a file
+ * of that name, it stays, and the other becomes <name>.1, or .2, and so on. A file that is not
+ * there is no error; what can't be moved stays. 0 or -errno. */
 int file_retire(const struct disk *disk, const char *directory, const char *name,
                 const char *archive);
 

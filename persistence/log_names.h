@@ -28,7 +28,7 @@ must_check int log_numbers_read(const struct disk *disk, const char *directory,
 void log_numbers_add(struct log_numbers *numbers, const struct manifest *manifest);
 
 /* Where the archive keeps the files of one data set, whose numbers and sequences mean something
- * together: <archive>/<kvid>. False if there is no archive ("" or NULL), or no room for the path. */
+ * together: <archive>/<kvid>. False if there is no archive ("" or NULL), or no room. */
 bool log_archive_path(char *out, size_t size, const char *archive, const char *kvid);
 
 /* Part with a file, and with its index if it is a base: see file_retire. What stays is met again by

@@ -1,6 +1,6 @@
-/* Going on from what is there as new data (a new kvid), on an operator's explicit word: without what
- * is damaged, or later than a time, or beside the data that it is a copy of. What is good is written
- * again into a new file; the old files are kept under other names. */
+/* Going on from what is there as new data (a new kvid), on an operator's explicit word: without
+ * what is damaged, or later than a time, or beside the data that it is a copy of. What is good is
+ * written again into a new file; the old files are kept under other names. */
 #pragma once
 
 #include <stdbool.h>

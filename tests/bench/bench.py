@@ -6,6 +6,8 @@
                                     latency, memory, start, snapshot, bighash, tail,
                                     tailhash, scripts, pubsub, tls
     PEER=/path/to/valkey-server make bench
+    BENCH_SCALE=10 BENCH_ROUNDS=1 BENCH_ONLY=kv make bench BENCH=snapshot
+                                    10 million mixed keys, one server at a time
 
 Prints tables in Markdown. Figures of one run on a noisy machine mean little: compare the ratios.
 """

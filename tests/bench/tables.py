@@ -16,8 +16,11 @@ MODES = {
 
 
 def candidates():
+    """With BENCH_ONLY=redis-server or the like one of them, for tables that compare nothing."""
     peers = [os.environ["PEER"]] if os.environ.get("PEER") else []
-    return ["kv"] + [servers.REFERENCE] + peers
+    only = os.environ.get("BENCH_ONLY")
+    return [name for name in ["kv"] + [servers.REFERENCE] + peers
+            if not only or os.path.basename(name) == only]
 
 
 def start(candidate, mode, extra=(), **more):

@@ -184,8 +184,8 @@ static void a_name_in_the_archive_is_never_put_over(void **state unused)
     faulty_disk_free(disk);
 }
 
-/* The archive's directories are made on the way, a call fails, it is tried again, the power goes: the
- * file is where it was, or in the archive. */
+/* The archive's directories are made on the way, a call fails, it is tried again, the power goes:
+ * the file is where it was, or in the archive. */
 static void what_is_archived_is_never_in_a_place_that_a_crash_takes_back(void **state unused)
 {
     bool failed = true;
@@ -197,7 +197,8 @@ static void what_is_archived_is_never_in_a_place_that_a_crash_takes_back(void **
         failed = file_retire(port, "d", "f", "d/archive/kvid") < 0;
         file_retire(port, "d", "f", "d/archive/kvid");
         for (uint64_t seed = 0; seed < 20; seed++) {
-            struct faulty_choice choice = {FAULTY_KEEP, seed ? FAULTY_RANDOM : FAULTY_DROP, 0, seed};
+            struct faulty_choice choice = {
+                FAULTY_KEEP, seed ? FAULTY_RANDOM : FAULTY_DROP, 0, seed};
             struct faulty_disk *after = faulty_disk_crash(disk, &choice);
 
             assert_true(content_equals(after, "d/f", "old") ||
