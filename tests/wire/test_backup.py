@@ -511,11 +511,30 @@ def test_refusals_say_what_to_do(tmp_path):
                   ["--to-time"]):
         text = refused(RESTORE, *words)
         assert "help" in text or "Usage" in text, words
+    for words in (["--list", empty, target], ["--verify", empty, target]):
+        assert "takes one directory" in refused(RESTORE, *words)
+    assert "needs a time" in refused(RESTORE, empty, target, "--to-time", "")
+    stream = tmp_path / "backup.tar"
+    stream.write_bytes(b"bytes")
+    assert f"kv-restore - {target} < {stream}" in refused(RESTORE, stream, target)
     assert "is no time" in refused(RESTORE, empty, target, "--to-time", "soonish")
     assert "needs --to-time" in refused(RESTORE, empty, target, "--archive", empty)
     assert "has no file BACKUP" in refused(RESTORE, empty, target)
     assert "Usage: kv-backup" in done(BACKUP, "--help").decode()
     assert "Usage: kv-restore" in done(RESTORE, "--help").decode()
+
+
+def test_a_backup_is_not_taken_for_a_data_directory_nor_a_log_for_a_target(start, tmp_path):
+    server = start()
+    made = backup(server, tmp_path / "backups")
+    before = tree(made)
+    assert "is a backup" in refused(RESTORE, made, made)
+    assert tree(made) == before
+    done(RESTORE, "--verify", made)
+    log = os.path.join(server.folder, "appendonlydir")
+    before = sorted(os.listdir(log))
+    assert "Name another directory" in refused(BACKUP, server.folder, log)
+    assert sorted(os.listdir(log)) == before
 
 
 def test_a_data_directory_that_cannot_be_written_is_refused(start, tmp_path):
