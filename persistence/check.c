@@ -30,9 +30,12 @@
 #include "persistence/cut.h"
 #include "persistence/durable.h"
 #include "persistence/file.h"
+#include "persistence/log_names.h"
 #include "persistence/manifest.h"
 #include "persistence/reader.h"
 #include "persistence/salvage.h"
+#include "persistence/snapshot_format.h"
+#include "persistence/snapshot_salvage.h"
 #include "persistence/walk.h"
 
 #define PATH_BYTES 512
@@ -227,6 +230,20 @@ static int count_progress(void *env, int file, struct reader *reader unused,
     return 0;
 }
 
+static void begin_walk(struct check *check)
+{
+    check->walk = (struct walk){.disk = check->disk,
+                                .directory = check->directory,
+                                .parent = check->parent,
+                                .manifest = &check->manifest,
+                                .alone = check->walk.alone,
+                                .slot = check->walk.slot,
+                                .keep_going = true,
+                                .env = check,
+                                .good = count_progress,
+                                .rdb = {.progress = count_keys}};
+}
+
 static int walk_all(struct check *check)
 {
     struct walk *walk = &check->walk;
@@ -319,12 +336,13 @@ static int cut_at(struct check *check, const struct walk_file *file, uint64_t of
     return 0;
 }
 
-/* Nothing here writes snapshots, or takes entries out of a damaged one. */
+#define REFUSED_BASE \
+    "the log begins with a snapshot (RDB), which is damaged: nothing was changed. Put a good " \
+    "copy of that file in its place, or restore a backup (kv-restore)"
+
 static int refuse_snapshot(struct check *check)
 {
-    return fault_set(&check->fault, KV_EREFUSED, check->directory, -1,
-                     "the log begins with a snapshot (RDB), which is damaged: nothing was changed. "
-                     "Put a good copy of that file in its place");
+    return fault_set(&check->fault, KV_EREFUSED, check->directory, -1, REFUSED_BASE);
 }
 
 /* --fix. Damage in kv's own batches is not for it. */
@@ -361,8 +379,6 @@ static int rewrite(struct check *check)
                                             .env = check->options->env,
                                             .random_bytes = check->options->random_bytes};
     struct salvage_result result;
-    if (check->report.snapshot_bad)
-        return refuse_snapshot(check);
     if (!ask(check,
              "This will write what is kept into a new file, as new data (a new kvid), and rename "
              "the old files in %s to *.damaged.<n>",
@@ -384,6 +400,104 @@ static int refuse_invalid(struct check *check)
                      "the log is not valid: use --fix or --salvage first");
 }
 
+static void say_lost(void *env, const char *line)
+{
+    struct check *check = env;
+    report_line(&check->report, "  %s", line);
+}
+
+/* What of the base holds, and whether it may be kept without the rest. */
+static int judge_base(struct check *check, const char *path)
+{
+    struct snapshot_salvaged found;
+    int status = snapshot_salvage(check->disk, path, NULL, say_lost, check, &found, &check->fault);
+    if (status == KV_EREFUSED)
+        return fault_set(&check->fault, KV_EREFUSED, path, -1, "%s. " REFUSED_BASE,
+                         check->fault.text);
+    if (status < 0 || check->options->damaged_base)
+        return status;
+    return fault_set(&check->fault, KV_EREFUSED, path, -1,
+                     REFUSED_BASE ". To go on with the %" PRIu64 " keys of it that hold, without "
+                     "the other %" PRIu64 ": kv-check-aof --salvage --damaged-base %s",
+                     found.keys, found.keys_lost, check->directory);
+}
+
+/* Walk the log as if `name` were its base. */
+static int walk_with_base(struct check *check, const char *name, uint64_t number)
+{
+    struct walk *walk = &check->walk;
+    struct manifest_file *base = &check->manifest.files[walk->files[0].entry];
+    snprintf(base->name, sizeof(base->name), "%s", name);
+    base->seq = number;
+    walk_close(walk);
+    begin_walk(check);
+    int status = walk_open(walk, &check->fault);
+    for (int i = 0; status == 0 && i < walk->count; i++) {
+        struct fault fault = {.offset = -1};
+        status = walk->files[i].lost[0] ? KV_ECORRUPT : walk_file(walk, i, &fault);
+        if (status == KV_ECORRUPT && i > 0)
+            status = 0; /* known already: the tour finds what is good */
+        else if (status < 0)
+            check->fault = fault;
+    }
+    walk->good = NULL;
+    return status;
+}
+
+/* The damaged file, which nobody names any more, and its index. */
+static int put_base_aside(struct check *check, const char *name)
+{
+    const char *const suffixes[] = {"", SNAPSHOT_INDEX_SUFFIX};
+    for (int i = 0; i < 2; i++) {
+        char old[MANIFEST_NAME_MAX + 8], from[PATH_BYTES + sizeof(old)], to[CUT_PATH_MAX];
+        snprintf(old, sizeof(old), "%s%s", name, suffixes[i]);
+        snprintf(from, sizeof(from), "%.510s/%s", check->directory, old);
+        int status = cut_free_name(check->disk, check->directory, old, "damaged", to,
+                                   &check->fault);
+        if (status < 0)
+            return status;
+        status = check->disk->rename(check->disk->self, from, to);
+        if (status < 0 && status != -ENOENT)
+            return call_failed(check, status, from, "rename");
+    }
+    int status = check->disk->fsync_directory(check->disk->self, check->directory);
+    return status < 0 ? call_failed(check, status, check->directory, "sync of the directory") : 0;
+}
+
+/* Go on with what holds of the base, in a file of its own. Until the manifest is switched nothing
+ * has changed but that there is that file. */
+static int salvage_base(struct check *check)
+{
+    const struct walk_file *file = &check->walk.files[0];
+    struct snapshot_salvaged found;
+    struct log_numbers numbers;
+    char old[MANIFEST_NAME_MAX + 1], name[MANIFEST_NAME_MAX + 1], to[PATH_BYTES];
+    int status = judge_base(check, file->path);
+    if (status == 0)
+        status = log_numbers_read(check->disk, check->directory, check->name, &numbers,
+                                  &check->fault);
+    if (status < 0)
+        return status;
+    log_numbers_add(&numbers, &check->manifest);
+    snprintf(old, sizeof(old), "%s", check->manifest.files[file->entry].name);
+    log_base_name(name, sizeof(name), check->name, numbers.highest + 1);
+    if (snprintf(to, sizeof(to), "%s/%s", check->directory, name) >= (int)sizeof(to))
+        return fault_set(&check->fault, KV_ELIMIT, check->directory, -1, "the path is too long");
+    status = snapshot_salvage(check->disk, file->path, to, NULL, NULL, &found, &check->fault);
+    if (status < 0)
+        return status;
+    status = walk_with_base(check, name, numbers.highest + 1);
+    if (status == 0)
+        status = rewrite(check);
+    if (status < 0) {
+        check->disk->unlink(check->disk->self, to);
+        return status;
+    }
+    report_line(&check->report, "Kept %" PRIu64 " keys of the snapshot in %s, and lost %" PRIu64,
+                found.keys, name, found.keys_lost);
+    return put_base_aside(check, old);
+}
+
 static int salvage(struct check *check)
 {
     if (check->walk.alone)
@@ -393,7 +507,7 @@ static int salvage(struct check *check)
         report_line(&check->report, "Nothing is damaged: there is nothing to salvage.");
         return 0;
     }
-    return rewrite(check);
+    return check->report.snapshot_bad ? salvage_base(check) : rewrite(check);
 }
 
 /* For a copy that goes on beside the data it was made of. */
@@ -506,15 +620,7 @@ int check_run(const struct check_options *options)
     check->report.options = options;
     check->fault.offset = -1;
     int status = find_subject(check);
-    check->walk = (struct walk){.disk = options->disk,
-                                .directory = check->directory,
-                                .parent = check->parent,
-                                .manifest = &check->manifest,
-                                .alone = check->walk.alone,
-                                .keep_going = true,
-                                .env = check,
-                                .good = count_progress,
-                                .rdb = {.progress = count_keys}};
+    begin_walk(check);
     if (status == 0)
         status = take_lock(check);
     if (status == 0)

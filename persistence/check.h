@@ -16,6 +16,7 @@ struct check_options {
     enum check_mode mode;
     int64_t time; /* CHECK_TO_TIME: the last second that is kept */
     int64_t now;  /* Unix time */
+    bool damaged_base; /* CHECK_SALVAGE: keep what holds of a snapshot that is damaged */
     bool json;    /* one object instead of lines */
     void *env;
     void (*print)(void *env, struct slice text);   /* to standard output */

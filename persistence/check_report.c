@@ -226,8 +226,8 @@ static void say_validity(struct about *about, bool base)
     bool fixing = report->options->mode == CHECK_FIX;
     if (is_bad_snapshot(file))
         report_line(report,
-                    "AOF %s is not valid. The snapshot (RDB) in it is damaged: only a good copy of "
-                    "the file helps.",
+                    "AOF %s is not valid. The snapshot (RDB) in it is damaged: a good copy of the "
+                    "file helps, and --salvage tells what else can be done.",
                     about->name);
     else if (file->size == 0 && !file->lost[0])
         report_line(report, "%sAOF %s is empty", kind, about->name);

@@ -231,24 +231,50 @@ static int load_plain(struct file *file, struct rdb_found *out, struct fault *fa
     return status;
 }
 
+/* 1 if it is of LZ4 frames, 0 if not. */
+static int open_file(struct file *file, struct fault *fault)
+{
+    const struct disk *disk = file->load->disk;
+    const char *path = file->load->path;
+    char begin[4] = "";
+    file->fd = disk->open(disk->self, path, O_RDONLY, 0);
+    if (file->fd < 0)
+        return fault_status(fault, file->fd, path, -1, "open");
+    int64_t size = disk->size(disk->self, file->fd);
+    int status = size < 0 ? fault_status(fault, size, path, -1, "stat") : 0;
+    if (status == 0 && size >= (int64_t)sizeof(begin))
+        status = read_all(file, begin, sizeof(begin), 0, fault);
+    file->size = status == 0 ? (uint64_t)size : 0;
+    if (status == 0)
+        return snapshot_is_lz4((struct slice){begin, sizeof(begin)});
+    disk->close(disk->self, file->fd);
+    return status;
+}
+
 int rdb_load(const struct rdb_load *load, struct rdb_found *out, struct fault *fault)
 {
-    const struct disk *disk = load->disk;
     struct file file = {.load = load};
-    char begin[4] = "";
     *out = (struct rdb_found){0};
-    file.fd = disk->open(disk->self, load->path, O_RDONLY, 0);
-    if (file.fd < 0)
-        return fault_status(fault, file.fd, load->path, -1, "open");
-    int64_t size = disk->size(disk->self, file.fd);
-    int status = size < 0 ? fault_status(fault, size, load->path, -1, "stat") : 0;
-    if (status == 0 && size >= (int64_t)sizeof(begin))
-        status = read_all(&file, begin, sizeof(begin), 0, fault);
-    file.size = status == 0 ? (uint64_t)size : 0;
-    if (status == 0 && snapshot_is_lz4((struct slice){begin, sizeof(begin)}))
-        status = load_packed(&file, out, fault);
-    else if (status == 0)
-        status = load_plain(&file, out, fault);
+    int status = open_file(&file, fault);
+    if (status < 0)
+        return status;
+    status = status ? load_packed(&file, out, fault) : load_plain(&file, out, fault);
+    load->disk->close(load->disk->self, file.fd);
+    return status;
+}
+
+int rdb_index(const struct disk *disk, const char *path, struct snapshot_index *out, bool *packed,
+              struct fault *fault)
+{
+    const struct rdb_load load = {.disk = disk, .path = path};
+    struct file file = {.load = &load};
+    struct rdb_found found = {0};
+    *out = (struct snapshot_index){0};
+    int status = open_file(&file, fault);
+    if (status < 0)
+        return status;
+    *packed = status;
+    status = *packed ? get_footer(&file, out, &found, fault) : get_kvi(&file, out, &found, fault);
     disk->close(disk->self, file.fd);
     return status;
 }

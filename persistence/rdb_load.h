@@ -11,6 +11,7 @@
 struct disk;
 struct entry;
 struct fault;
+struct snapshot_index;
 struct type_limits;
 
 #define RDB_THREADS_NONE (-1)
@@ -71,3 +72,8 @@ bool rdb_is_snapshot(struct slice begin);
  * `fault` names file and offset, and the part. Entries that were put before stay where they are:
  * nothing of them may be served. */
 must_check int rdb_load(const struct rdb_load *load, struct rdb_found *out, struct fault *fault);
+
+/* The index of a file, which may be damaged elsewhere. 1: it is whole, and fits; the caller frees
+ * it. 0: there is none of that kind. KV_EIO. */
+must_check int rdb_index(const struct disk *disk, const char *path, struct snapshot_index *out,
+                         bool *packed, struct fault *fault);

@@ -105,7 +105,8 @@ static int corrupt_snapshot(struct pass *pass, int64_t offset, const char *what)
                      : pass->file->dump ? ". Nothing was changed. Put a good copy in its place, or "
                                           "move it away to begin empty"
                                         : ". Nothing was changed. Put a good copy of this file in "
-                                          "its place: there is no way to go on without it");
+                                          "its place, or restore a backup (kv-restore). What of it "
+                                          "can be kept is told by kv-check-aof --salvage");
 }
 
 static int pass_good(struct pass *pass, const struct reader_batch *batch)

@@ -14,7 +14,8 @@
 #include "tools/kv_check_console.h"
 
 static const char usage[] =
-    "Usage: kv-check-aof [--fix | --salvage | --truncate-to-timestamp <unix seconds> | --new-id]\n"
+    "Usage: kv-check-aof [--fix | --salvage [--damaged-base] |\n"
+    "                     --truncate-to-timestamp <unix seconds> | --new-id]\n"
     "                    [--json] [--yes] <file.aof | file.manifest | directory>\n"
     "\n"
     "Checks a log of kv, or of a stock server: each batch's checksum, the files against one\n"
@@ -27,6 +28,9 @@ static const char usage[] =
     "               command\n"
     "  --salvage    go on without what is damaged: everything else is written into a new file, as\n"
     "               new data; the old files are kept as <file>.damaged.<n>\n"
+    "  --damaged-base\n"
+    "               with --salvage: if the snapshot that the log begins with is damaged, keep the\n"
+    "               keys of its frames that hold, and lose the others\n"
     "  --truncate-to-timestamp <unix seconds>\n"
     "               drop what is later (the log must hold time stamps: aof-timestamp-enabled)\n"
     "  --new-id     make it other data than what it is a copy of (a new kvid), so that an archive\n"
@@ -81,6 +85,8 @@ static bool read_arguments(int argc, char **argv, struct check_options *options,
             if (++i == argc || !num_parse_i64(slice_of(argv[i]), &options->time) ||
                 options->time <= 0)
                 return false;
+        } else if (strcmp(argv[i], "--damaged-base") == 0) {
+            options->damaged_base = true;
         } else if (strcmp(argv[i], "--json") == 0) {
             options->json = true;
         } else if (strcmp(argv[i], "--yes") == 0) {
@@ -93,6 +99,8 @@ static bool read_arguments(int argc, char **argv, struct check_options *options,
             options->path = argv[i];
         }
     }
+    if (options->damaged_base && options->mode != CHECK_SALVAGE)
+        return false;
     return options->path && modes <= 1;
 }
 

@@ -14,6 +14,8 @@ import pytest
 import aof
 import kv
 import rdb
+from harness import until
+from test_save import rewrite
 
 TOOL = os.path.join(kv.BUILD, "kv-check-aof")
 STOCK_TOOL = shutil.which("redis-check-aof")
@@ -329,7 +331,7 @@ def test_a_snapshot_in_a_log_is_checked(tmp_path):
         write(base, damaged)
         before = contents(folder)
         status, out, _ = run(folder)
-        assert status == 1 and "only a good copy" in out
+        assert status == 1 and "a good copy of the file helps" in out
         for mode in ("--fix", "--salvage"):
             status, out, err = run(mode, "--yes", folder)
             assert status == 1 and "Put a good copy" in err
@@ -345,6 +347,50 @@ def test_a_snapshot_in_a_log_is_checked(tmp_path):
     found = json.loads(run("--json", folder)[1])
     assert found["valid"] and found["files"][0]["keys"] == 1
     assert found["files"][1]["commands"] > 0
+
+
+def test_what_holds_of_a_damaged_base_is_kept_on_request(start):
+    """Its frames that hold, none else; and the log behind it. The damaged file stays."""
+    server = start(enable_debug_command="yes", auto_aof_rewrite_percentage=0)
+    folder = os.path.join(server.folder, "appendonlydir")
+    with server.connect() as c:
+        c("DEBUG", "POPULATE", 40000, "key", 300)
+        rewrite(c)
+        until(lambda: glob.glob(folder + "/*.base.rdb"))
+        c("SET", "behind", "base")
+    server.stop()
+    base, = glob.glob(folder + "/*.base.rdb")
+    good = read(base)
+    half = len(good) // 2
+    write(base, good[:half] + bytes([good[half] ^ 1]) + good[half + 1:])
+    before = contents(folder)
+    assert run("--damaged-base", folder)[0] == 1
+    status, _, err = run("--salvage", "--yes", folder)
+    assert status == 1 and "Put a good copy" in err and "restore a backup" in err
+    kept, lost = map(int, re.search(r"the (\d+) keys of it that hold, without the other (\d+): "
+                                    r"kv-check-aof --salvage --damaged-base", err).groups())
+    assert kept + lost == 40000 and kept > 10000 and lost > 5000
+    assert run("--salvage", "--damaged-base", folder, answer="n\n")[0] == 1
+    assert contents(folder) == before
+    status, out, err = run("--salvage", "--damaged-base", "--yes", folder)
+    assert (status, err) == (0, "")
+    assert f"Kept {kept} keys of the snapshot" in out and f"lost {lost}" in out
+    assert re.search(r"lost: frames \d+ to \d+ of \d+, from offset \d+: keys \d+ to \d+ of", out)
+    assert read(base + ".damaged.1") == before[os.path.basename(base)]
+    server.start()
+    with server.connect() as c:
+        assert c("DBSIZE") == kept + 1
+        assert c("GET", "behind") == b"base"
+    server.stop()
+    # without an index nobody can tell what holds
+    base, = glob.glob(folder + "/*.base.rdb")
+    write(base, read(base)[:-20])
+    before = contents(folder)
+    status, _, err = run("--salvage", "--damaged-base", "--yes", folder)
+    assert status == 1 and "no good index" in err and "restore a backup" in err
+    assert contents(folder) == before
+    shutil.rmtree(folder)
+    server.start()
 
 
 def test_help_and_bad_arguments():
