@@ -5,9 +5,8 @@
  * The engine appends the effects of each command to the open batch and so moves `sequence`, the
  * byte offset in the stream of effects (lines that begin with # not counted). At the end of each
  * loop turn it calls `turn_end`; the store takes the batch when its thread is idle. Two marks
- * rise, written by the log thread: `written` (in the kernel's hands) and `durable` (on stable
- * storage). A reply that depends on sequence n may leave when n <= the mark that the policy
- * names: journal_confirmed().
+ * rise: `written` (in the kernel's hands) and `durable` (on stable storage). A reply that depends
+ * on sequence n may leave when n <= the mark that the policy names: journal_confirmed().
  */
 #pragma once
 
@@ -66,7 +65,9 @@ struct journal;
 
 struct journal_ops {
     /* The turn is over: take the open batch, if that can be done at once; then open.len is 0. The
-     * next news come when it can be done again. `now_ms` is wall-clock time. Never blocks. */
+     * next news come when it can be done again. `now_ms` is wall-clock time. Waits for no sync and
+     * no thread; where replies wait for no sync the batch may be written at once, and `written`
+     * has risen then. */
     void (*turn_end)(struct journal *journal, int64_t now_ms);
     void (*set_policy)(struct journal *journal, enum journal_policy policy);
     void (*report)(struct journal *journal, struct journal_report *out);

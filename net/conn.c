@@ -584,7 +584,8 @@ void conns_settle(struct conns *conns)
 {
     settle_touched(conns);
     client_memory_keep_bound(conns->options.engine);
-    if (unlikely(conns->touched_first))
+    bool parked = conns->waiting.next != &conns->waiting;
+    if (unlikely(conns->touched_first || (conns->retry && parked)))
         loop_again(conns->options.loop);
 }
 

@@ -1,8 +1,8 @@
 /* The network put together: the loop calls, listeners accept, connections talk to the engine.
  *
  * The end of a turn, in order; conn.c says why:
- *   news (if there are any) -> waiting requests -> the engine's turn ends -> replies leave ->
- *   work that can wait. */
+ *   news (if there are any) -> waiting requests -> the engine's turn ends -> news, if that brought
+ *   some -> replies leave -> work that can wait. */
 #include "net/net.h"
 
 #include <netinet/in.h>
@@ -68,6 +68,11 @@ static void on_turn_end(void *env)
     conns_resume(conns);
     if (!engine->loading)
         engine_turn_end(engine);
+    confirmed = journal_confirmed(engine->journal);
+    if (confirmed != conns->confirmed) { /* the log may have written the turn's batch at once */
+        conns->confirmed = confirmed;
+        conns_news(conns);
+    }
     conns_settle(conns);
     int64_t again_ns = engine_turn_spare(engine);
     if (unlikely(again_ns >= 0))

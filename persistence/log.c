@@ -5,6 +5,7 @@
  * `no`, and writes kv.durable. Files:
  *
  *   log.c       the port's functions (main thread), the log thread's loop, open and close
+ *   log_write.c a batch's way into the file, and who may write it
  *   log_file.c  header, batches, space ahead, the manifest switch
  *   log_sync.c  syncs, marks, the sync thread
  *   log_fill.c  bytes written ahead, for batches to be written over
@@ -16,7 +17,8 @@
  * appends it to the list of kept batches, writes it with one call, raises `written`, syncs if the
  * policy is `always`, raises `durable`, tells the main thread, and looks into the mailbox again. So
  * batches form by themselves while a sync runs, and one client alone waits for nobody. A batch is
- * kept until it is durable.
+ * kept until it is durable. Where replies wait for no sync the main thread writes small batches
+ * itself while the log thread rests (log_write.c).
  *
  * STATES, all entered by the log thread alone (log_enter):
  *
@@ -37,7 +39,8 @@
  *      has failed on.
  *   4. Under `always` at most one batch is between its write and its sync.
  *   5. The manifest on disk names, at any time, files that start and hold all that is durable.
- *   6. The main thread takes no lock that is held across a system call.
+ *   6. The main thread waits for no lock that is held across a system call.
+ *   7. Who writes the file, changes its end or lengthens the list of kept batches has the pen.
  *
  * Why a mailbox for one batch and not a queue: a queue would let batches pile up that one sync
  * could have covered together.
@@ -59,6 +62,7 @@
 #include "persistence/log_heal.h"
 #include "persistence/log_private.h"
 #include "persistence/log_sync.h"
+#include "persistence/log_write.h"
 
 #define SPIN_US 20
 #define TIMER_SLACK_NS 1000
@@ -89,8 +93,9 @@ static void port_turn_end(struct journal *journal, int64_t now_ms)
 {
     struct log *log = journal->store;
 
-    if (journal->open.len > 0 && !log_base_turning(log) &&
-        mailbox_put(&log->mailbox, journal, now_ms))
+    if (journal->open.len == 0 || log_base_turning(log) || log_write_at_once(log, now_ms))
+        return;
+    if (mailbox_put(&log->mailbox, journal, now_ms))
         bell_ring(&log->work);
 }
 
@@ -210,68 +215,9 @@ static struct log_batch *take_mail(struct log *log)
         buf_free(&used);
         return NULL;
     }
-    batch = mem_alloc_zero(sizeof *batch);
-    batch->bytes = mail.bytes;
-    batch->seq = mail.seq;
-    batch->unix_second = mail.now_ms / 1000;
-    batch->changes = mail.changes;
-    batch->number = log->file.end.batch + 1;
-    batch->taken_ms = bell_now_ms();
+    batch = log_keep(log, &mail.bytes, mail.seq, mail.now_ms, mail.changes);
     log->pending_bytes = batch->bytes.len;
-    pthread_mutex_lock(&log->lock);
-    if (log->kept_last)
-        log->kept_last->next = batch;
-    else
-        log->kept_first = batch;
-    log->kept_last = batch;
-    log->kept_bytes += batch->bytes.len;
-    pthread_mutex_unlock(&log->lock);
     return batch;
-}
-
-/* The batch at hand is written: it is no more of the backlog. */
-static void clear_pending(struct log *log)
-{
-    atomic_fetch_sub_explicit(&log->journal->pending_bytes, log->pending_bytes,
-                              memory_order_relaxed);
-    log->pending_bytes = 0;
-}
-
-/* The batch is in the kernel's hands. */
-static void note_written(struct log *log, const struct log_batch *batch)
-{
-    bool wake;
-
-    pthread_mutex_lock(&log->lock);
-    log->written = log->file.end;
-    log->last_batch_bytes = batch->bytes.len;
-    wake = log->timer_idle;
-    log->timer_idle = false;
-    pthread_mutex_unlock(&log->lock);
-    clear_pending(log);
-    atomic_store_explicit(&log->journal->written, batch->seq, memory_order_release);
-    if (wake)
-        bell_ring(&log->due);
-}
-
-static int write_batch(struct log *log, const struct log_batch *batch, struct fault *fault)
-{
-    int status = log_file_reserve(log, &log->file, batch->bytes.len, fault);
-    uint64_t durable_batch;
-
-    if (status < 0)
-        return status;
-    pthread_mutex_lock(&log->lock);
-    durable_batch = log->durable.batch;
-    pthread_mutex_unlock(&log->lock);
-    status = log_file_write(log, &log->file, batch, durable_batch, fault);
-    if (status < 0) {
-        pthread_mutex_lock(&log->lock);
-        log->write_errors++;
-        pthread_mutex_unlock(&log->lock);
-        log_poison(log, fault);
-    }
-    return status;
 }
 
 /* Is a sync due before the next batch may be taken? */
@@ -295,9 +241,7 @@ static int attempt(struct log *log, const struct log_batch *batch, struct fault 
     int status = 0;
 
     if (!atomic_load(&log->poisoned) && batch) {
-        status = write_batch(log, batch, fault);
-        if (status == 0 && !atomic_load(&log->poisoned))
-            note_written(log, batch);
+        status = log_write_batch(log, batch, fault);
         if (status == 0 && sync_at_once(log))
             status = log_sync_written(log, fault);
     }
@@ -336,6 +280,7 @@ static bool settle(struct log *log, const struct log_batch *batch)
         if (!wait_for_retry(log))
             return false;
     }
+    log_clear_pending(log);
     if (atomic_load(&log->journal->state) == JOURNAL_FAILED)
         log_enter_by_space(log);
     if (unlikely(atomic_load_explicit(&log->base_wish, memory_order_relaxed) == LOG_BASE_NAME))
@@ -366,7 +311,6 @@ static bool commit_mail(struct log *log)
     if (!settle(log, batch))
         return false;
     log_check(log);
-    clear_pending(log);
     gather(log, changes);
     log_tell(log);
     log_fill_look(log);
@@ -378,7 +322,7 @@ static void look_after_space(struct log *log)
 {
     int before = atomic_load(&log->journal->state), after;
 
-    if (before == JOURNAL_HEALTHY && log_file_has_space(log, &log->file))
+    if (before == JOURNAL_HEALTHY && log_file_has_space(log, &log->file, 0))
         return;
     log_enter_by_space(log);
     after = atomic_load(&log->journal->state);
@@ -386,8 +330,8 @@ static void look_after_space(struct log *log)
         log_tell(log);
 }
 
-/* One round of the log thread. 0: something was done; else nothing is to be done for so many us
- * (-1: until the bell rings). */
+/* One round of the log thread, with the pen. 0: something was done; else nothing is to be done for
+ * so many us (-1: until the bell rings). */
 static int64_t work(struct log *log)
 {
     bool hurry = atomic_load(&log->sync_wanted) || log_base_turning(log);
@@ -396,14 +340,14 @@ static int64_t work(struct log *log)
 
     if (!atomic_load(&log->poisoned) && log_base_work(log, due >= 0))
         return 0;
-    if (due == 0) {
-        if (commit_mail(log) && log->options.chunk_bytes)
-            look_after_space(log);
-        return 0;
-    }
     if (atomic_load(&log->poisoned)) {
         if (settle(log, NULL))
             log_tell(log);
+        return 0;
+    }
+    if (due == 0) {
+        if (commit_mail(log) && log->options.chunk_bytes)
+            look_after_space(log);
         return 0;
     }
     if (due < 0 && atomic_exchange(&log->sync_wanted, false)) {
@@ -459,7 +403,9 @@ static void *log_main(void *arg)
 
         if (atomic_load(&log->stop))
             return NULL;
+        pthread_mutex_lock(&log->pen);
         due = work(log);
+        pthread_mutex_unlock(&log->pen);
         if (due == 0)
             continue;
         spin_us = spin_time(log, &spinning);
@@ -489,6 +435,7 @@ static void log_free(struct log *log)
     buf_free(&log->spare);
     buf_free(&log->retired);
     manifest_free(&log->manifest);
+    pthread_mutex_destroy(&log->pen);
     pthread_mutex_destroy(&log->lock);
     pthread_mutex_destroy(&log->sync_lock);
     pthread_mutex_destroy(&log->manifest_lock);
@@ -523,6 +470,7 @@ static struct log *log_new(const struct log_options *options, const struct log_s
     log->spin_us = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPIN_US : 0;
     memcpy(log->kvid, start->kvid, sizeof log->kvid);
     manifest_copy(&log->manifest, &start->manifest);
+    pthread_mutex_init(&log->pen, NULL);
     pthread_mutex_init(&log->lock, NULL);
     pthread_mutex_init(&log->sync_lock, NULL);
     pthread_mutex_init(&log->manifest_lock, NULL);

@@ -58,10 +58,16 @@ static int64_t take_space(struct log *log, struct log_file *file, uint64_t to)
     return status == -EDQUOT ? -ENOSPC : status;
 }
 
+/* Where a batch of so many bytes ends, at the latest, with all that stands beside it. */
+static uint64_t end_of(const struct log *log, const struct log_file *file, uint64_t bytes)
+{
+    return file->end.offset + bytes + FORMAT_TIMESTAMP_MAX + FORMAT_TRAILER_MAX +
+           (log->options.fill_bytes ? FORMAT_MARK_MAX : 0);
+}
+
 int log_file_reserve(struct log *log, struct log_file *file, uint64_t bytes, struct fault *fault)
 {
-    uint64_t need = file->end.offset + bytes + FORMAT_TIMESTAMP_MAX + FORMAT_TRAILER_MAX +
-                    (log->options.fill_bytes ? FORMAT_MARK_MAX : 0);
+    uint64_t need = end_of(log, file, bytes);
     int64_t status;
 
     if (!log->options.chunk_bytes || need <= file->reserved)
@@ -82,18 +88,20 @@ uint64_t log_file_chunk_min(const struct log *log)
     return chunk / CHUNK_DIVISOR_MAX ? chunk / CHUNK_DIVISOR_MAX : chunk;
 }
 
-bool log_file_has_space(const struct log *log, const struct log_file *file)
+bool log_file_has_space(const struct log *log, const struct log_file *file, uint64_t bytes)
 {
+    uint64_t end = bytes ? end_of(log, file, bytes) : file->end.offset;
+
     if (!log->options.chunk_bytes)
         return true;
-    return file->chunk && file->reserved >= file->end.offset + file->chunk;
+    return file->chunk && file->reserved >= end + file->chunk;
 }
 
 bool log_file_space_ahead(struct log *log, struct log_file *file)
 {
     uint64_t min = log_file_chunk_min(log);
 
-    if (log_file_has_space(log, file))
+    if (log_file_has_space(log, file, 0))
         return true;
     for (uint64_t chunk = log->options.chunk_bytes; chunk >= min; chunk /= 2) {
         if (take_space(log, file, file->end.offset + 2 * chunk) != -ENOSPC) {

@@ -63,7 +63,8 @@ must_check int log_file_reserve(struct log *log, struct log_file *file, uint64_t
 /* Keep two chunks ahead, smaller ones where the disk is nearly full. False if the second of the
  * smallest can't be had. */
 bool log_file_space_ahead(struct log *log, struct log_file *file);
-bool log_file_has_space(const struct log *log, const struct log_file *file);
+/* Is a chunk left behind a batch of `bytes` (0: none)? */
+bool log_file_has_space(const struct log *log, const struct log_file *file, uint64_t bytes);
 uint64_t log_file_chunk_min(const struct log *log);
 
 /* Append the batch with its trailer, and move file->end. After a failure the file is unusable. */

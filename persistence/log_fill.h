@@ -26,7 +26,7 @@ struct log_fill {
     uint64_t fd_number;
 };
 
-/* What the log thread puts behind a batch. */
+/* What is put behind a batch. */
 struct log_mark {
     bool locked;
     size_t len;
@@ -40,11 +40,17 @@ void log_fill_free(struct log *log);
  * before. */
 void log_fill_follow(struct log *log);
 
-/* Log thread, around the write of a batch that will end at `end`: what is to be written right
+/* With the pen, around the write of a batch that will end at `end`: what is to be written right
  * behind it. */
 void log_fill_begin(struct log *log, const struct log_file *file, uint64_t end,
                     struct log_mark *mark);
 void log_fill_end(struct log *log, uint64_t end, const struct log_mark *mark);
+
+/* With the pen: is no filler being written, and so the lock free? */
+static inline bool log_fill_rests(const struct log_fill *fill)
+{
+    return atomic_load(&fill->goal) <= atomic_load(&fill->synced);
+}
 
 /* Log thread, after a batch: ask for more filler if it runs short. */
 void log_fill_look(struct log *log);

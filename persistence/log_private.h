@@ -1,4 +1,4 @@
-/* The log's inside, for log.c, log_file.c, log_sync.c and log_heal.c only; the essay stands in
+/* The log's inside, for log.c and log_*.c only; the essay stands in
  * log.c. */
 #pragma once
 
@@ -64,8 +64,13 @@ struct log {
                              * wish is LOG_BASE_PREPARE, else the log thread's */
     bool prepared;          /* the main thread's: it is, or could not be */
 
-    /* The log thread's alone. */
+    /* Held by who writes: the log thread through a round, or the main thread, which never waits
+     * for it. Before the other locks. */
+    pthread_mutex_t pen;
     uint64_t pending_bytes; /* of the batch at hand, until it is written */
+    uint64_t rest_until_us; /* the main thread's: it leaves writing to the log thread */
+
+    /* The log thread's alone. */
     uint64_t sync_us;       /* that a sync takes, smoothed */
     uint64_t space_asked_ms; /* when room was last asked for, in state FULL */
     bool no_allocate;       /* the file system can't */
@@ -73,9 +78,9 @@ struct log {
     int stale_count;
 
     /* Held while a sync runs and while `file` changes. Between the two threads of the log only:
-     * the main thread never takes it. */
+     * the main thread never waits for it. */
     pthread_mutex_t sync_lock;
-    struct log_file file;   /* the log thread's; fd and name also for the holder of sync_lock */
+    struct log_file file;   /* with the pen; fd and name also for the holder of sync_lock */
 
     struct log_fill fill;
 

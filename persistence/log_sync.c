@@ -21,33 +21,53 @@
 #include "persistence/log_heal.h"
 #include "persistence/log_private.h"
 
+/* With sync_lock, without which nothing leaves the list: the last kept batch that `point` covers,
+ * NULL if none, and the bytes up to it. Found without the lock, for there may be many. */
+static struct log_batch *last_covered(struct log_batch *first, const struct log_point *point,
+                                      uint64_t *bytes)
+{
+    struct log_batch *last = first;
+
+    if (!first || first->number > point->batch)
+        return NULL;
+    *bytes = last->bytes.len;
+    while (last->number < point->batch) { /* so that only a `next` that is final is followed */
+        last = last->next;
+        *bytes += last->bytes.len;
+    }
+    return last;
+}
+
 void log_confirm(struct log *log, const struct log_point *point)
 {
-    struct log_batch *batch, *gone = NULL;
+    struct log_batch *batch, *first, *last;
+    uint64_t bytes = 0;
 
+    pthread_mutex_lock(&log->lock);
+    first = log->kept_first;
+    pthread_mutex_unlock(&log->lock);
+    last = last_covered(first, point, &bytes);
     pthread_mutex_lock(&log->lock);
     kv_assert(point->batch >= log->durable.batch);
     kv_assert(point->seq >= log->durable.seq);
     log->durable = *point;
     log->synced_ms = bell_now_ms();
-    while (log->kept_first && log->kept_first->number <= point->batch) {
-        batch = log->kept_first;
-        log->kept_first = batch->next;
-        log->kept_bytes -= batch->bytes.len;
-        if (!log->spare.data && batch->bytes.cap <= LOG_SPARE_BYTES_MAX) {
-            buf_clear(&batch->bytes);
-            buf_swap(&log->spare, &batch->bytes);
+    if (last) {
+        log->kept_first = last->next;
+        log->kept_bytes -= bytes;
+        last->next = NULL;
+        if (!log->kept_first)
+            log->kept_last = NULL;
+        if (!log->spare.data && last->bytes.cap <= LOG_SPARE_BYTES_MAX) {
+            buf_clear(&last->bytes);
+            buf_swap(&log->spare, &last->bytes);
         }
-        batch->next = gone;
-        gone = batch;
     }
-    if (!log->kept_first)
-        log->kept_last = NULL;
     pthread_mutex_unlock(&log->lock);
     atomic_store_explicit(&log->journal->durable, point->seq, memory_order_release);
-    while (gone) {
-        batch = gone;
-        gone = batch->next;
+    while (last && first) {
+        batch = first;
+        first = batch->next;
         buf_free(&batch->bytes);
         mem_free(batch);
     }

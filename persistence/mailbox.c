@@ -83,6 +83,11 @@ bool mailbox_put(struct mailbox *mailbox, struct journal *journal, int64_t now_m
     return atomic_load(&mailbox->changes) >= atomic_load(&mailbox->wanted);
 }
 
+bool mailbox_is_empty(const struct mailbox *mailbox)
+{
+    return atomic_load_explicit(&mailbox->state, memory_order_acquire) == EMPTY;
+}
+
 bool mailbox_take(struct mailbox *mailbox, struct buf *used, struct mail *out)
 {
     int expected = FULL;

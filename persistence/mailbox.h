@@ -31,6 +31,9 @@ void mailbox_free(struct mailbox *mailbox);
  * it stays open. True if the log thread is to be woken. */
 must_check bool mailbox_put(struct mailbox *mailbox, struct journal *journal, int64_t now_ms);
 
+/* Either thread, while the other one is known not to change it. */
+bool mailbox_is_empty(const struct mailbox *mailbox);
+
 struct mail {
     struct buf bytes;
     uint64_t seq;

@@ -447,7 +447,8 @@ static void every_cut_of_a_recovery_loses_nothing(void **state unused)
 
 /* Two calls fail, the second `gap` calls behind the first (0: only one); then power is cut. What
  * does not open, opens without the failures. Returns how many calls there were. */
-static uint64_t fail_and_cut(uint64_t nth, uint64_t gap, enum faulty_error error)
+static uint64_t fail_and_cut(uint64_t nth, uint64_t gap, enum journal_policy policy,
+                             enum faulty_error error)
 {
     struct faulty_disk *disk = new_disk();
     struct world world = new_world();
@@ -459,9 +460,9 @@ static uint64_t fail_and_cut(uint64_t nth, uint64_t gap, enum faulty_error error
     faulty_disk_fail_at(disk, FAULTY_CHANGE, nth, 1, error);
     if (gap)
         faulty_disk_fail_at(disk, FAULTY_CHANGE, nth + gap, 1, error);
-    if (live(&world, disk, JOURNAL_ALWAYS, 5, nth % 2, when) < 0) {
+    if (live(&world, disk, policy, 5, nth % 2, when) < 0) {
         faulty_disk_fail_at(disk, 0, 0, 0, error);
-        live_well(&world, disk, JOURNAL_ALWAYS, 5, nth % 2, when);
+        live_well(&world, disk, policy, 5, nth % 2, when);
     }
     calls = faulty_disk_calls(disk, FAULTY_CHANGE);
     tally.cuts++;
@@ -471,7 +472,8 @@ static uint64_t fail_and_cut(uint64_t nth, uint64_t gap, enum faulty_error error
     return calls;
 }
 
-/* Every call fails once, in every way, and any two calls as near as a failure and its healing. */
+/* Every call fails once, in every way, and any two calls as near as a failure and its healing. The
+ * log thread writes, or the main thread itself. */
 static void every_failing_call_loses_nothing(void **state unused)
 {
     static const enum faulty_error errors[] = {FAULTY_EIO, FAULTY_ENOSPC, FAULTY_SHORT};
@@ -479,11 +481,14 @@ static void every_failing_call_loses_nothing(void **state unused)
 
     for (uint64_t nth = 1; nth <= calls; nth++)
         for (int error = 0; error < 3; error++)
-            calls = fail_and_cut(nth, 0, errors[error]);
+            calls = fail_and_cut(nth, 0, JOURNAL_EVERYSEC, errors[error]);
+    for (uint64_t nth = 1; nth <= calls; nth++)
+        for (int error = 0; error < 3; error++)
+            calls = fail_and_cut(nth, 0, JOURNAL_ALWAYS, errors[error]);
     report("failing calls");
     for (uint64_t nth = 1; nth <= calls; nth++)
         for (uint64_t gap = 1; gap <= 16; gap++)
-            fail_and_cut(nth, gap, errors[gap % 3]);
+            fail_and_cut(nth, gap, nth % 4 ? JOURNAL_ALWAYS : JOURNAL_EVERYSEC, errors[gap % 3]);
     report("pairs of failing calls");
 }
 
