@@ -9,8 +9,7 @@
  *     (the engine hands the open batch to the log here, so that the disk works while we send)
  *   conns_settle   for each connection that was touched: release, send with one writev, close
  *
- * So the replies of a whole turn leave together, and a reply that a sync has just confirmed
- * leaves in the turn that the sync woke.
+ * So the replies of a turn leave together, and one that a sync confirms in the turn that it woke.
  *
  * Lists. `all` has every connection. `touched` has those to be looked at when the turn ends: who
  * executed something, got output, or has a socket that takes bytes again. `held` has those whose
@@ -23,7 +22,6 @@
  * and written in the same way; instead of the loop the pool tells what is ready (conns_io).
  *
  * Invariants
- *
  *  1. A connection is freed in conns_settle only (and in conns_free; beside a script that runs, one
  *     that was accepted meanwhile): everywhere else a pointer to it stays good. Closing means to
  *     set a flag and to touch it.
@@ -628,17 +626,17 @@ void conns_settle_beside(struct conns *conns)
 static void visit(struct conn *conn, int64_t now_ms)
 {
     struct session *session = &conn->session;
-    int64_t timeout_s = conn->conns->options.settings->timeout_s;
-    int64_t handshake_s = conn->conns->options.settings->tls.handshake_timeout_s;
+    const struct settings *settings = conn->conns->options.settings;
     if (unlikely(conn->state & CONN_HANDSHAKE) &&
-        now_ms - session->created_ms > handshake_s * 1000) {
+        now_ms - session->created_ms > settings->tls.handshake_timeout_s * 1000) {
         say_failed_handshake(conn, "the TLS handshake takes too long");
         conn_close(conn, false);
         return;
     }
     bool waits = (session->flags & (SESSION_BLOCKED | SESSION_MONITOR)) != 0 ||
                  (conn->state & CONN_PARKED) != 0 || pubsub_total(session) > 0;
-    if (timeout_s > 0 && !waits && now_ms - session->active_ms > timeout_s * 1000) {
+    if (settings->timeout_s > 0 && !waits &&
+        now_ms - session->active_ms > settings->timeout_s * 1000) {
         conn_say(conn, false, "Closing idle client");
         conn_close(conn, false);
         return;
