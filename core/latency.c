@@ -52,6 +52,8 @@ void latency_add(struct engine *engine, const char *name, uint64_t ms)
     if (likely(threshold_ms <= 0 || ms < (uint64_t)threshold_ms))
         return;
     struct latency_event *event = find_or_add(engine->latency, name);
+    event->sum_ms += ms;
+    event->times++;
     if (ms > event->max_ms)
         event->max_ms = ms;
     if (event->count > 0) {

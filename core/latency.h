@@ -29,7 +29,7 @@ struct latency_sample {
 
 struct latency_event {
     const char *name;
-    uint64_t max_ms; /* since the last reset */
+    uint64_t max_ms, sum_ms, times; /* since the last reset */
     int count, next; /* samples, and where the next one goes: a ring */
     struct latency_sample samples[LATENCY_SAMPLES_MAX];
 };

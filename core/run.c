@@ -113,7 +113,9 @@ static bool is_shown_first(const struct ctx *ctx)
 static __attribute__((noinline)) void tell_listeners(const struct ctx *ctx)
 {
     struct session *current = ctx->engine->current;
-    if (ctx->command->flags & COMMAND_READONLY && current && current->tracker)
+    uint32_t kind = ctx->command->flags & (COMMAND_READONLY | COMMAND_RUNS_SCRIPT);
+    /* of a script what it reads, and not what it might */
+    if (kind == COMMAND_READONLY && current && current->tracker)
         tracking_remember(current, ctx->command, ctx->argc, ctx->argv);
     if (!is_shown_first(ctx))
         monitor_show(ctx);

@@ -258,7 +258,7 @@ const struct setting_row setting_rows[] = {
            AT(limits.hash_value_bytes), 0, INT64, "64"),
     NUMBER("set-max-intset-entries", NULL, 0, AT(limits.set_intset_entries), 0, INT64, "512"),
     NUMBER("set-max-listpack-entries", NULL, 0, AT(limits.set_entries), 0, INT64, "128"),
-    MEMORY("set-max-listpack-value", NULL, 0, AT(limits.set_value_bytes), 0, INT64, "64"),
+    NUMBER("set-max-listpack-value", NULL, 0, AT(limits.set_value_bytes), 0, INT64, "64"),
     NUMBER("zset-max-listpack-entries", "zset-max-ziplist-entries", 0,
            AT(limits.zset_entries), 0, INT64, "128"),
     MEMORY("zset-max-listpack-value", "zset-max-ziplist-value", 0,

@@ -19,11 +19,13 @@ static void latency_latest_run(struct ctx *ctx)
     for (int i = 0; (event = latency_at(latency, i)); i++) {
         const struct latency_sample *last = latency_sample_at(event, event->count - 1);
 
-        reply_array(ctx, 4);
+        reply_array(ctx, 6);
         reply_text(ctx, event->name);
         reply_int(ctx, last->time_s);
         reply_int(ctx, (int64_t)last->ms);
         reply_int(ctx, (int64_t)event->max_ms);
+        reply_int(ctx, (int64_t)event->sum_ms);
+        reply_int(ctx, (int64_t)event->times);
     }
 }
 

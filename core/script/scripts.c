@@ -20,6 +20,7 @@ static void add_libraries(lua_State *lua)
     lua_add_struct(lua);
     lua_add_cmsgpack(lua);
     lua_add_cjson(lua);
+    lua_add_os(lua);
 }
 
 static uint64_t random_seed(struct engine *engine)

@@ -293,7 +293,7 @@ def test_nothing_that_a_script_does_stays(kv):
         assert "nonexistent global variable 'evil'" in error, script
 
 
-MISSING = ("os io debug package require module dofile loadfile print newproxy getfenv setfenv "
+MISSING = ("io debug package require module dofile loadfile print newproxy getfenv setfenv "
            "jit ffi").split()
 
 

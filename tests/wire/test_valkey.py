@@ -2,7 +2,7 @@
 names and replies are those that valkey-server 8.1.1 gave."""
 import pytest
 
-from harness import OK, Error, Status, Verbatim, until
+from harness import OK, Error, Push, Status, Verbatim, until
 
 SYNTAX = Error("ERR syntax error")
 
@@ -400,3 +400,43 @@ def test_the_log_of_acl_tells_who_called_a_script(start):
         line = dict(word.split("=", 1) for word in entry[b"client-info"].decode().split())
         assert (entry[b"context"], entry[b"object"]) == (b"lua", b"get")
         assert (line["id"], line["name"], line["cmd"]) == (str(c("CLIENT", "ID")), "me", "eval")
+
+
+# --- Scripts, latency -----------------------------------------------------------------------------
+
+def test_scripts_may_ask_for_the_time_of_the_processor(kv):
+    assert kv("EVAL", "local t = os.clock() for i = 1, 100000 do end "
+                      "return tostring(t > 0 and os.clock() >= t)", 0) == b"true"
+    assert kv("EVAL", "local names = {} for name in pairs(os) do table.insert(names, name) end "
+                      "return names", 0) == [b"clock"]
+    assert "readonly table" in str(kv("EVAL", "os.clock = nil", 0))
+
+
+def test_latency_latest_tells_sum_and_count(start):
+    server = start("kv", persistence="no", latency_monitor_threshold=1, enable_debug_command="yes")
+    with server.connect() as c:
+        for delay in ("0.02", "0.01"):
+            c("DEBUG", "SLEEP", delay)
+        [event] = [event for event in c("LATENCY", "LATEST") if event[0] == b"command"]
+        _, _, last, most, total, times = event
+        assert times == 2
+        assert last <= most <= total - 10
+        assert most >= 20
+
+
+def test_a_script_that_reads_nothing_is_not_tracked(start):
+    server = start("kv", persistence="no")
+    with server.connect(3) as c, server.connect() as other:
+        other("MSET", "a", 1, "b", 2)
+        c("CLIENT", "TRACKING", "ON")
+        assert c("EVAL_RO", "return redis.call('GET', KEYS[2])", 2, "a", "b") == b"2"
+        other("SET", "a", 3)
+        other("SET", "b", 4)
+        assert c.read() == Push([b"invalidate", [b"b"]])
+
+
+def test_the_longest_member_of_a_small_set_is_no_size_of_memory(kv):
+    refused = ("ERR CONFIG SET failed (possibly related to argument 'set-max-listpack-value') - "
+               "argument couldn't be parsed into an integer")
+    assert kv("CONFIG", "SET", "set-max-listpack-value", "1mb") == Error(refused)
+    assert kv("CONFIG", "SET", "set-max-listpack-value", "64") == OK
