@@ -296,17 +296,34 @@ int64_t engine_turn_spare(struct engine *engine)
     return unlikely(engine->news_due) ? 0 : again_ns;
 }
 
+/* For who switched it on: all that was written up to now is to be confirmed. */
+static uint64_t log_to_wait_for(const struct engine *engine)
+{
+    struct journal *journal = engine->journal;
+    return journal_keeps(journal) && atomic_load(&journal->policy) == JOURNAL_ALWAYS
+        ? journal->sequence
+        : 0;
+}
+
 static void serve_blocked(struct engine *engine)
 {
     if (engine->blocked_count == 0)
         return;
-    uint64_t durable = atomic_load_explicit(&engine->journal->durable, memory_order_acquire);
+    struct journal *journal = engine->journal;
+    bool beginning = atomic_load(&journal->state) == JOURNAL_BEGINNING; /* no sync counts yet */
+    uint64_t durable = atomic_load_explicit(&journal->durable, memory_order_acquire);
     struct session *next;
     for (struct session *session = engine->sessions; session; session = next) {
         next = session->next;
         if (!(session->flags & SESSION_BLOCKED) || session->waiter)
             continue;
-        if (session->blocked_sequence <= durable)
+        if (session->flags & SESSION_WAITS_LOG) {
+            if (save_turning_on(engine))
+                continue;
+            session->flags &= ~(uint32_t)SESSION_WAITS_LOG;
+            session->blocked_sequence = log_to_wait_for(engine);
+        }
+        if (session->blocked_sequence <= durable && !beginning)
             session_unblock(session, false);
         else if (session->blocked_until_ms && session->blocked_until_ms <= engine->now_ms)
             session_unblock(session, true);
@@ -318,6 +335,7 @@ static void tell_log_state(struct engine *engine)
 {
     static const char *const names[] = {
         [JOURNAL_OFF] = "off",
+        [JOURNAL_BEGINNING] = "beginning",
         [JOURNAL_HEALTHY] = "healthy: writes are taken again",
         [JOURNAL_FULL] = "full",
         [JOURNAL_FAILED] = "failed",
@@ -327,7 +345,8 @@ static void tell_log_state(struct engine *engine)
         return;
     struct journal_report report;
     engine->journal->ops->report(engine->journal, &report);
-    if (engine->journal_state_told != JOURNAL_OFF)
+    if (engine->journal_state_told != JOURNAL_OFF &&
+        engine->journal_state_told != JOURNAL_BEGINNING)
         engine->host->log(engine->host->self, HOST_WARNING, "The log is %s%s%s", names[state],
                           report.problem[0] ? ": " : "", report.problem);
     engine->journal_state_told = state;
@@ -418,7 +437,7 @@ bool engine_shutdown(struct engine *engine, bool save, bool no_save, bool force,
         record_commit(engine);
     if (!engine->busy && wants_dump(engine, save, no_save))
         code = save_dump_wait(engine, &fault);
-    if (code == 0 && !no_save && atomic_load(&journal->state) != JOURNAL_OFF)
+    if (code == 0 && !no_save && journal_keeps(journal))
         code = journal->ops->sync(journal, &fault);
     if (code != 0 && !force) {
         fault_line(&fault, why, 512);

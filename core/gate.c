@@ -123,7 +123,7 @@ void gate_reply_busy(struct ctx *ctx)
 bool gate_log_refuses(const struct engine *engine, uint32_t flags, struct journal_report *report)
 {
     int state = atomic_load_explicit(&engine->journal->state, memory_order_acquire);
-    if (likely(state == JOURNAL_OFF || state == JOURNAL_HEALTHY))
+    if (likely(journal_takes_writes(engine->journal)))
         return false;
     if (state == JOURNAL_FULL && flags & COMMAND_DELETES)
         return false;
@@ -154,7 +154,8 @@ static bool refused_by_log(struct ctx *ctx)
 {
     const struct engine *engine = ctx->engine;
     int state = atomic_load_explicit(&engine->journal->state, memory_order_acquire);
-    if (likely(state == JOURNAL_HEALTHY || (state == JOURNAL_OFF && !save_stops_writes(engine))))
+    bool none = state == JOURNAL_OFF || state == JOURNAL_BEGINNING;
+    if (likely(state == JOURNAL_HEALTHY || (none && !save_stops_writes(engine))))
         return false;
     return refused_by_disk(ctx);
 }

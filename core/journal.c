@@ -70,9 +70,28 @@ void journal_off(struct journal *journal)
     atomic_store(&journal->state, JOURNAL_OFF);
 }
 
+static int state_of(const struct journal *journal)
+{
+    return atomic_load_explicit(&journal->state, memory_order_acquire);
+}
+
+bool journal_keeps(const struct journal *journal)
+{
+    int state = state_of(journal);
+
+    return state != JOURNAL_OFF && state != JOURNAL_BEGINNING;
+}
+
+bool journal_takes_writes(const struct journal *journal)
+{
+    int state = state_of(journal);
+
+    return state != JOURNAL_FULL && state != JOURNAL_FAILED;
+}
+
 uint64_t journal_confirmed(const struct journal *journal)
 {
-    if (atomic_load_explicit(&journal->state, memory_order_relaxed) == JOURNAL_OFF)
+    if (!journal_keeps(journal))
         return UINT64_MAX;
     if (atomic_load_explicit(&journal->policy, memory_order_relaxed) == JOURNAL_ALWAYS)
         return atomic_load_explicit(&journal->durable, memory_order_acquire);

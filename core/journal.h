@@ -20,6 +20,8 @@ struct fault;
 
 enum journal_state {
     JOURNAL_OFF,     /* --persistence no: nothing is recorded, nothing waits */
+    JOURNAL_BEGINNING, /* all is recorded, but no start would find it: the first base is being
+                        * written. Nothing waits. HEALTHY when it is named */
     JOURNAL_HEALTHY,
     JOURNAL_FULL,    /* the disk is full: only deletions (delete, expiry, eviction) are recorded */
     JOURNAL_FAILED,  /* a write or sync failed and healing has not succeeded: reads only */
@@ -106,6 +108,11 @@ struct journal {
 
 /* A journal in state JOURNAL_OFF. */
 void journal_off(struct journal *journal);
+
+/* A start would find what is recorded: neither OFF nor BEGINNING. */
+bool journal_keeps(const struct journal *journal);
+/* Nothing that the journal knows of keeps a command from writing. */
+bool journal_takes_writes(const struct journal *journal);
 
 /* Up to here replies may leave: durable under `always`, else written; all if the journal is off. */
 uint64_t journal_confirmed(const struct journal *journal);

@@ -4,6 +4,10 @@
  *   NOTHING --the turn's end--> BASE -- the sink has ended, the log has turned --> NAMING
  *                               NAMING -- the manifest names it, or not --> NOTHING
  *
+ * The first base of a log that is switched on goes the same way. What is recorded meanwhile is in
+ * the log already, but nothing of that counts before the base is named; so if it fails, or anybody
+ * stops it, the log is given up, not tried again. It goes on when all keys are flushed.
+ *
  * FLUSHALL while one is cut gives it up, so that memory is free at once; it begins anew at the end
  * of the turn: a dump as it is, a base as soon as the log has turned, and may turn again.
  *
@@ -48,6 +52,7 @@ struct save {
     uint64_t file_bytes, raw_bytes;
     bool doomed;                  /* the base: the log has turned, but there is no snapshot */
     bool again;                   /* the one that runs was dropped: it is to begin anew */
+    struct save_birth birth;      /* of a log that is being switched on; begin is NULL: none is */
     char problem[512];
 };
 
@@ -66,7 +71,7 @@ void save_free(struct save *save)
 
 static bool has_log(const struct engine *engine)
 {
-    return atomic_load_explicit(&engine->journal->state, memory_order_acquire) != JOURNAL_OFF;
+    return journal_keeps(engine->journal);
 }
 
 static void say(const struct engine *engine, enum host_level level, const char *what,
@@ -226,24 +231,6 @@ int save_dump_wait(struct engine *engine, struct fault *fault)
     return fault_set(fault, KV_EIO, "", -1, "%s", engine->save->problem);
 }
 
-int save_first_base(struct engine *engine, const char *path, const char *kvid,
-                    struct fault *fault)
-{
-    struct snapshot_order order = {.form = SNAPSHOT_BASE, .path = path}; /* clients wait */
-    int status;
-    memcpy(order.kvid, kvid, sizeof order.kvid);
-    sweep_snapshot(engine);
-    if (engine->save->phase != NOTHING)
-        return fault_set(fault, KV_EBUSY, "", -1, "a snapshot is being made already");
-    status = snapshot_begin(engine, &order, fault);
-    if (status < 0)
-        return status;
-    finish_snapshot(engine);
-    if (take_result(engine))
-        return 0;
-    return fault_set(fault, KV_EIO, path, -1, "%s", engine->save->problem);
-}
-
 enum save_cancelled save_cancel(struct engine *engine)
 {
     struct save *save = engine->save;
@@ -263,8 +250,55 @@ enum save_cancelled save_cancel(struct engine *engine)
 
 void save_drop(struct engine *engine)
 {
-    if (snapshot_drop(engine))
+    if (!save_turning_on(engine) && snapshot_drop(engine))
         engine->save->again = engine->save->phase != NOTHING;
+}
+
+/* ---- A log that is switched on ---- */
+
+void save_turn_on(struct engine *engine, const struct save_birth *birth)
+{
+    kv_assert(!save_turning_on(engine));
+    engine->save->birth = *birth;
+    engine->news_due = true;
+}
+
+bool save_turning_on(const struct engine *engine)
+{
+    return engine->save->birth.begin != NULL;
+}
+
+/* The phase is NOTHING. */
+static void birth_ends(struct engine *engine, const char *problem)
+{
+    struct save *save = engine->save;
+    struct save_birth birth = save->birth;
+    kv_assert(save->phase == NOTHING);
+    if (!birth.begin)
+        return;
+    if (problem && problem != save->problem)
+        snprintf(save->problem, sizeof save->problem, "%s", problem);
+    save->birth = (struct save_birth){0};
+    birth.end(birth.env, problem ? save->problem : NULL);
+    engine->news_due = true; /* for who waits for it */
+}
+
+void save_turn_on_cancel(struct engine *engine)
+{
+    struct save *save = engine->save;
+    if (save->phase == BASE)
+        snapshot_cancel(engine);
+    if (save->phase == BASE || save->phase == NAMING) {
+        save->base.running = false;
+        save->phase = NOTHING;
+    }
+    if (save->phase == NOTHING) {
+        birth_ends(engine, "it was switched off again");
+        return;
+    }
+    struct save_birth birth = save->birth; /* a dump is being made: it has not begun */
+    save->birth = (struct save_birth){0};
+    birth.end(birth.env, "it was switched off again");
 }
 
 void save_stop(struct engine *engine)
@@ -274,6 +308,7 @@ void save_stop(struct engine *engine)
         snapshot_cancel(engine);
     save->dump.running = save->base.running = save->again = false;
     save->phase = NOTHING;
+    birth_ends(engine, "it was stopped");
 }
 
 /* ---- Bases ---- */
@@ -297,12 +332,41 @@ static void base_failed(struct engine *engine, const char *problem)
     if (problem != save->problem)
         snprintf(save->problem, sizeof save->problem, "%s", problem);
     count(engine, &save->base, false);
+    if (save_turning_on(engine)) {
+        birth_ends(engine, save->problem);
+        return;
+    }
     if (save->base.failures < 7)
         wait_ms = (int64_t)RETRY_FIRST_MS << (save->base.failures - 1);
     if (wait_ms > RETRY_LAST_MS)
         wait_ms = RETRY_LAST_MS;
     save->base_retry_ms = engine->now_ms + wait_ms;
     say(engine, HOST_WARNING, "Rewriting the log failed; it goes on as it was", save->problem);
+}
+
+/* The keyspace as it is now, and what is recorded from here on, are to be the log. */
+static void begin_birth(struct engine *engine)
+{
+    struct save *save = engine->save;
+    struct journal_base base = {.path = ""};
+    struct fault fault = {0};
+    char line[512];
+    begun(engine, BASE, &save->base);
+    int status = save->birth.begin(save->birth.env, &base, &fault);
+    struct snapshot_order order = {
+        .form = SNAPSHOT_BASE,
+        .path = base.path,
+        .seq = base.seq,
+        .io = (enum snapshot_io)engine->settings->saving.io_priority,
+    };
+    memcpy(order.kvid, base.kvid, sizeof order.kvid);
+    if (status == 0)
+        status = snapshot_begin(engine, &order, &fault);
+    save->doomed = false;
+    if (status < 0)
+        base_failed(engine, fault_line(&fault, line, sizeof line));
+    else
+        say(engine, HOST_NOTICE, "The log is being switched on: its base is written", base.path);
 }
 
 /* All is with the journal: the snapshot begins where its new file does. */
@@ -393,7 +457,16 @@ static void base_named(struct engine *engine)
     struct save_figures *figures = &engine->save->base;
     count(engine, figures, true);
     latency_add(engine, LATENCY_COMPACTION, (uint64_t)(engine->now_ms - figures->started_ms));
+    birth_ends(engine, NULL);
     say(engine, HOST_NOTICE, "Background append only file rewriting terminated with success", "");
+}
+
+/* The log's disk is full, or it can't go on: its base is of no use. */
+static bool birth_failed(struct engine *engine)
+{
+    struct journal *journal = engine->journal;
+    return unlikely(engine->save->birth.begin) && engine->save->phase == BASE &&
+           journal->ops->base_state(journal, NULL) == JOURNAL_BASE_FAILED;
 }
 
 /* ---- Turns and ticks ---- */
@@ -402,13 +475,17 @@ void save_turn(struct engine *engine)
 {
     struct save *save = engine->save;
     if (save->phase == NOTHING) {
-        if (unlikely(save->base.scheduled) && engine->journal->open.len == 0 &&
-            snapshot_ended(engine))
+        if (unlikely(save->birth.begin) && snapshot_ended(engine))
+            begin_birth(engine);
+        else if (unlikely(save->base.scheduled) && engine->journal->open.len == 0 &&
+                 snapshot_ended(engine))
             begin_base(engine);
         return;
     }
     if (save->phase == NAMING)
         base_named(engine);
+    else if (birth_failed(engine))
+        snapshot_cancel(engine), base_ended(engine);
     else if (snapshot_ended(engine))
         save->phase == DUMP ? dump_ended(engine) : base_ended(engine);
 }
@@ -492,7 +569,9 @@ void save_report(const struct engine *engine, struct save_report *out)
         .raw_bytes = save->raw_bytes,
     };
     memcpy(out->problem, save->problem, sizeof out->problem);
-    if (save->base.scheduled && save->phase == NOTHING) {
+    if (save->birth.begin && save->phase != BASE && save->phase != NAMING)
+        out->base.scheduled = true;
+    else if (save->base.scheduled && save->phase == NOTHING) {
         out->base.scheduled = false; /* nothing is in its way: the log prepares its next file */
         out->base.running = true;
         out->base.started_ms = engine->now_ms;

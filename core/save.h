@@ -8,6 +8,7 @@
 
 struct engine;
 struct fault;
+struct journal_base;
 struct save;
 
 #define SAVE_PATH_MAX 1280
@@ -20,9 +21,21 @@ void save_free(struct save *save);
 int save_dump(struct engine *engine, struct fault *fault);
 /* The same, and wait until it is on stable storage. Blocks. */
 int save_dump_wait(struct engine *engine, struct fault *fault);
-/* A snapshot as the base of a log that is about to begin, at `path`. Blocks. */
-int save_first_base(struct engine *engine, const char *path, const char *kvid,
-                    struct fault *fault);
+/* A log is switched on while the server runs: who opens it, and is told how that ended. */
+struct save_birth {
+    /* At the end of a turn, when no snapshot is being made: open it. The journal is BEGINNING, and
+     * a snapshot of what is in memory now is to be its base: where, is in `out`. */
+    int (*begin)(void *env, struct journal_base *out, struct fault *fault);
+    /* That is named: the log is on. Or why it is not: what `begin` did is to be undone. */
+    void (*end)(void *env, const char *problem);
+    void *env;
+};
+/* In the background, as soon as no other snapshot is being made. */
+void save_turn_on(struct engine *engine, const struct save_birth *birth);
+/* From then until the end. */
+bool save_turning_on(const struct engine *engine);
+/* It is not wanted any more. */
+void save_turn_on_cancel(struct engine *engine);
 /* As soon as no other snapshot is being made. */
 void save_schedule_dump(struct engine *engine);
 /* A new base, begun at the end of this turn, or as soon as no other snapshot is being made.
@@ -32,7 +45,8 @@ int save_base(struct engine *engine, struct fault *fault);
 enum save_cancelled { SAVE_NONE_CANCELLED, SAVE_SCHEDULED_CANCELLED, SAVE_RUNNING_CANCELLED };
 /* Of dumps. */
 enum save_cancelled save_cancel(struct engine *engine);
-/* All databases are emptied next: a snapshot that is being cut begins anew, behind that. */
+/* All databases are emptied next: a snapshot that is being cut begins anew, behind that; but the
+ * first base of a log goes on. */
 void save_drop(struct engine *engine);
 /* Give up whatever is being made: the process is about to stop. */
 void save_stop(struct engine *engine);

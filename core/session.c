@@ -104,7 +104,7 @@ void session_block(struct session *session, uint64_t sequence, int64_t until_ms,
 void session_unblock(struct session *session, bool timed_out)
 {
     struct engine *engine = session->engine;
-    session->flags &= ~(uint32_t)SESSION_BLOCKED;
+    session->flags &= ~(uint32_t)(SESSION_BLOCKED | SESSION_WAITS_LOG);
     engine->blocked_count--;
     struct ctx ctx = {
         .engine = engine,

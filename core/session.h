@@ -43,6 +43,7 @@ enum session_flag {
     SESSION_IMPORT_SOURCE = 1 << 16,    /* sees expired keys while import-mode is on */
     SESSION_CAPA_REDIRECT = 1 << 17,    /* CLIENT CAPA redirect */
     SESSION_WAITS_WRITE = 1 << 12,      /* ENGINE_WAIT was returned for a write */
+    SESSION_WAITS_LOG = 1 << 15,        /* blocked while the log is being switched on */
 };
 
 struct session {

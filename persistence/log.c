@@ -11,6 +11,7 @@
  *   log_fill.c  bytes written ahead, for batches to be written over
  *   log_heal.c  poisoned files, healing, the words for it
  *   log_base.c  a snapshot takes the place of what was recorded before
+ *   log_birth.c a log that is switched on, until its first base is named
  *
  * A BATCH'S WAY. turn_end puts the open batch into the mailbox (mailbox.c): swapped in if that is
  * empty, else, if small, behind what is there. The log thread takes out what has come together,
@@ -59,6 +60,7 @@
 #include "core/base/mem.h"
 #include "persistence/file.h"
 #include "persistence/log_base.h"
+#include "persistence/log_birth.h"
 #include "persistence/log_heal.h"
 #include "persistence/log_private.h"
 #include "persistence/log_sync.h"
@@ -435,6 +437,7 @@ static void log_free(struct log *log)
     buf_free(&log->spare);
     buf_free(&log->retired);
     manifest_free(&log->manifest);
+    manifest_free(&log->birth_old);
     pthread_mutex_destroy(&log->pen);
     pthread_mutex_destroy(&log->lock);
     pthread_mutex_destroy(&log->sync_lock);
@@ -478,6 +481,8 @@ static struct log *log_new(const struct log_options *options, const struct log_s
     memcpy(log->slot.kvid, start->kvid, sizeof log->slot.kvid);
     log->slot.turn = start->durable_turn;
     log->slot.batch = start->batch;
+    if (start->birth)
+        log_birth_begin(log, start->birth);
     return log;
 }
 
@@ -499,6 +504,7 @@ static int open_first_file(struct log *log, struct fault *fault)
     log->written = log->file.end;
     log_fill_follow(log);
     memcpy(log->file_name, log->file.name, sizeof log->file_name);
+    log->base.first_incr = log->file.number;
     log->base_due = log_base_is_due(&log->manifest);
     log_count_other_bytes(log);
     return 0;
@@ -513,6 +519,8 @@ static void fill_journal(struct log *log, struct journal *journal)
     atomic_store(&journal->written, log->durable.seq);
     atomic_store(&journal->durable, log->durable.seq);
     atomic_store(&journal->policy, (int)log->options.policy);
+    if (log->unborn)
+        atomic_store(&journal->state, JOURNAL_BEGINNING);
     log_enter_by_space(log);
 }
 
@@ -609,4 +617,20 @@ void log_abandon(struct log *log)
     stop_threads(log);
     release_journal(journal, true);
     log_free(log);
+}
+
+bool log_birth_give_up(struct log *log)
+{
+    struct journal *journal = log->journal;
+    bool unborn;
+
+    pthread_mutex_lock(&log->manifest_lock);
+    unborn = log->given_up = log->unborn;
+    pthread_mutex_unlock(&log->manifest_lock);
+    if (!unborn)
+        return false;
+    stop_threads(log);
+    release_journal(journal, false);
+    log_free(log);
+    return true;
 }

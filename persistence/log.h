@@ -30,6 +30,18 @@ struct log_options {
     void *env;
 };
 
+/* A log that no start finds yet: until base_end has named its base, what is on disk is what was
+ * there before, with the new log's files as history (log_birth.c). */
+struct log_birth {
+    char base[MANIFEST_NAME_MAX + 1]; /* the name that its base is to have */
+    uint64_t base_number;
+    const struct manifest *old;       /* as it is on disk; the log takes its own copy */
+    /* On the sync thread: before the manifest names the log (KV_E...: it does not), and after. */
+    int (*before)(void *env, struct fault *fault);
+    void (*after)(void *env);
+    void *env;
+};
+
 /* Where the log stands when it begins: what recovery found. */
 struct log_start {
     char kvid[33];
@@ -40,6 +52,7 @@ struct log_start {
     uint64_t durable_turn;    /* of kv.durable */
     /* As it is on disk; the log takes its own copy and appends the new incr file. */
     struct manifest manifest;
+    const struct log_birth *birth; /* NULL: the log is named at once; else `manifest` is empty */
 };
 
 /* Create the new incr file (O_EXCL, header, sync, directory sync), switch the manifest, start
@@ -54,6 +67,9 @@ int log_close(struct log *log, struct fault *fault);
 
 /* Stop the threads at once, as a crash would: for tests. */
 void log_abandon(struct log *log);
+/* The log that is being born is not wanted any more, or can't be: everything is released, the
+ * journal is off. Its files stay. False, and nothing was done: it is named already. */
+bool log_birth_give_up(struct log *log);
 
 /* What the journal port's functions do, on the log: see core/journal.h. */
 extern const struct journal_ops log_journal_ops;

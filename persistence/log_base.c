@@ -38,6 +38,7 @@
 #include <string.h>
 
 #include "persistence/file.h"
+#include "persistence/log_birth.h"
 #include "persistence/log_heal.h"
 #include "persistence/log_names.h"
 #include "persistence/log_private.h"
@@ -130,6 +131,11 @@ enum journal_base_state log_base_state(struct journal *journal, char problem[512
     state = log->base.state;
     if (problem)
         memcpy(problem, log->base.problem, sizeof log->base.problem);
+    if (log_birth_failed(log)) {
+        state = JOURNAL_BASE_FAILED;
+        if (problem)
+            snprintf(problem, 512, "%.511s", log->problem);
+    }
     pthread_mutex_unlock(&log->lock);
     return state;
 }
@@ -314,12 +320,14 @@ static void name(struct log *log)
     int status;
 
     manifest_with_base(log, &next);
-    status = manifest_store(log->options.disk, log->manifest_path, &next, &renamed, &fault);
+    status = log->unborn ? log->birth.before(log->birth.env, &fault) : 0;
+    if (status == 0)
+        status = manifest_store(log->options.disk, log->manifest_path, &next, &renamed, &fault);
     if (status < 0) {
         manifest_free(&next);
-        if (renamed)
+        if (renamed && !log->unborn) /* else it is given up */
             log_poison(log, &fault);
-        else
+        else if (!log->unborn)
             retire(log);
         conclude(log, JOURNAL_BASE_FAILED, &fault);
         return;
@@ -330,6 +338,8 @@ static void name(struct log *log)
     log->base_due = false;
     pthread_mutex_unlock(&log->lock);
     log_count_other_bytes(log);
+    if (log->unborn)
+        log_birth_end(log);
     retire(log);
     conclude(log, JOURNAL_BASE_DONE, NULL);
 }
@@ -371,7 +381,7 @@ bool log_base_sync_work(struct log *log)
         return false;
     (void)!log_sync_written(log, &fault); /* no batch gets old because of this */
     pthread_mutex_lock(&log->manifest_lock);
-    if (atomic_load(&log->poisoned))
+    if (atomic_load(&log->poisoned) || log->given_up)
         done = false; /* the log thread rings when it has healed */
     else
         name(log);

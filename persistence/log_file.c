@@ -21,6 +21,7 @@
 #include "persistence/file.h"
 #include "persistence/format.h"
 #include "persistence/log_base.h"
+#include "persistence/log_birth.h"
 #include "persistence/log_names.h"
 #include "persistence/log_private.h"
 
@@ -284,7 +285,8 @@ int log_file_announce(struct log *log, struct log_file *file, bool *renamed, str
     if (status < 0)
         return fault_status(fault, status, log->directory, -1, "sync of the directory");
     next_manifest(log, file, &next);
-    status = manifest_store(disk, log->manifest_path, &next, renamed, fault);
+    status = log->unborn ? log_birth_store(log, &next, renamed, fault)
+                         : manifest_store(disk, log->manifest_path, &next, renamed, fault);
     if (status < 0) {
         manifest_free(&next);
         return status;

@@ -135,8 +135,11 @@ void log_enter(struct log *log, enum journal_state state, const char *problem)
 {
     pthread_mutex_lock(&log->lock);
     snprintf(log->problem, sizeof log->problem, "%s", problem ? problem : "");
+    if (unlikely(log->unborn))
+        log->birth_state = state;
+    else
+        atomic_store(&log->journal->state, (int)state);
     pthread_mutex_unlock(&log->lock);
-    atomic_store(&log->journal->state, (int)state);
 }
 
 void log_enter_by_space(struct log *log)

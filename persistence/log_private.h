@@ -84,6 +84,12 @@ struct log {
 
     struct log_fill fill;
 
+    /* While no start finds this log. Changed by holders of manifest_lock and `lock`. */
+    bool unborn, given_up;
+    struct log_birth birth;
+    struct manifest birth_old;
+    enum journal_state birth_state; /* what the journal's would be */
+
     /* Never held across a system call. */
     pthread_mutex_t lock;
     struct log_batch *kept_first, *kept_last; /* not durable; oldest first */

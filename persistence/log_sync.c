@@ -126,7 +126,8 @@ void log_slot_write(struct log *log)
     bool due;
 
     pthread_mutex_lock(&log->lock);
-    due = log->durable.batch > slot.batch && log->durable.offset && !log->slot_broken;
+    due = log->durable.batch > slot.batch && log->durable.offset && !log->slot_broken &&
+          !log->unborn; /* what is there is the proof of the log that a start finds */
     slot.batch = log->durable.batch;
     slot.seq = log->durable.seq;
     slot.offset = log->durable.offset;
@@ -161,7 +162,8 @@ static void next_due(struct log *log, uint64_t *sync_ms, uint64_t *slot_ms)
     pthread_mutex_lock(&log->lock);
     if (interval && log->written.batch > log->durable.batch && !poisoned)
         *sync_ms = log->kept_first->taken_ms + interval;
-    if (log->durable.batch > log->slot.batch && log->durable.offset && !log->slot_broken)
+    if (log->durable.batch > log->slot.batch && log->durable.offset && !log->slot_broken &&
+        !log->unborn)
         *slot_ms = log->synced_ms + LOG_QUIET_MS;
     log->timer_idle = *sync_ms == UINT64_MAX && *slot_ms == UINT64_MAX;
     pthread_mutex_unlock(&log->lock);

@@ -17,6 +17,7 @@
 #include "core/base/fault.h"
 #include "core/base/mem.h"
 #include "persistence/file.h"
+#include "persistence/log_birth.h"
 #include "persistence/store_private.h"
 #include "persistence/store_switch.h"
 
@@ -166,8 +167,10 @@ static int recover_and_open(struct store *store, const struct store_options *opt
                             struct fault *fault)
 {
     struct log_options log = store_log_options(store, options);
-    int status = recovery_run(&options->recovery, result, fault);
+    int status = log_birth_sweep(store->disk, store->directory, log.name, fault);
 
+    if (status == 0)
+        status = recovery_run(&options->recovery, result, fault);
     if (status < 0)
         return status;
     status = log_open(&log, &result->start, journal, &store->log, fault);
@@ -179,6 +182,9 @@ static int recover_and_open(struct store *store, const struct store_options *opt
 
 static void store_free(struct store *store)
 {
+    if (store->turning)
+        manifest_free(&store->turning->old);
+    mem_free(store->turning);
     if (store->lock_fd >= 0)
         store->disk->close(store->disk->self, store->lock_fd);
     mem_free(store);
@@ -232,7 +238,10 @@ int store_open_dump(const struct store_options *options, struct store **out,
     memset(result, 0, sizeof *result);
     if (status < 0)
         return status;
-    status = dump_recover(&options->recovery, result, fault);
+    status = log_birth_sweep(store->disk, store->directory, options->recovery.append_filename,
+                             fault);
+    if (status == 0)
+        status = dump_recover(&options->recovery, result, fault);
     if (status < 0) {
         store_free(store);
         return status;

@@ -1,27 +1,25 @@
 /* Switching the log on while the server runs. Essay in store_switch.c. */
 #pragma once
 
-#include <stdint.h>
+#include <stdbool.h>
 
 #include "core/base/attr.h"
 
 struct fault;
 struct journal;
-struct recovery_options;
+struct journal_base;
 struct store;
 struct store_options;
 
-/* Switching the log on, for what is in memory, in two steps. _prepare says where the snapshot of it
- * is to be written, as the base of a new data set. _turn_on, when that file is complete, makes it
- * the log's base with one switch of the manifest, and sets the files of the log that was there
- * aside, under other names, which is said. A failure leaves that log as it was. */
-struct store_base {
-    char path[1536], name[256];
-    char kvid[33];
-    uint64_t number; /* in its name */
-};
-must_check int store_prepare(struct store *store, const struct store_options *options,
-                             struct store_base *out, struct fault *fault);
+/* Switch the log on, for what is in memory now. The journal is BEGINNING when this returns, of a
+ * new data set at sequence 0; `out` says where the snapshot of it is to be written, which base_end
+ * makes the log's base. Blocks for some syncs. A failure leaves all as it was. */
 must_check int store_turn_on(struct store *store, const struct store_options *options,
-                             const struct store_base *base, struct journal *journal,
+                             struct journal *journal, struct journal_base *out,
                              struct fault *fault);
+/* The base is DONE. What became of the log that was there before is said. */
+void store_turned_on(struct store *store, const struct store_options *options);
+/* Or it has FAILED, or is not wanted any more: the journal is off, what was there before is as it
+ * was; `status` tells if that could be stored, else the next start may find either. False, and
+ * nothing is done: it is DONE. Waits for a sync that runs. */
+bool store_turn_on_give_up(struct store *store, int *status, struct fault *fault);

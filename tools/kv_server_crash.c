@@ -182,7 +182,7 @@ static void on_crash(int signal_number, siginfo_t *info, void *env)
         put_fact(&text, "accessing address: ", (uint64_t)(uintptr_t)info->si_addr, 16);
     }
     put_fact(&text, "instruction at: ", instruction_at(context), 16);
-    if (atomic_load(&crash_facts->journal->state) != JOURNAL_OFF) {
+    if (journal_keeps(crash_facts->journal)) {
         put_fact(&text, "log, bytes written: ", atomic_load(&crash_facts->journal->written), 10);
         put_fact(&text, "log, bytes durable: ", atomic_load(&crash_facts->journal->durable), 10);
         put(&text, "What was acknowledged is in the log: the next start recovers it.\n");

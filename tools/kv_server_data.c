@@ -29,6 +29,8 @@ struct server_data {
     struct snapshot_writer *writer;
     int64_t progress_said_ms;
     bool within_command;             /* a client asked for what is being loaded */
+    bool opened;                     /* the store, for the log that is being switched on */
+    char kvid[33];                   /* of that */
 };
 
 static void say(void *env, bool warning, const char *line)
@@ -254,29 +256,82 @@ static void forget_sequences(struct server_data *data)
     engine_forget_sequences(data->options.engine);
 }
 
-static int turn_on(struct server_data *data, struct fault *fault)
+/* The end of a turn: the log is opened, to become the log when its base is written. */
+static int begin_log(void *env, struct journal_base *out, struct fault *fault)
 {
+    struct server_data *data = env;
     struct engine *engine = data->options.engine;
     struct store_options options = store_options(data);
-    struct store_base base;
     int code = 0;
-    if (data->store == NULL)
+    data->opened = data->store == NULL;
+    if (data->opened)
         code = store_open_bare(&options, &data->store, fault);
     if (code != 0)
         return code;
     engine->sink = snapshot_writer_sink(data->writer);
-    record_commit(engine); /* what a transaction has changed so far is in the base */
-    code = store_prepare(data->store, &options, &base, fault);
-    if (code == 0)
-        code = save_first_base(engine, base.path, base.kvid, fault);
-    if (code == 0)
-        code = store_turn_on(data->store, &options, &base, data->options.journal, fault);
+    record_commit(engine);
+    code = store_turn_on(data->store, &options, data->options.journal, out, fault);
     if (code != 0)
         return code;
     forget_sequences(data);
-    set_kvid(data, base.kvid);
-    say(data, false, "The log is on: what was in memory is its base");
+    memcpy(data->kvid, out->kvid, sizeof data->kvid);
     return 0;
+}
+
+static void log_is_on(struct server_data *data)
+{
+    struct store_options options = store_options(data);
+    store_turned_on(data->store, &options);
+    set_kvid(data, data->kvid);
+    say(data, false, "The log is on: what was in memory is its base");
+}
+
+/* Nothing more is written. */
+static int leave_disk(struct server_data *data, struct fault *fault)
+{
+    save_stop(data->options.engine);
+    int code = data->store ? store_close(data->store, fault) : 0;
+    data->store = NULL;
+    data->options.engine->sink = NULL;
+    say(data, true, "In-memory mode: nothing is written to disk from now on");
+    return code;
+}
+
+/* All is as it was. What was asked for meanwhile stands. */
+static void log_stays_off(struct server_data *data, const char *problem)
+{
+    struct settings *settings = data->options.settings;
+    struct fault fault = {.offset = -1};
+    char line[640];
+    forget_sequences(data);
+    if (settings_durable(settings) && data->opened)
+        settings->persistence = false;
+    else if (settings_durable(settings))
+        settings->appendonly = false;
+    snprintf(line, sizeof line, "The log could not be switched on: %s", problem);
+    say(data, true, line);
+    if (data->opened && data->store && leave_disk(data, &fault) != 0)
+        say(data, true, fault.text);
+}
+
+static void end_log(void *env, const char *problem)
+{
+    struct server_data *data = env;
+    struct fault fault = {.offset = -1};
+    int code = 0;
+    record_commit(data->options.engine); /* of a transaction that switches it off, so far */
+    if (!problem || (data->store && store_has_log(data->store) &&
+                     !store_turn_on_give_up(data->store, &code, &fault))) {
+        log_is_on(data);
+        return;
+    }
+    log_stays_off(data, problem);
+    if (code != 0) {
+        char line[2048];
+        snprintf(line, sizeof line, "What was written of it stays, and the next start may take it "
+                 "for the log: %s: %s", fault.path, fault.text);
+        say(data, true, line);
+    }
 }
 
 static int turn_off(struct server_data *data, struct fault *fault)
@@ -292,26 +347,32 @@ static int turn_off(struct server_data *data, struct fault *fault)
     return 0;
 }
 
-/* Nothing more is written. */
-static int leave_disk(struct server_data *data, struct fault *fault)
+/* `persistence` or `appendonly` say that there is to be a log. */
+static void turn_on_soon(struct server_data *data)
 {
-    int code = server_data_close(data, fault);
-    data->options.engine->sink = NULL;
-    say(data, true, "In-memory mode: nothing is written to disk from now on");
-    return code;
+    struct engine *engine = data->options.engine;
+    struct save_birth birth = {begin_log, end_log, data};
+    if (save_turning_on(engine))
+        return;
+    data->opened = false;
+    save_turn_on(engine, &birth);
 }
 
 int server_data_follow(struct server_data *data, struct fault *fault)
 {
     const struct settings *settings = data->options.settings;
-    bool has_log = data->store && store_has_log(data->store);
-    bool wants_log = settings_durable(settings);
     int code = 0;
     if (data->options.engine->loading)
         return fault_set(fault, KV_EBUSY, "", -1, "the data is being loaded");
-    if (wants_log && !has_log)
-        code = turn_on(data, fault);
-    else if (!wants_log && has_log)
+    if (!settings_durable(settings) && save_turning_on(data->options.engine))
+        save_turn_on_cancel(data->options.engine);
+    bool has_log = data->store && store_has_log(data->store);
+    if (settings_durable(settings)) {
+        if (!has_log)
+            turn_on_soon(data);
+        return 0;
+    }
+    if (has_log)
         code = turn_off(data, fault);
     if (code != 0)
         return code;
@@ -350,6 +411,8 @@ int server_data_reload(struct server_data *data, enum host_reload what, struct f
     struct recovery_result result = {0};
     if (data->store == NULL)
         return fault_set(fault, KV_EREFUSED, "", -1, "this server writes no file to load from");
+    if (save_turning_on(engine))
+        return fault_set(fault, KV_EBUSY, "", -1, "the log is being switched on");
     save_stop(engine);
     if (what == HOST_RELOAD_LOG)
         return store_has_log(data->store)

@@ -10,6 +10,7 @@
 #include "core/base/mem.h"
 #include "core/cmd/rows.h"
 #include "core/ctx.h"
+#include "core/save.h"
 #include "core/settings_rewrite.h"
 
 /* ---- GET ---- */
@@ -78,6 +79,43 @@ static bool set_is_secret(int argc unused, const struct slice *argv, int index)
     return index >= 3 && index % 2 == 1 && settings_is_secret(argv[index - 1]);
 }
 
+static bool set_names_log(const struct ctx *ctx)
+{
+    for (int i = 2; i < ctx->argc; i += 2)
+        if (ctx_arg_is(ctx, i, "persistence") || ctx_arg_is(ctx, i, "appendonly"))
+            return true;
+    return false;
+}
+
+/* The log is on, or why it is not. */
+static void set_unblock(struct ctx *ctx, bool timed_out)
+{
+    struct save_report report;
+    if (timed_out)
+        reply_error(ctx, "ERR The log is still being switched on: INFO persistence has log_state");
+    else if (journal_keeps(ctx->engine->journal))
+        reply_ok(ctx);
+    else {
+        save_report(ctx->engine, &report);
+        reply_error(ctx, "ERR CONFIG SET failed - the log could not be switched on: %s",
+                    report.problem);
+    }
+}
+
+/* The log is switched on in the background. Who asks for it is answered when it is on, and all that
+ * is in memory durable; or why that failed. */
+static void set_reply(struct ctx *ctx)
+{
+    struct session *session = ctx->session;
+    if (!save_turning_on(ctx->engine) || !set_names_log(ctx) || ctx->may_not_block ||
+        session->flags & SESSION_INTERNAL) {
+        reply_ok(ctx);
+        return;
+    }
+    session->flags |= SESSION_WAITS_LOG;
+    session_block(session, UINT64_MAX, 0, set_unblock);
+}
+
 static void set_run(struct ctx *ctx)
 {
     char why[512];
@@ -90,7 +128,7 @@ static void set_run(struct ctx *ctx)
     int result = settings_set(ctx->engine->settings, pairs, ctx->argv + 2,
                               session_is_local(ctx->session), changed, ctx, &failed, why);
     if (result == 0) {
-        reply_ok(ctx);
+        set_reply(ctx);
         return;
     }
     struct slice name = ctx->argv[2 + 2 * failed];

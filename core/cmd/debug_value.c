@@ -272,13 +272,11 @@ static struct slice populate_value(char digits[static 32], int64_t number, struc
 
 static bool log_takes_writes(struct ctx *ctx)
 {
-    int state = atomic_load_explicit(&ctx->engine->journal->state, memory_order_acquire);
-
     if (ctx->engine->loading) {
         reply_error(ctx, "LOADING Redis is loading the dataset in memory");
         return false;
     }
-    if (state == JOURNAL_OFF || state == JOURNAL_HEALTHY)
+    if (journal_takes_writes(ctx->engine->journal))
         return true;
     reply_error(ctx, "MISCONF Errors writing to the AOF file: the log is not healthy");
     return false;

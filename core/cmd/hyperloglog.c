@@ -157,11 +157,9 @@ static bool merge_keys(struct ctx *ctx, int from, uint8_t *registers, bool *dens
 
 static bool may_keep_estimate(struct ctx *ctx)
 {
-    int state = atomic_load_explicit(&ctx->engine->journal->state, memory_order_acquire);
-
     if (ctx->replay)
         return true;
-    return (state == JOURNAL_OFF || state == JOURNAL_HEALTHY) && !gate_waits(ctx->engine, true);
+    return journal_takes_writes(ctx->engine->journal) && !gate_waits(ctx->engine, true);
 }
 
 static void count_one(struct ctx *ctx)

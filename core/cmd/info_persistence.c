@@ -145,6 +145,7 @@ static void put_log(struct engine *engine, const struct journal_report *report, 
 {
     static const char *const states[] = {
         [JOURNAL_OFF] = "off",
+        [JOURNAL_BEGINNING] = "turning-on",
         [JOURNAL_HEALTHY] = "healthy",
         [JOURNAL_FULL] = "full",
         [JOURNAL_FAILED] = "failed",
@@ -191,9 +192,9 @@ static void put_log(struct engine *engine, const struct journal_report *report, 
     put_line(report->problem, out);
 }
 
-static const char *mode(const struct engine *engine, bool on)
+static const char *mode(const struct engine *engine, bool has_log)
 {
-    if (on)
+    if (has_log)
         return "log";
     return engine->settings->persistence ? "snapshots" : "memory";
 }
@@ -226,7 +227,7 @@ void info_persistence(struct engine *engine, struct buf *out)
                    report.written > report.durable);
     if (engine->loading)
         put_loading(engine, out);
-    buf_printf(out, "persistence_mode:%s\r\n", mode(engine, on));
+    buf_printf(out, "persistence_mode:%s\r\n", mode(engine, journal_keeps(journal)));
     put_snapshot(engine, &save, &progress, out);
     if (on)
         put_log(engine, &report, out);

@@ -10,13 +10,12 @@
 #include "core/cmd/rows.h"
 #include "core/ctx.h"
 
-/* False without a log: there is no stable storage then. */
+/* False without a log, and while its first base is written: no start would find anything then. */
 static bool wait_is_durable(const struct session *session)
 {
     const struct journal *journal = session->engine->journal;
 
-    return atomic_load(&journal->state) != JOURNAL_OFF &&
-           atomic_load(&journal->durable) >= session->write_sequence;
+    return journal_keeps(journal) && atomic_load(&journal->durable) >= session->write_sequence;
 }
 
 static void wait_reply(struct ctx *ctx, bool durable)
@@ -67,7 +66,8 @@ static void waitaof_run(struct ctx *ctx)
                     "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
         return;
     }
-    if (replicas == 0 && local > 0 && atomic_load(&journal->policy) == JOURNAL_ALWAYS) {
+    if (replicas == 0 && local > 0 && journal_keeps(journal) &&
+        atomic_load(&journal->policy) == JOURNAL_ALWAYS) {
         if (ctx->depends < session->write_sequence)
             ctx->depends = session->write_sequence;
         wait_reply(ctx, true);

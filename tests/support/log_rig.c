@@ -220,6 +220,20 @@ int rig_base_begin(struct log_rig *rig, struct journal_base *out)
     return status;
 }
 
+enum journal_base_state rig_wait_base(struct log_rig *rig)
+{
+    for (;;) {
+        uint64_t seen = news_seen(rig);
+        enum journal_base_state state;
+
+        rig_turn(rig);
+        state = rig->journal.ops->base_state(&rig->journal, NULL);
+        if (state != JOURNAL_BASE_TURNING && state != JOURNAL_BASE_NAMING)
+            return state;
+        wait_news(rig, seen);
+    }
+}
+
 /* --- Reading back --------------------------------------------------------------------------- */
 
 static size_t line_end(struct slice text, size_t from)

@@ -60,6 +60,8 @@ void rig_wait_state(struct log_rig *rig, enum journal_state state);
 
 /* Begin a base, when it is prepared. */
 must_check int rig_base_begin(struct log_rig *rig, struct journal_base *out);
+/* Wait until it is named, or has failed. */
+enum journal_base_state rig_wait_base(struct log_rig *rig);
 
 /* What the files named in the manifest hold: the commands of all good batches, in order, without
  * the # lines. Fails the test if header, trailer, chain or numbering is not as format.c says. */

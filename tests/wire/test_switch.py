@@ -7,7 +7,7 @@ import pytest
 import redis
 
 import kv
-from harness import OK, Error, Server, keyspace
+from harness import OK, Error, Server, keyspace, until
 from test_save import fill, info, keys_of, rewrite
 
 
@@ -77,6 +77,7 @@ def test_writes_around_a_switch_in_a_transaction_are_there_once(tmp_path):
         c.pipeline([("MULTI",), ("INCR", "n"), ("CONFIG", "SET", "appendonly", "yes"),
                     ("INCR", "n"), ("EXEC",), ("INCR", "n")])
         assert c("GET", "n") == b"4"
+        assert c("CONFIG", "SET", "appendonly", "yes") == OK  # a transaction does not wait for it
     server.restart(crash=True, appendonly="yes")
     with server.connect() as c:
         assert c("GET", "n") == b"4"
@@ -102,6 +103,105 @@ def test_a_transaction_that_ends_with_the_switch(tmp_path, switches):
     server.restart(crash=True, appendonly="yes")
     with server.connect() as c:
         assert c("GET", "n") == b"1"
+    server.stop()
+
+
+def turn_on(c, other):
+    """Ask for the log; back when it is being switched on."""
+    assert c("DEBUG", "POPULATE", "1000000", "key", "100") == OK
+    c.send("CONFIG", "SET", "appendonly", "yes")
+    until(lambda: info(other, "aof_rewrite_in_progress") == "1")
+
+
+def test_others_are_answered_while_the_log_is_switched_on(tmp_path):
+    server = serve(tmp_path, appendonly="no", enable_debug_command="yes")
+    with server.connect() as c, server.connect() as other:
+        turn_on(c, other)
+        answered = 0
+        while info(other, "aof_rewrite_in_progress") == "1":
+            assert str(other("PING")) == "PONG"
+            answered += 1
+            assert other("INCR", "n") == answered
+            if answered == 1:
+                assert info(other, "log_state") == "turning-on"
+                assert info(other, "persistence_mode") == "snapshots"
+                assert other("WAITAOF", 1, 0, 1) == [0, 0]
+                assert isinstance(other("DEBUG", "LOADAOF"), Error)
+                assert other("SET", "key:7", "changed") == OK
+                assert other("SELECT", 1) == OK and other("SET", "in", "one") == OK
+                assert other("FLUSHDB") == OK and other("SELECT", 0) == OK
+        assert answered > 0
+        assert c.read() == OK
+        assert info(other, "persistence_mode") == "log"
+        assert other("WAITAOF", 1, 0, 0) == [1, 0]
+    server.restart(crash=True, appendonly="yes")
+    with server.connect() as c:
+        assert c("DBSIZE") == 1000001
+        assert c("GET", "n") == b"%d" % answered and c("GET", "key:7") == b"changed"
+    server.stop()
+
+
+def test_a_log_that_is_being_switched_on_can_be_left_again(tmp_path):
+    server = serve(tmp_path, appendonly="no", enable_debug_command="yes")
+    with server.connect() as c, server.connect() as other:
+        for _ in range(2):
+            turn_on(c, other)
+            assert other("INCR", "n") > 0
+            assert other("CONFIG", "SET", "appendonly", "no") == OK
+            assert "switched off again" in str(c.read())
+            assert info(other, "persistence_mode") == "snapshots"
+        assert glob.glob(str(tmp_path / "appendonlydir" / "*.aof")) == []
+        turn_on(c, other)
+        assert other("FLUSHALL") == OK
+        assert other("SET", "behind", "the flush") == OK
+        assert c.read() == OK
+    server.restart(crash=True, appendonly="yes")
+    with server.connect() as c:
+        assert c("KEYS", "*") == [b"behind"]
+    server.stop()
+
+
+def test_a_log_that_can_not_be_switched_on_says_why(tmp_path):
+    server = serve(tmp_path, persistence="no")
+    with server.connect() as c:
+        (tmp_path / "appendonlydir").write_text("in the way")
+        said = c("CONFIG", "SET", "persistence", "yes")
+        assert isinstance(said, Error) and "appendonlydir" in str(said), said
+        assert c("CONFIG", "GET", "persistence") == [b"persistence", b"no"]
+        assert info(c, "persistence_mode") == "memory"
+        os.remove(tmp_path / "appendonlydir")
+        assert c("CONFIG", "SET", "persistence", "yes") == OK
+        assert c("SET", "a", "1") == OK
+    server.restart(crash=True, persistence="yes")
+    assert len(keys_of(server)) == 1
+    server.stop()
+
+
+@pytest.mark.parametrize("appendonly", ["no", "yes"])
+def test_a_crash_while_the_log_is_switched_on_leaves_the_dump(tmp_path, appendonly):
+    server = serve(tmp_path, appendonly="no", save="", enable_debug_command="yes")
+    with server.connect() as c, server.connect() as other:
+        assert other("SET", "a", "1") == OK and other("SAVE") == OK
+        turn_on(c, other)
+    server.restart(crash=True, appendonly=appendonly)
+    with server.connect() as c:
+        assert c("GET", "a") == b"1" and c("DBSIZE") == 1
+        assert c("CONFIG", "SET", "appendonly", "yes") == OK
+    server.restart(crash=True, appendonly="yes")
+    with server.connect() as c:
+        assert c("DBSIZE") == 1
+    assert len(os.listdir(tmp_path / "appendonlydir")) <= 6
+    server.stop()
+
+
+def test_a_stop_gives_up_a_log_that_is_being_switched_on(tmp_path):
+    server = serve(tmp_path, appendonly="no", save="10000 100000", enable_debug_command="yes")
+    with server.connect() as c, server.connect() as other:
+        turn_on(c, other)
+    server.stop()  # which saves, as there are save points
+    server.start()
+    with server.connect() as c:
+        assert c("DBSIZE") == 1000000
     server.stop()
 
 
