@@ -101,7 +101,10 @@ void run_kill(struct ctx *ctx, bool function)
     } else if (run->is_function != function) {
         gate_reply_busy(ctx);
     } else {
+        struct host *host = ctx->engine->host;
         run->killed = true;
+        host->log(host, HOST_NOTICE, "Lua script killed by user with %s KILL.",
+                  function ? "FUNCTION" : "SCRIPT");
         reply_ok(ctx);
     }
 }

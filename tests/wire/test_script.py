@@ -363,6 +363,7 @@ def test_a_script_without_end_is_killed(busy, script):
                                  f"{sha(script)}, on @user_script:1.")
         assert other("PING") == Status("PONG")
         assert c("EVAL", "return 1", 0) == 1
+        assert "Lua script killed by user with SCRIPT KILL." in busy.log()
 
 
 def test_what_is_answered_beside_a_script(busy):
