@@ -178,7 +178,7 @@ const struct setting_row setting_rows[] = {
     CHOICE("enable-protected-configs", NULL, IMMUTABLE, AT(enable_protected_configs), words_local,
            "no"),
     CHOICE("enable-module-command", NULL, IMMUTABLE | NOTHING, KEPT, words_local, "no"),
-    YES_NO("enable-debug-assert", NULL, IMMUTABLE | NOTHING, KEPT, "no"),
+    YES_NO("enable-debug-assert", NULL, IMMUTABLE | NOTHING | HIDDEN, KEPT, "no"),
     YES_NO("latency-tracking", NULL, 0, AT(latency_tracking), "yes"),
     SPECIAL("latency-tracking-info-percentiles", NULL, WORDS, setting_read_percentiles,
             setting_show_percentiles, "50 99 99.9"),

@@ -86,6 +86,7 @@ def test_an_option_of_tests_is_accepted(start):
     server = start("kv", persistence="no", enable_debug_assert="yes")
     with server.connect() as c:
         assert c("CONFIG", "GET", "enable-debug-assert") == [b"enable-debug-assert", b"yes"]
+        assert c("CONFIG", "GET", "enable-debug-asser*") == []
 
 
 def test_listeners_are_told(start, tmp_path):
