@@ -251,6 +251,10 @@ static uint64_t push_to_channel(struct pubsub *pubsub, const struct channel *cha
         struct buf *frame = &pubsub->frames[is_push];
         if (frame->len == 0)
             write_frame(frame, is_push ? '>' : '*', count, words);
+        if (unlikely(at->session->flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP))) {
+            push_write(at->session, buf_slice(frame)); /* not dropped with its command's reply */
+            continue;
+        }
         output_append(&at->session->output, frame->data, frame->len);
         push_note(at->session);
     }

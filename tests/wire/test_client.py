@@ -250,6 +250,11 @@ def test_pushes_leave_with_reply_off(c, other):
     assert c.read() == kind([b"unsubscribe", b"two", 1])
     assert other("PUBLISH", "one", "hello") == 1
     assert c.read() == kind([b"message", b"one", b"hello"])
+    if c.resp == 3:
+        for words in (["PUBLISH", "one", "own"],
+                      ["EVAL", "return redis.call('publish', 'one', 'own')", 0]):
+            c.send(*words)
+            assert c.read() == kind([b"message", b"one", b"own"])
     c.send_bytes(b"UNSUBSCRIBE\r\nCLIENT REPLY ON\r\n")
     assert c.read() == kind([b"unsubscribe", b"one", 0])
     assert c.read() == OK
