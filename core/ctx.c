@@ -8,6 +8,7 @@
 #include "core/record.h"
 #include "core/tracking.h"
 #include "core/wait_keys.h"
+#include "core/watch.h"
 
 static void depend(struct ctx *ctx, uint64_t sequence)
 {
@@ -188,8 +189,8 @@ void ctx_swap(struct ctx *ctx, int a, int b)
     wait_keys_ready_all(ctx->engine);
     keyspace_swap(ctx->keyspace, a, b);
     if (!ctx->replay) {
-        record_touched_all(ctx->engine, a);
-        record_touched_all(ctx->engine, b);
+        watch_replaced(ctx->engine, a);
+        watch_replaced(ctx->engine, b);
     }
 }
 

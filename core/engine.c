@@ -174,10 +174,11 @@ static void answered(struct ctx *ctx)
     push_stamp(engine);
 }
 
-static enum engine_result wait_later(struct session *session, const struct command *command)
+static enum engine_result wait_later(struct session *session, const struct ctx *ctx)
 {
+    session->last_command = ctx->state;
     session->flags = (session->flags & ~(uint32_t)SESSION_WAITS_WRITE) | SESSION_WAITS;
-    if (gate_may_write(command->flags | transaction_flags(session)))
+    if (gate_may_write(ctx->command->flags | transaction_flags(session)))
         session->flags |= SESSION_WAITS_WRITE;
     if (session->engine->snapshot_holds)
         session->engine->stats.snapshot_waits++;
@@ -238,7 +239,7 @@ enum engine_result engine_execute(struct engine *engine, struct session *session
     }
     if (unlikely(verdict == GATE_WAIT)) {
         engine->current = NULL;
-        return wait_later(session, ctx.command);
+        return wait_later(session, &ctx);
     }
     if (unlikely(engine->effect_count > 0))
         record_commit(engine); /* evictions on the way */

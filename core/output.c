@@ -180,6 +180,12 @@ size_t output_unmarked(const struct output *output)
     return (size_t)(appended(output) - output->marked);
 }
 
+size_t output_kept(const struct output *output)
+{
+    const struct output_chunk *first = output->first;
+    return first && first->cap <= OUTPUT_FIRST_BYTES ? sizeof *first + first->cap : 0;
+}
+
 size_t output_unsent(const struct output *output)
 {
     return (size_t)(appended(output) - output->sent);

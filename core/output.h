@@ -66,6 +66,7 @@ static inline bool output_holds(const struct output *output)
     return output->mark_count > 0;
 }
 
+size_t output_kept(const struct output *output);     /* of the chunk that stays when all is sent */
 size_t output_unsent(const struct output *output);   /* all that was appended and not sent */
 static inline size_t output_ready(const struct output *output);
 /* Describe up to `most` runs of released bytes; returns how many. */

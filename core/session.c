@@ -119,6 +119,7 @@ void session_unblock(struct session *session, bool timed_out)
     };
     session->unblock(&ctx, timed_out);
     session->unblock = NULL;
+    ctx.state->failed += ctx.failed;
     if (!(session->flags & SESSION_PUSHED)) /* else it is stamped with what stands before it */
         output_mark(&session->output, 0, false);
     engine->host->wake_session(engine->host->self, session);

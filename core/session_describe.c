@@ -22,7 +22,7 @@ static const char *flag_letters(const struct session *session, char out[static 1
         out[count++] = 'P';
     if (session->transaction)
         out[count++] = 'x';
-    if (session->flags & SESSION_BLOCKED)
+    if (session->flags & (SESSION_BLOCKED | SESSION_WAITS))
         out[count++] = 'b';
     if (session->tracker)
         out[count++] = 't';
@@ -67,7 +67,7 @@ size_t session_memory(const struct session *session)
 void session_describe(const struct session *session, int64_t now_ms, struct buf *out)
 {
     char letters[16];
-    size_t memory = session_memory(session);
+    size_t memory = session_memory(session), kept = output_kept(&session->output);
     buf_printf(out, "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=%s "
                     "capa=%s db=%d",
                (unsigned long long)session->id, session->address, session->local_address,
@@ -84,9 +84,10 @@ void session_describe(const struct session *session, int64_t now_ms, struct buf 
                pubsub_count(session, PUBSUB_SHARD), transaction_count(session),
                watch_count(session), session->query_bytes, session->query_free,
                session->argv_bytes, (size_t)transaction_bytes(session),
-               session->output.chunk_bytes, output_unsent(&session->output),
+               kept, output_unsent(&session->output),
                session->output.first && session->output.first != session->output.last,
-               session->output.chunk_bytes, memory, output_ready(&session->output) ? "rw" : "r",
+               session->output.chunk_bytes - kept, memory,
+               output_ready(&session->output) ? "rw" : "r",
                session->last_command ? session->last_command->full_name : "NULL",
                session->user->name,
                session->tracker ? (long long)session->tracker->redirect : -1LL, session->resp,

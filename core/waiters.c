@@ -256,6 +256,7 @@ static void end_wait(struct waiter *waiter)
         }
         waiter->timed_out(&ctx);
     }
+    ctx.state->failed += ctx.failed;
     run_finish(&ctx);
     waiters_forget(session);
     wake_session(session);

@@ -167,7 +167,13 @@ void watch_touch(struct engine *engine, int db, struct slice key, bool by_deadli
         touch(table_item(slot), by_deadline);
 }
 
-void watch_touch_all(struct engine *engine, int db)
+static void see_expired(struct watched_key *watched)
+{
+    for (struct watch *watch = watched->watches; watch; watch = watch->next_of_key)
+        watch->was_expired = true;
+}
+
+static void touch_all(struct engine *engine, int db, bool has_come)
 {
     struct table_walk walk;
     struct table_slot *slot;
@@ -178,9 +184,23 @@ void watch_touch_all(struct engine *engine, int db)
         uint64_t hash = keyspace_hash(engine->keyspace, key);
         if (db >= 0 && watched->db != db)
             continue;
-        if (keyspace_find(engine->keyspace, watched->db, key, hash).slot)
-            touch(watched, false);
+        struct place place = keyspace_find(engine->keyspace, watched->db, key, hash);
+        bool past = is_past(engine, place.entry);
+        if (place.slot && past && has_come)
+            see_expired(watched);
+        else if (place.slot)
+            touch(watched, past);
     }
+}
+
+void watch_touch_all(struct engine *engine, int db)
+{
+    touch_all(engine, db, false);
+}
+
+void watch_replaced(struct engine *engine, int db)
+{
+    touch_all(engine, db, true);
 }
 
 /* A key whose deadline has passed since it was watched, though nobody has deleted it yet. */

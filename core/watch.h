@@ -30,3 +30,6 @@ void watch_touch(struct engine *engine, int db, struct slice key, bool by_deadli
 /* Databases were emptied or swapped (db -1: all): every watched key of them that is there, or was,
  * counts as changed. */
 void watch_touch_all(struct engine *engine, int db);
+/* The database has become another one: a watched key that is there now counts as changed, but not
+ * if its deadline has passed. */
+void watch_replaced(struct engine *engine, int db);

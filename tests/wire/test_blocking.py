@@ -216,6 +216,16 @@ def test_a_timeout_beyond_the_clock_is_refused(kv):
         assert kv("BLPOP", "l", text) == Error("ERR timeout is out of range")
 
 
+def test_a_wait_that_ends_with_an_error_has_failed(c, waits):
+    c("CONFIG", "RESETSTAT")
+    one = waits("BLPOP", "l", 0)
+    you = clients_with(c, " flags=b ")[0].split()[0][3:]
+    assert c("CLIENT", "UNBLOCK", you, "ERROR") == 1
+    assert isinstance(one.read(), Error)
+    stats = c.raw("INFO", "commandstats").partition(b"cmdstat_blpop:")[2].split()[0]
+    assert b"calls=1," in stats and b"failed_calls=1" in stats
+
+
 def test_unblock(c, waits):
     one, two, three = [waits("BLPOP", "l", 0) for _ in range(3)]
     ids = sorted(int(line.split()[0][3:]) for line in clients_with(c, " flags=b "))

@@ -288,6 +288,26 @@ def test_pause_lets_messages_wait(c, other):
     assert [other.read() for _ in range(3)] == [0, 0, None]
 
 
+def test_who_is_paused_is_told_as_blocked(c, other):
+    def blocked():
+        return c.raw("INFO", "clients").partition(b"\nblocked_clients:")[2].split()[0]
+    you = other("CLIENT", "ID")
+    c("CLIENT", "PAUSE", 100000, "WRITE")
+    other.send("SET", "a", "1")
+    until(lambda: blocked() == b"1")
+    assert listed(c, "ID", you)[0]["flags"] == "b"
+    assert listed(c, "ID", you)[0]["cmd"] == "set"
+    c("CLIENT", "UNPAUSE")
+    assert other.read() == OK
+    assert blocked() == b"0"
+    assert listed(c, "ID", you)[0]["flags"] == "N"
+
+
+def test_a_client_without_replies_has_no_list_of_them(c, other):
+    other("PING")
+    assert listed(c, "ID", other("CLIENT", "ID"))[0]["omem"] == "0"
+
+
 def test_pause_of_all_ends_by_itself(c, other):
     begun = time.monotonic()
     assert c("CLIENT", "PAUSE", 150) == OK

@@ -1,5 +1,6 @@
 """COMMAND: the forms of its replies. That they say of each command what redis-server says is
 tested in test_rows.py."""
+import pytest
 import redis
 
 from harness import SYNTAX, Error, Set, Status, wrong_arity
@@ -64,6 +65,12 @@ def test_getkeys(c):
             (("SET", "a"), "ERR Invalid number of arguments specified for command")]:
         assert c("COMMAND", "GETKEYS", *words) == Error(error)
     assert c("COMMAND", "GETKEYS", "GET") == wrong_arity("command|getkeys")
+
+
+@pytest.mark.parametrize("words", ["EVAL x 0", "EVAL x 0 a", "EVALSHA x -1", "FCALL x 2 a",
+                                   "EVAL_RO x y"])
+def test_getkeys_of_a_script_without_keys(c, words):
+    assert c("COMMAND", "GETKEYS", *words.split()) == []
 
 
 def test_getkeysandflags(c):

@@ -174,3 +174,64 @@ def test_a_transaction_is_whole_in_the_log(start):
         text = log.read()
     assert b"*1\r\n$5\r\nMULTI\r\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n*2\r\n$6\r\nSELECT\r\n" \
            b"$1\r\n3\r\n*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$1\r\n2\r\n*1\r\n$4\r\nEXEC\r\n" in text
+
+
+def deadline_passes(c, key):
+    """So that nobody has looked at it since."""
+    c("DEBUG", "SET-ACTIVE-EXPIRE", 0)
+    c("PSETEX", key, 1, "v")
+    time.sleep(0.01)
+
+
+@pytest.fixture(params=["kv", "redis"])
+def lazy(request, start):
+    with start(request.param, enable_debug_command="yes").connect() as connection:
+        yield connection
+
+
+@pytest.mark.parametrize("change", [("FLUSHDB",), ("FLUSHALL",), ("SWAPDB", 0, 1)],
+                         ids=lambda words: words[0])
+def test_a_key_that_had_expired_before_watch_may_vanish(lazy, change):
+    deadline_passes(lazy, "k")
+    lazy("WATCH", "k")
+    assert lazy(*change) == OK
+    lazy("MULTI")
+    lazy("PING")
+    assert lazy("EXEC") == [Status("PONG")]
+
+
+@pytest.mark.parametrize("there", ["nothing", "expired"])
+def test_swapdb_brings_a_key_that_has_expired(lazy, there):
+    lazy("SELECT", 1)
+    deadline_passes(lazy, "k")
+    lazy("SELECT", 0)
+    if there == "expired":
+        deadline_passes(lazy, "k")
+    lazy("WATCH", "k")
+    assert lazy("SWAPDB", 0, 1) == OK
+    lazy("MULTI")
+    lazy("PING")
+    assert lazy("EXEC") == [Status("PONG")]
+
+
+@pytest.mark.parametrize("change", [("FLUSHDB",), ("SWAPDB", 0, 1)], ids=lambda w: w[0])
+def test_a_key_that_expires_behind_watch_is_changed(lazy, change):
+    lazy("DEBUG", "SET-ACTIVE-EXPIRE", 0)
+    lazy("PSETEX", "k", 100, "v")
+    lazy("WATCH", "k")
+    time.sleep(0.11)
+    assert lazy(*change) == OK
+    lazy("MULTI")
+    lazy("PING")
+    assert lazy("EXEC") is None
+
+
+def test_swapdb_brings_a_key(lazy):
+    lazy("SELECT", 1)
+    lazy("SET", "k", "v")
+    lazy("SELECT", 0)
+    lazy("WATCH", "k")
+    assert lazy("SWAPDB", 0, 1) == OK
+    lazy("MULTI")
+    lazy("PING")
+    assert lazy("EXEC") is None
