@@ -175,9 +175,16 @@ def newer_timeout(ours, theirs):
             theirs == Error("ERR timeout is negative"))
 
 
+def newer_bitcount(words, theirs):
+    """BITCOUNT with a start alone, as since Valkey 8."""
+    return (as_bytes(words[0]).upper() == b"BITCOUNT" and len(words) == 3 and
+            theirs == Error("ERR syntax error"))
+
+
 def may_differ(words, ours, theirs):
     exception = allowed(words)
     return (cut_error(ours, theirs) or newer_timeout(ours, theirs) or
+            newer_bitcount(words, theirs) or
             (exception and exception[1](words, ours, theirs)))
 
 
