@@ -58,7 +58,7 @@ def field_operation(r, verbs=("GET", "SET", "INCRBY", "OVERFLOW")):
 BITMAP = [
     (4, lambda r: ["SETBIT", r.key(), bit(r), r.choice([0, 1, 1, 1, 2, b"x"])]),
     (2, lambda r: ["GETBIT", r.key(), bit(r)]),
-    (3, lambda r: ["BITCOUNT", r.key()] + make_range(r, 1)),
+    (3, lambda r: ["BITCOUNT", r.key()] + make_range(r, 2)),  # 1: kv takes it, as Valkey does
     (3, lambda r: ["BITPOS", r.key(), r.choice([0, 1, 0, 1, 0, 1, 2, b"x"])] + make_range(r, 1)),
     (3, make_bitop),
     (3, lambda r: ["BITFIELD", r.key()] + [
