@@ -24,16 +24,17 @@ def free_port():
 
 
 class Server:
-    """A server on a free loopback port with a directory of its own; ended by its pid."""
+    """A server on a free loopback port with a directory of its own; ended by its pid. `under` is a
+    program that runs it, with its options."""
 
-    def __init__(self, candidate, arguments, directory=None, keep=False):
+    def __init__(self, candidate, arguments, directory=None, keep=False, under=()):
         self.program = KV if candidate == "kv" else candidate
         self.directory = directory or tempfile.mkdtemp(prefix="bench-", dir=os.getcwd() + "/build")
         self.keep = keep
         self.port = free_port()
         self.process = subprocess.Popen(
-            [os.path.abspath(self.program), "--port", str(self.port), "--dir", self.directory,
-             "--save", "", "--bind", "127.0.0.1"] + arguments,
+            [*under, os.path.abspath(self.program), "--port", str(self.port),
+             "--dir", self.directory, "--save", "", "--bind", "127.0.0.1"] + arguments,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.wait()
 
