@@ -163,6 +163,11 @@ void ctx_change_begin(struct ctx *ctx, struct place *place)
     keyspace_before_change(ctx->keyspace, place);
 }
 
+void ctx_write_begin(struct ctx *ctx, struct place *place, size_t from, size_t to)
+{
+    keyspace_before_write(ctx->keyspace, place, from, to);
+}
+
 void ctx_change_end(struct ctx *ctx, struct place *place, struct entry *entry)
 {
     keyspace_after_change(ctx->keyspace, place, entry);

@@ -70,6 +70,8 @@ void ctx_set_deadline(struct ctx *ctx, struct place *place, int64_t deadline_ms)
 /* Around a change in place: begin before the first byte is touched, end with where the entry is
  * now. */
 void ctx_change_begin(struct ctx *ctx, struct place *place);
+/* The same for bytes of a string: see keyspace_before_write. */
+void ctx_write_begin(struct ctx *ctx, struct place *place, size_t from, size_t to);
 void ctx_change_end(struct ctx *ctx, struct place *place, struct entry *entry);
 /* FLUSHDB, FLUSHALL (db -1), SWAPDB: raise the floor of the gate. Return what the keyspace's
  * functions do. */

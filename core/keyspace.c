@@ -404,8 +404,17 @@ void keyspace_remove(struct keyspace *keyspace, struct place *place, bool backgr
 
 void keyspace_set_deadline(struct keyspace *keyspace, struct place *place, int64_t deadline_ms)
 {
-    keyspace_before_change(keyspace, place);
+    keyspace_before_write(keyspace, place, 0, 0);
     keyspace_after_change(keyspace, place, entry_set_deadline(place->entry, deadline_ms));
+}
+
+static void note_before_change(struct keyspace *keyspace, struct database *database,
+                               struct place *place)
+{
+    account(keyspace, database, entry_memory(place->entry), 0);
+    slot_of(database, place);
+    place->indexed = has_deadline(place->entry);
+    place->inner_indexed = has_inner(place->entry);
 }
 
 void keyspace_before_change(struct keyspace *keyspace, struct place *place)
@@ -414,10 +423,18 @@ void keyspace_before_change(struct keyspace *keyspace, struct place *place)
 
     kv_assert(place->entry != NULL);
     about_to_change(keyspace, database, place, false);
-    account(keyspace, database, entry_memory(place->entry), 0);
-    slot_of(database, place);
-    place->indexed = has_deadline(place->entry);
-    place->inner_indexed = has_inner(place->entry);
+    note_before_change(keyspace, database, place);
+}
+
+void keyspace_before_write(struct keyspace *keyspace, struct place *place, size_t from, size_t to)
+{
+    struct database *database = database_of(keyspace, place->db);
+
+    kv_assert(place->entry != NULL);
+    keyspace->changes++;
+    if (unlikely(database->cut != NULL))
+        cut_before_write(keyspace, database, slot_of(database, place), from, to);
+    note_before_change(keyspace, database, place);
 }
 
 void keyspace_after_change(struct keyspace *keyspace, struct place *place, struct entry *entry)
@@ -428,6 +445,8 @@ void keyspace_after_change(struct keyspace *keyspace, struct place *place, struc
     if (entry != old) {
         table_replace(place->slot, entry);
         place->entry = entry;
+        if (unlikely(keyspace->cut != NULL))
+            cut_moved(keyspace, old, entry);
     }
     account(keyspace, database, 0, entry_memory(entry));
     index_deadlines(keyspace, database, place->hash, old, place->indexed, place->inner_indexed,

@@ -68,6 +68,9 @@ void keyspace_set_deadline(struct keyspace *keyspace, struct place *place, int64
 
 /* Around a change in place of place->entry; `entry` is where it is now. */
 void keyspace_before_change(struct keyspace *keyspace, struct place *place);
+/* The same for a string that does not get shorter, of which only the bytes from `from` up to `to`
+ * may change, and what is new behind its end. */
+void keyspace_before_write(struct keyspace *keyspace, struct place *place, size_t from, size_t to);
 void keyspace_after_change(struct keyspace *keyspace, struct place *place, struct entry *entry);
 
 /* Empty one database, or all (db -1); returns how many keys there were. Given back in the

@@ -158,16 +158,41 @@ static bool is_long_string(const struct entry *entry)
     return entry_type(entry) == TYPE_STRING && entry_string_len(entry) > KEYSPACE_CUT_LONG_STRING;
 }
 
+static void take_early(struct keyspace *keyspace, struct database *database,
+                       struct table_slot *slot)
+{
+    const struct keyspace_cutter *cutter = keyspace->cut->cutter;
+
+    if (!table_cut_has(database->entries, slot)) {
+        table_cut_put(database->entries, slot);
+        (void)cutter->take(cutter->self, database->cut->db, table_item(slot), true);
+    }
+}
+
+void cut_before_write(struct keyspace *keyspace, struct database *database,
+                      struct table_slot *slot, size_t from, size_t to)
+{
+    const struct keyspace_cutter *cutter = keyspace->cut->cutter;
+    struct entry *entry = table_item(slot);
+
+    take_early(keyspace, database, slot);
+    if (is_long_string(entry) && from < to)
+        cutter->touch(cutter->self, entry, from, to);
+}
+
+void cut_moved(struct keyspace *keyspace, const void *old, struct entry *entry)
+{
+    if (is_long_string(entry))
+        keyspace->cut->cutter->moved(keyspace->cut->cutter->self, old, entry);
+}
+
 bool cut_before_change(struct keyspace *keyspace, struct database *database,
                        struct table_slot *slot, bool dropped)
 {
     const struct keyspace_cutter *cutter = keyspace->cut->cutter;
     struct entry *entry = table_item(slot);
 
-    if (!table_cut_has(database->entries, slot)) {
-        table_cut_put(database->entries, slot);
-        (void)cutter->take(cutter->self, database->cut->db, entry, true);
-    }
+    take_early(keyspace, database, slot);
     if (!is_long_string(entry))
         return false;
     if (dropped)

@@ -17,8 +17,11 @@ struct keyspace_cutter {
     /* Write the entry, or begin to; each one that was there at the beginning is taken once.
      * `early`: before its turn, as it is about to change. False: the step shall end here. */
     bool (*take)(void *self, int db, struct entry *entry, bool early);
-    /* A long string that is taken is about to change in place. */
+    /* A long string that is taken is about to change in place: all of it, or these bytes alone. */
     void (*release)(void *self, struct entry *entry);
+    void (*touch)(void *self, struct entry *entry, size_t from, size_t to);
+    /* A string that was taken may lie elsewhere now; nothing is at `old`. */
+    void (*moved)(void *self, const void *old, struct entry *entry);
     /* Is it a long string that was taken and is still read? */
     bool (*reads)(void *self, const struct entry *entry);
     /* A value that is held may have handed elements over. */

@@ -35,6 +35,11 @@ struct keyspace {
  * snapshot still reads its bytes, and they may not be written over. */
 bool cut_before_change(struct keyspace *keyspace, struct database *database,
                        struct table_slot *slot, bool dropped);
+/* The same for a string of which no more than this may change in place. */
+void cut_before_write(struct keyspace *keyspace, struct database *database,
+                      struct table_slot *slot, size_t from, size_t to);
+/* It lies elsewhere now; nothing is at `old`. */
+void cut_moved(struct keyspace *keyspace, const void *old, struct entry *entry);
 /* It was changed in place. */
 void cut_after_change(struct keyspace *keyspace, const struct entry *entry);
 /* It has left the keyspace. True: the snapshot is not done with it, and gives it back later. */

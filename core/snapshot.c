@@ -19,8 +19,8 @@
  *   2. Nothing newer is in it: an entry is taken before it changes, and one that comes later is
  *      born with the mark that says "in".
  *   3. While it is cut, no command takes longer than its own work and writing down what it changes:
- *      a small value whole; of a large one the nodes it touches; of a long string, as much as
- *      changing it in place may copy anyway.
+ *      a small value whole; of a large one the nodes it touches; of a long string the pieces of
+ *      64 KiB it touches (RENAME, MOVE: the rest, which is what they may copy anyway).
  *   4. Memory: the frames being filled, what large values handed over, and the sink's queue. The
  *      walk stops while the queue is longer than a few frames. Changes can make it grow beyond:
  *      past snapshot-memory-limit commands that write wait at the gate. A database that is emptied
@@ -129,6 +129,17 @@ static void release(void *self, struct entry *entry)
     weigh(self);
 }
 
+static void touch(void *self, struct entry *entry, size_t from, size_t to)
+{
+    record_touch(self, entry, from, to);
+    weigh(self);
+}
+
+static void moved(void *self, const void *old, struct entry *entry)
+{
+    record_moved(self, old, entry);
+}
+
 static bool reads(void *self, const struct entry *entry)
 {
     return record_reads(self, entry);
@@ -159,7 +170,8 @@ static struct snapshot *snapshot_new(struct engine *engine)
     snapshot->engine = engine;
     snapshot->last = &snapshot->first;
     snapshot->cutter =
-        (struct keyspace_cutter){snapshot, take, release, reads, handed_over, keep, holds};
+        (struct keyspace_cutter){snapshot, take, release, touch, moved, reads, handed_over, keep,
+                                 holds};
     return snapshot;
 }
 

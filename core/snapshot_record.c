@@ -14,15 +14,18 @@
  *             empty, `out` is the lane itself, and the value is stepped through
  *   closed    the type has forgotten the cut; what was lent is freed
  *
- * A long string is read where it lies, in pieces. Before it is changed in place its rest is copied
- * into the record: that is a memcpy, as the change itself may be. When it is put over or removed,
- * the entry is lent.
+ * A long string is read where it lies, in pieces, up to the length that it had. Before bytes of it
+ * are changed in place the pieces they lie in are copied, each once, and read from there in their
+ * turn. Before all of it may change its rest is copied into the record: that is a memcpy, as the
+ * change itself may be. When it is put over or removed, the entry is lent.
  *
  * When the snapshot is given up strings are forgotten; values of other types are stepped through
  * with no lane behind them, as only that puts their marks in order. Where all values are about to
  * be freed, all records are closed at once.
  */
 #include "core/snapshot_record.h"
+
+#include <string.h>
 
 #include "core/base/mem.h"
 #include "core/base/reaper.h"
@@ -47,7 +50,11 @@ struct snapshot_record {
     struct buf buffer;
     size_t drained;         /* bytes of `buffer` that are in the lane */
     struct entry *string;   /* NULL: no string, or nothing of it is left to be read */
-    size_t string_at;       /* bytes of it that were read */
+    size_t string_at;       /* bytes of it that were read: whole pieces */
+    size_t string_len;      /* when it was met; it never gets shorter */
+    char **pieces;          /* by number: copies of those that have changed since, until they are
+                             * read. NULL: none have */
+    size_t pieces_bytes;    /* that all this takes */
     struct entry *lent;     /* it has left the keyspace: to be freed */
     size_t bytes;           /* as it is in snapshot->record_bytes */
     int db, version;
@@ -115,7 +122,7 @@ bool record_is_large(const struct entry *entry)
 
 static void account(struct snapshot *snapshot, struct snapshot_record *record)
 {
-    size_t bytes = sizeof(*record) + record->buffer.cap;
+    size_t bytes = sizeof(*record) + record->buffer.cap + record->pieces_bytes;
 
     if (record->cut != NULL)
         bytes += record->cut->memory;
@@ -135,7 +142,8 @@ void record_open(struct snapshot *snapshot, int db, const struct entry *entry)
     if (entry_type(entry) == TYPE_STRING) {
         record->string = (struct entry *)(uintptr_t)entry;
         record->value = entry;
-        rdb_put_len(&record->out, entry_string_len(entry));
+        record->string_len = entry_string_len(entry);
+        rdb_put_len(&record->out, record->string_len);
     } else {
         record->value = entry_value(entry);
         record->cut = value_cut_begin(entry, &record->out);
@@ -153,6 +161,22 @@ static void free_entry(void *entry)
     entry_free(entry);
 }
 
+static size_t piece_count(const struct snapshot_record *record)
+{
+    return (record->string_len + PIECE_BYTES - 1) / PIECE_BYTES;
+}
+
+static void free_pieces(struct snapshot_record *record)
+{
+    if (record->pieces == NULL)
+        return;
+    for (size_t i = 0; i < piece_count(record); i++)
+        mem_free(record->pieces[i]);
+    mem_free(record->pieces);
+    record->pieces = NULL;
+    record->pieces_bytes = 0;
+}
+
 /* Nothing of the value is needed any more. */
 static void let_go(struct snapshot *snapshot, struct snapshot_record *record)
 {
@@ -162,6 +186,7 @@ static void let_go(struct snapshot *snapshot, struct snapshot_record *record)
         value_cut_drop(record->cut);
     if (record->lent != NULL)
         reaper_give(snapshot->engine->reaper, free_entry, record->lent, 1);
+    free_pieces(record);
     record->cut = NULL;
     record->string = record->lent = NULL;
 }
@@ -270,19 +295,26 @@ static bool drain(struct snapshot *snapshot, struct snapshot_record *record)
 /* The next bytes of a string. False: that was all. */
 static bool string_step(struct snapshot_record *record)
 {
+    size_t piece = record->string_at / PIECE_BYTES, left;
     struct slice text;
-    char digits[24];
-    size_t left;
+    char digits[24], *copy;
 
     if (record->string == NULL)
         return false;
     text = entry_string(record->string, digits);
-    left = text.len - record->string_at;
+    kv_assert(text.len >= record->string_len);
+    left = record->string_len - record->string_at;
     if (left > PIECE_BYTES)
         left = PIECE_BYTES;
-    rdb_put_bytes(&record->out, text.data + record->string_at, left);
+    copy = record->pieces != NULL ? record->pieces[piece] : NULL;
+    rdb_put_bytes(&record->out, copy != NULL ? copy : text.data + record->string_at, left);
+    if (copy != NULL) {
+        mem_free(copy);
+        record->pieces[piece] = NULL;
+        record->pieces_bytes -= left;
+    }
     record->string_at += left;
-    return record->string_at < text.len;
+    return record->string_at < record->string_len;
 }
 
 bool record_step(struct snapshot *snapshot)
@@ -378,8 +410,54 @@ void record_release(struct snapshot *snapshot, const struct entry *entry)
         else if (record != snapshot->current)
             spill_if_long(snapshot, record);
     forget(snapshot, record);
+    free_pieces(record);
     record->string = NULL;
     account(snapshot, record);
+}
+
+void record_touch(struct snapshot *snapshot, const struct entry *entry, size_t from, size_t to)
+{
+    struct snapshot_record *record = find(snapshot, entry);
+    struct slice text;
+    char digits[24];
+
+    if (record == NULL || record->string == NULL)
+        return;
+    text = entry_string(record->string, digits);
+    if (from < record->string_at)
+        from = record->string_at;
+    if (to > record->string_len)
+        to = record->string_len;
+    if (from >= to)
+        return;
+    if (record->pieces == NULL) {
+        record->pieces = mem_alloc_zero(piece_count(record) * sizeof *record->pieces);
+        record->pieces_bytes = piece_count(record) * sizeof *record->pieces;
+    }
+    for (size_t i = from / PIECE_BYTES; i <= (to - 1) / PIECE_BYTES; i++) {
+        size_t at = i * PIECE_BYTES, len = record->string_len - at;
+
+        if (record->pieces[i] != NULL)
+            continue;
+        if (len > PIECE_BYTES)
+            len = PIECE_BYTES;
+        record->pieces[i] = mem_alloc(len);
+        memcpy(record->pieces[i], text.data + at, len);
+        record->pieces_bytes += len;
+    }
+    account(snapshot, record);
+}
+
+void record_moved(struct snapshot *snapshot, const void *old, struct entry *entry)
+{
+    struct table_slot *slot = record_any(snapshot) ? slot_of(snapshot, old) : NULL;
+    struct snapshot_record *record = slot == NULL ? NULL : table_item(slot);
+
+    if (record == NULL || record->string == NULL)
+        return;
+    forget(snapshot, record);
+    record->value = record->string = entry;
+    table_insert(snapshot->by_value, hash_address(entry), record);
 }
 
 bool record_reads(const struct snapshot *snapshot, const struct entry *entry)

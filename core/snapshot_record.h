@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct entry;
 struct snapshot;
@@ -18,6 +19,8 @@ void record_give_up(struct snapshot *snapshot);
 void record_drop(struct snapshot *snapshot);
 /* The cutter's part: see keyspace_cut.h. */
 void record_release(struct snapshot *snapshot, const struct entry *entry);
+void record_touch(struct snapshot *snapshot, const struct entry *entry, size_t from, size_t to);
+void record_moved(struct snapshot *snapshot, const void *old, struct entry *entry);
 bool record_reads(const struct snapshot *snapshot, const struct entry *entry);
 /* True if the value is being cut. */
 bool record_handed_over(struct snapshot *snapshot, const struct entry *entry);

@@ -33,13 +33,13 @@ bool bitmap_grows(const struct place *place, uint64_t offset)
     return place->entry == NULL || entry_string_len(place->entry) <= offset >> 3;
 }
 
-struct entry *bitmap_begin(struct ctx *ctx, struct place *place, uint64_t offset)
+struct entry *bitmap_begin(struct ctx *ctx, struct place *place, uint64_t from, uint64_t offset)
 {
     size_t len = (size_t)(offset >> 3) + 1, old_len;
 
     if (place->entry == NULL)
         ctx_put(ctx, place, entry_new_blank(place->key, 0, ENTRY_NO_DEADLINE));
-    ctx_change_begin(ctx, place);
+    ctx_write_begin(ctx, place, (size_t)(from >> 3), len);
     if (entry_encoding(place->entry) == ENCODING_RAW && !bitmap_grows(place, offset))
         return place->entry;
     old_len = entry_string_len(place->entry);
@@ -72,7 +72,7 @@ static void setbit_run(struct ctx *ctx)
     if (place.entry != NULL && offset >> 3 < entry_string_len(place.entry))
         old = (entry_string(place.entry, digits).data[offset >> 3] & mask) != 0;
     if (old != bit || bitmap_grows(&place, offset)) {
-        struct entry *entry = bitmap_begin(ctx, &place, offset);
+        struct entry *entry = bitmap_begin(ctx, &place, offset, offset);
         char *byte = entry_bytes_of(entry) + (offset >> 3);
 
         *byte = (char)(bit ? *byte | mask : *byte & ~mask);

@@ -16,8 +16,9 @@ struct place;
 must_check bool bitmap_offset(struct ctx *ctx, struct slice arg, int64_t bits, uint64_t *out);
 /* True if the string at `place` must be made longer before the bit at `offset` can be written. */
 bool bitmap_grows(const struct place *place, uint64_t offset);
-/* Begin a change of the string at `place`, which has room for the bit at `offset` then; a missing
- * key is made. What is returned is where the entry is until bitmap_end is told of it; place->entry
- * is where it was. */
-must_check struct entry *bitmap_begin(struct ctx *ctx, struct place *place, uint64_t offset);
+/* Begin a change of the string at `place`, of bits from `from` up to `offset` alone, for which it
+ * has room then; a missing key is made. What is returned is where the entry is until bitmap_end is
+ * told of it; place->entry is where it was. */
+must_check struct entry *bitmap_begin(struct ctx *ctx, struct place *place, uint64_t from,
+                                       uint64_t offset);
 void bitmap_end(struct ctx *ctx, struct place *place, struct entry *entry);

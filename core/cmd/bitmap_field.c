@@ -161,6 +161,17 @@ static bool field_result(const struct field_operation *operation, int64_t old, i
     return true;
 }
 
+/* The lowest bit that it may write. */
+static uint64_t field_first_bit(const struct field_request *request)
+{
+    uint64_t first = request->last_bit;
+
+    for (size_t i = 0; i < request->count; i++)
+        if (request->operations[i].verb != FIELD_GET && request->operations[i].offset < first)
+            first = request->operations[i].offset;
+    return first;
+}
+
 /* One operation that writes; what it changes begins the change (*changed is set) where that has not
  * been done. */
 static void field_write(struct ctx *ctx, const struct field_request *request,
@@ -181,7 +192,7 @@ static void field_write(struct ctx *ctx, const struct field_request *request,
     if (result == old)
         return;
     if (*changed == NULL)
-        *changed = bitmap_begin(ctx, place, request->last_bit);
+        *changed = bitmap_begin(ctx, place, field_first_bit(request), request->last_bit);
     bits_set(entry_bytes_of(*changed), operation->offset, operation->bits, (uint64_t)result);
 }
 
@@ -212,7 +223,7 @@ static void field_do(struct ctx *ctx, bool read_only)
                        &place))
         return;
     if (request.writes && bitmap_grows(&place, request.last_bit))
-        changed = bitmap_begin(ctx, &place, request.last_bit);
+        changed = bitmap_begin(ctx, &place, field_first_bit(&request), request.last_bit);
     reply_array(ctx, request.count);
     for (size_t i = 0; i < request.count; i++) {
         const struct field_operation *operation = &request.operations[i];

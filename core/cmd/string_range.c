@@ -18,7 +18,7 @@ static void string_write_at(struct ctx *ctx, struct place *place, size_t len, si
 {
     struct entry *entry;
 
-    ctx_change_begin(ctx, place);
+    ctx_write_begin(ctx, place, offset, offset + bytes.len);
     entry = entry_resize(place->entry, len);
     if (bytes.len > 0)
         memcpy(entry_bytes_of(entry) + offset, bytes.data, bytes.len);

@@ -7,6 +7,7 @@
 #include "core/base/attr.h"
 #include "core/base/fault.h"
 #include "core/base/mem.h"
+#include "core/base/rng.h"
 #include "core/ctx.h"
 #include "core/keyspace.h"
 #include "core/type/hash.h"
@@ -341,6 +342,67 @@ static void a_long_string_is_cut_in_pieces(void **state unused)
     }
 }
 
+/* Some bytes of one, and it may grow, move, and get a deadline. */
+static void write_into_long(struct rng *rng, int number)
+{
+    struct keyspace *keyspace = world.engine->keyspace;
+    struct place place = find_number(number);
+    size_t len, from, to;
+    struct entry *entry;
+
+    if (rng_below(rng, 16) == 0) {
+        keyspace_set_deadline(keyspace, &place, rng_below(rng, 2) ? 99 : ENTRY_NO_DEADLINE);
+        return;
+    }
+    len = entry_string_len(place.entry);
+    from = rng_below(rng, len + 1);
+    to = from + rng_below(rng, rng_below(rng, 4) ? 100 : 300000);
+    if (to > (4 << 20))
+        to = from;
+    keyspace_before_write(keyspace, &place, from, to);
+    entry = entry_resize(place.entry, to > len ? to : len);
+    memset(entry_bytes_of(entry) + from, '#', to - from);
+    keyspace_after_change(keyspace, &place, entry);
+}
+
+/* At any time, in any order, between two steps; then one of the ways above. Only the pieces that
+ * are written into are held. */
+static void a_long_string_hands_over_the_pieces_that_change(void **state unused)
+{
+    struct snapshot_progress progress;
+    struct rng rng;
+
+    rng_seed(&rng, 7);
+    world.settings.saving.memory_limit = 1 << 20;
+    for (int round = 0; round < 60; round++) {
+        struct keyspace *expected;
+
+        for (int i = 0; i < 4; i++)
+            put_long(i, (char)('0' + i));
+        expected = keyspace_twin(world.engine->keyspace);
+        begin();
+        for (uint64_t i = rng_below(&rng, 200); i > 0; i--) {
+            if (rng_below(&rng, 2))
+                snapshot_slice(world.engine, 0);
+            else
+                write_into_long(&rng, (int)rng_below(&rng, 4));
+        }
+        for (int i = 0; i < 4; i++)
+            change_long(i, (int)rng_below(&rng, 4));
+        run_to_end();
+        assert_snapshot(expected);
+        assert_nothing_held();
+    }
+    put_long(0, '0');
+    begin();
+    write_into_long(&rng, 0);
+    snapshot_report(world.engine, &progress);
+    assert_true(progress.memory < 2 << 20);
+    snapshot_cancel(world.engine);
+    run_to_end();
+    assert_nothing_held();
+}
+
 /* While the first value streams, all elements of the others change: what they hand over goes to the
  * sink, so that nobody who writes has to wait for memory. */
 static void what_waits_for_its_turn_does_not_stay_in_memory(void **state unused)
@@ -566,6 +628,7 @@ int main(void)
         test(what_is_flushed_whole_is_dropped_at_once),
         test(databases_keep_the_number_they_had),
         test(a_long_string_is_cut_in_pieces),
+        test(a_long_string_hands_over_the_pieces_that_change),
         test(what_waits_for_its_turn_does_not_stay_in_memory),
         test(old_nodes_of_a_list_that_waits_do_not_stay_in_memory),
         test(a_value_outlives_the_database_it_was_moved_to),
