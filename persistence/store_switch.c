@@ -3,7 +3,7 @@
  *   1. turn_on    the log's directory is made, if need be; a name for a base is chosen that no
  *                 file has; a log of a new kvid is opened that no start finds yet: the manifest
  *                 that is there (else one that names nothing) calls its files history: log_birth.c
- *   2.            the caller cuts the snapshot that is to be its base, while changes go into the log
+ *   2.            the caller cuts the snapshot that is to be its base; changes go into the log
  *   3. base_end   the sync thread keeps a copy of the old manifest; then one switch of the manifest
  *                 names the base and the new files, and nothing else: up to then the old log is
  *                 there, from then on the new one
