@@ -120,6 +120,8 @@ struct command {
     uint32_t flags;
     uint32_t categories;
     struct key_spec keys[COMMAND_KEY_SPECS];
+    /* Of what runs scripts: does this one write nothing? NULL: only the flags tell. */
+    bool (*only_reads)(struct ctx *ctx);
     /* An argument may hold a secret, which nobody is shown (slow log, MONITOR); NULL: none does. */
     bool (*is_secret)(int argc, const struct slice *argv, int index);
     /* For rows whose keys, or what is done to them, no specification tells exactly: finds them in

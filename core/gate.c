@@ -222,6 +222,15 @@ static bool refused(struct ctx *ctx, uint32_t flags)
     return false;
 }
 
+/* A script that says it writes nothing waits for what holds readers only. */
+static bool must_wait(struct ctx *ctx, bool writes)
+{
+    const struct command *command = ctx->command;
+    if (likely(!gate_waits(ctx->engine, writes)))
+        return false;
+    return gate_waits(ctx->engine, false) || !command->only_reads || !command->only_reads(ctx);
+}
+
 enum gate_verdict gate_check(struct ctx *ctx)
 {
     struct engine *engine = ctx->engine;
@@ -253,7 +262,7 @@ enum gate_verdict gate_check(struct ctx *ctx)
                ctx->state->full_name);
         return GATE_REFUSED;
     }
-    if (unlikely(gate_waits(engine, writes)) && !queued && !engine->loading && !engine->busy &&
+    if (unlikely(must_wait(ctx, writes)) && !queued && !engine->loading && !engine->busy &&
         !(session->flags & SESSION_INTERNAL))
         return GATE_WAIT;
     if (unlikely(refused(ctx, flags)))

@@ -149,15 +149,15 @@ static bool begins(struct slice text, const char *with)
     return text.len >= len && memcmp(text.data, with, len) == 0;
 }
 
-static bool read_flags(struct ctx *ctx, struct slice list, uint32_t *flags)
+static bool read_flags(struct slice list, uint32_t *flags, struct buf *why)
 {
     while (list.len > 0) {
         const char *comma = memchr(list.data, ',', list.len);
         struct slice name = {list.data, comma ? (size_t)(comma - list.data) : list.len};
         uint32_t flag = script_flag_of(name);
         if (flag == 0) {
-            reply_error(ctx, "ERR Unexpected flag in script shebang: %.*s",
-                        name.len > 128 ? 128 : (int)name.len, name.data);
+            buf_printf(why, "ERR Unexpected flag in script shebang: %.*s",
+                       name.len > 128 ? 128 : (int)name.len, name.data);
             return false;
         }
         *flags |= flag;
@@ -165,7 +165,7 @@ static bool read_flags(struct ctx *ctx, struct slice list, uint32_t *flags)
             break;
         list = (struct slice){comma + 1, list.len - name.len - 1};
         if (list.len == 0) {
-            reply_error(ctx, "ERR Unexpected flag in script shebang: ");
+            buf_printf(why, "ERR Unexpected flag in script shebang: ");
             return false;
         }
     }
@@ -173,7 +173,8 @@ static bool read_flags(struct ctx *ctx, struct slice list, uint32_t *flags)
 }
 
 /* The code behind the first line, if that is one of ours, and the flags it gives. */
-static bool read_first_line(struct ctx *ctx, struct slice body, struct slice *code, uint32_t *flags)
+static bool read_first_line(struct arena *arena, struct slice body, struct slice *code,
+                            uint32_t *flags, struct buf *why)
 {
     *code = body;
     *flags = SCRIPT_OLD;
@@ -181,30 +182,30 @@ static bool read_first_line(struct ctx *ctx, struct slice body, struct slice *co
         return true;
     const char *end = memchr(body.data, '\n', body.len);
     if (!end) {
-        reply_error(ctx, "ERR Invalid script shebang");
+        buf_printf(why, "ERR Invalid script shebang");
         return false;
     }
     struct slice line = {body.data, (size_t)(end - body.data)}, *words;
     *code = (struct slice){end, body.len - line.len};
     *flags = 0;
-    int count = line.len <= FIRST_LINE_MAX ? text_split(ctx->arena, line, &words) : -1;
+    int count = line.len <= FIRST_LINE_MAX ? text_split(arena, line, &words) : -1;
     if (count < 1) {
-        reply_error(ctx, "ERR Invalid engine in script shebang");
+        buf_printf(why, "ERR Invalid engine in script shebang");
         return false;
     }
     if (!slice_equal(words[0], SLICE("#!lua"))) {
-        reply_error(ctx, "ERR Unexpected engine in script shebang: %.*s",
-                    words[0].len > 128 ? 128 : (int)words[0].len, words[0].data);
+        buf_printf(why, "ERR Unexpected engine in script shebang: %.*s",
+                   words[0].len > 128 ? 128 : (int)words[0].len, words[0].data);
         return false;
     }
     for (int i = 1; i < count; i++) {
         struct slice word = words[i];
         if (!begins(word, "flags=")) {
-            reply_error(ctx, "ERR Unknown lua shebang option: %.*s",
-                        word.len > 128 ? 128 : (int)word.len, word.data);
+            buf_printf(why, "ERR Unknown lua shebang option: %.*s",
+                       word.len > 128 ? 128 : (int)word.len, word.data);
             return false;
         }
-        if (!read_flags(ctx, (struct slice){word.data + 6, word.len - 6}, flags))
+        if (!read_flags((struct slice){word.data + 6, word.len - 6}, flags, why))
             return false;
     }
     return true;
@@ -229,10 +230,14 @@ static struct script *add(struct cache *cache, struct slice body, uint32_t flags
 static struct script *compile(struct ctx *ctx, struct cache *cache, struct slice body)
 {
     struct slice code;
+    struct buf why = {0};
     uint32_t flags;
     lua_State *lua = cache->vm->lua;
-    if (!read_first_line(ctx, body, &code, &flags))
+    if (!read_first_line(ctx->arena, body, &code, &flags, &why)) {
+        reply_error(ctx, "%.*s", (int)why.len, why.data);
+        buf_free(&why);
         return NULL;
+    }
     if (vm_compile(lua, code.data, code.len, "@user_script") != 0) {
         reply_error(ctx, "ERR Error compiling script (new function): %s", lua_tostring(lua, -1));
         lua_settop(lua, 0);
@@ -259,6 +264,19 @@ struct script *cache_get(struct ctx *ctx, struct cache *cache, struct slice body
     }
     cache_used(cache, script);
     return script;
+}
+
+bool cache_only_reads(struct cache *cache, struct arena *arena, struct slice body)
+{
+    struct table_slot *slot = table_find(cache->by_body, hash_bytes(body, cache->seed), body);
+    if (slot)
+        return ((const struct script *)table_item(slot))->flags & SCRIPT_NO_WRITES;
+    struct slice code;
+    struct buf why = {0};
+    uint32_t flags;
+    bool good = read_first_line(arena, body, &code, &flags, &why);
+    buf_free(&why);
+    return good && flags & SCRIPT_NO_WRITES;
 }
 
 void cache_used(struct cache *cache, struct script *script)

@@ -7,6 +7,7 @@
 
 #include "core/base/slice.h"
 
+struct arena;
 struct cache;
 struct ctx;
 struct vm;
@@ -25,6 +26,8 @@ struct cache *cache_new(struct vm *vm, uint64_t seed);
 void cache_free(struct cache *cache);
 /* Find the script with this text, or compile it: NULL if the error was replied. `load`: keep it. */
 struct script *cache_get(struct ctx *ctx, struct cache *cache, struct slice body, bool load);
+/* Does its first line say that it writes nothing? Nothing is compiled. */
+bool cache_only_reads(struct cache *cache, struct arena *arena, struct slice body);
 /* By the 40 digits of its name, in any case; NULL if there is none. */
 struct script *cache_find(struct cache *cache, struct slice sha);
 /* It is run: it may stay. */

@@ -70,6 +70,11 @@ static void eval_run(struct ctx *ctx)
     eval(ctx, false);
 }
 
+static bool eval_only_reads(struct ctx *ctx)
+{
+    return cache_only_reads(scripts_of(ctx)->cache, ctx->arena, ctx->argv[1]);
+}
+
 static void eval_ro_run(struct ctx *ctx)
 {
     eval(ctx, true);
@@ -78,6 +83,12 @@ static void eval_ro_run(struct ctx *ctx)
 static void evalsha_run(struct ctx *ctx)
 {
     evalsha(ctx, false);
+}
+
+static bool evalsha_only_reads(struct ctx *ctx)
+{
+    const struct script *script = cache_find(scripts_of(ctx)->cache, ctx->argv[1]);
+    return script && script->flags & SCRIPT_NO_WRITES;
 }
 
 static void evalsha_ro_run(struct ctx *ctx)
@@ -164,8 +175,10 @@ static void help_run(struct ctx *ctx)
      COMMAND_MOVABLE_KEYS | COMMAND_RUNS_SCRIPT)
 #define EVAL_KEYS(key_flags)                                                                       \
     {{.flags = (key_flags), .first = 2, .keynum_first = 1, .keynum_step = 1}}
-#define EVAL_ROW(row_name, row_run, row_flags, row_keys, row_since, row_summary, row_syntax)       \
-    {.name = row_name, .run = row_run, .arity = -3, .record = RECORD_EFFECTS,                      \
+#define EVAL_ROW(row_name, row_run, row_reads, row_flags, row_keys, row_since, row_summary,        \
+                 row_syntax)                                                                       \
+    {.name = row_name, .run = row_run, .only_reads = row_reads, .arity = -3,                       \
+     .record = RECORD_EFFECTS,                                                                     \
      .flags = EVAL_FLAGS | (row_flags), .categories = CATEGORY_SCRIPTING,                          \
      .keys = EVAL_KEYS(row_keys), .group = "scripting", .since = row_since,                        \
      .complexity = "That of what the script does.", .summary = row_summary, .syntax = row_syntax}
@@ -216,13 +229,13 @@ static const struct command subcommands[] = {
 };
 
 const struct command commands_eval[] = {
-    EVAL_ROW("eval", eval_run, 0, KEY_RW | KEY_ACCESS | KEY_UPDATE, "2.6.0", "Runs a script.",
-             "script:string " EVAL_SYNTAX),
-    EVAL_ROW("evalsha", evalsha_run, 0, KEY_RW | KEY_ACCESS | KEY_UPDATE, "2.6.0",
-             "Runs a script that is known, by its SHA-1.", "sha1:string " EVAL_SYNTAX),
-    EVAL_ROW("eval_ro", eval_ro_run, COMMAND_READONLY, KEY_RO | KEY_ACCESS, "7.0.0",
+    EVAL_ROW("eval", eval_run, eval_only_reads, 0, KEY_RW | KEY_ACCESS | KEY_UPDATE, "2.6.0",
+             "Runs a script.", "script:string " EVAL_SYNTAX),
+    EVAL_ROW("evalsha", evalsha_run, evalsha_only_reads, 0, KEY_RW | KEY_ACCESS | KEY_UPDATE,
+             "2.6.0", "Runs a script that is known, by its SHA-1.", "sha1:string " EVAL_SYNTAX),
+    EVAL_ROW("eval_ro", eval_ro_run, NULL, COMMAND_READONLY, KEY_RO | KEY_ACCESS, "7.0.0",
              "Runs a script that may not write.", "script:string " EVAL_SYNTAX),
-    EVAL_ROW("evalsha_ro", evalsha_ro_run, COMMAND_READONLY, KEY_RO | KEY_ACCESS, "7.0.0",
+    EVAL_ROW("evalsha_ro", evalsha_ro_run, NULL, COMMAND_READONLY, KEY_RO | KEY_ACCESS, "7.0.0",
              "Runs a script that is known and may not write.", "sha1:string " EVAL_SYNTAX),
     {.name = "script",
      .arity = -2,

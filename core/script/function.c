@@ -83,6 +83,13 @@ static void fcall_run(struct ctx *ctx)
     fcall(ctx, false);
 }
 
+static bool fcall_only_reads(struct ctx *ctx)
+{
+    const struct function *function =
+        libraries_function(scripts_of(ctx)->libraries, ctx->argv[1]);
+    return function && function->flags & SCRIPT_NO_WRITES;
+}
+
 static void fcall_ro_run(struct ctx *ctx)
 {
     fcall(ctx, true);
@@ -478,8 +485,9 @@ static void help_run(struct ctx *ctx)
 #define FCALL_FLAGS                                                                                \
     (COMMAND_NOSCRIPT | COMMAND_STALE | COMMAND_SKIP_MONITOR | COMMAND_NO_MANDATORY_KEYS |         \
      COMMAND_MOVABLE_KEYS | COMMAND_RUNS_SCRIPT)
-#define FCALL_ROW(row_name, row_run, row_flags, row_keys, row_summary)                             \
-    {.name = row_name, .run = row_run, .arity = -3, .record = RECORD_EFFECTS,                      \
+#define FCALL_ROW(row_name, row_run, row_reads, row_flags, row_keys, row_summary)                  \
+    {.name = row_name, .run = row_run, .only_reads = row_reads, .arity = -3,                       \
+     .record = RECORD_EFFECTS,                                                                     \
      .flags = FCALL_FLAGS | (row_flags), .categories = CATEGORY_SCRIPTING,                         \
      .keys = {{.flags = (row_keys), .first = 2, .keynum_first = 1, .keynum_step = 1}},             \
      .group = "scripting", .since = "7.0.0", .complexity = "That of what the function does.",      \
@@ -530,8 +538,9 @@ static const struct command subcommands[] = {
 };
 
 const struct command commands_function[] = {
-    FCALL_ROW("fcall", fcall_run, 0, KEY_RW | KEY_ACCESS | KEY_UPDATE, "Calls a function."),
-    FCALL_ROW("fcall_ro", fcall_ro_run, COMMAND_READONLY, KEY_RO | KEY_ACCESS,
+    FCALL_ROW("fcall", fcall_run, fcall_only_reads, 0, KEY_RW | KEY_ACCESS | KEY_UPDATE,
+              "Calls a function."),
+    FCALL_ROW("fcall_ro", fcall_ro_run, NULL, COMMAND_READONLY, KEY_RO | KEY_ACCESS,
               "Calls a function that may not write."),
     {.name = "function",
      .arity = -2,

@@ -296,13 +296,15 @@ static const struct cut_ops cut_ops = {ENCODING_QUICKLIST, is_cut, cut_begin, cu
 
 /* ---- reading ---- */
 
-static int decode_element(struct rdb_in *in, struct quicklist *list,
+static int decode_element(struct rdb_in *in, bool large, struct quicklist *list,
                           const struct quicklist_limits *limits)
 {
     struct slice element;
     int code = rdb_get_string(in, &element);
     if (code != 0)
         return code;
+    if (large && element.len == 0)
+        return rdb_bad(in, "a node of a list for a large element is empty");
     if (element.len > LIST_ELEMENT_MAX)
         return rdb_bad(in, "an element of a list has %zu bytes", element.len);
     quicklist_push(list, false, element, limits);
@@ -348,14 +350,14 @@ static int decode_node(uint8_t tag, struct rdb_in *in, struct quicklist *list,
 {
     uint64_t kind;
     if (tag == RDB_LIST)
-        return decode_element(in, list, limits);
+        return decode_element(in, false, list, limits);
     if (tag != RDB_LIST_QUICKLIST_2)
         return decode_ziplist(in, list, limits);
     int code = rdb_get_len(in, &kind);
     if (code != 0)
         return code;
     if (kind == NODE_PLAIN)
-        return decode_element(in, list, limits);
+        return decode_element(in, true, list, limits);
     if (kind == NODE_PACKED)
         return decode_listpack(in, list, limits);
     return rdb_bad(in, "a node of a list is of an unknown kind, %llu", (unsigned long long)kind);

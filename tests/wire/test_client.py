@@ -288,6 +288,32 @@ def test_pause_lets_messages_wait(c, other):
     assert [other.read() for _ in range(3)] == [0, 0, None]
 
 
+def test_a_script_that_says_it_writes_nothing_is_not_paused(c, other):
+    """As long as only writes are: known before or not, by its text, its sum or as a function."""
+    reads = "#!lua flags=no-writes\nreturn redis.call('GET', KEYS[1])"
+    sha = c("SCRIPT", "LOAD", reads)
+    c("FUNCTION", "LOAD", """#!lua name=lib
+redis.register_function{function_name='reads', flags={'no-writes'},
+    callback=function(keys) return redis.call('GET', keys[1]) end}
+redis.register_function('writes', function(keys) return redis.call('INCR', keys[1]) end)""")
+    c("SET", "a", 1)
+    assert c("CLIENT", "PAUSE", 100000, "WRITE") == OK
+    assert other("EVAL", reads, 1, "a") == b"1"
+    assert other("EVAL", reads + " ", 1, "a") == b"1"
+    assert other("EVALSHA", sha, 1, "a") == b"1"
+    assert other("FCALL", "reads", 1, "a") == b"1"
+    for words in (("EVAL", "#!lua\nreturn redis.call('INCR', KEYS[1])", 1, "a"),
+                  ("EVAL", "#!lua flags=allow-oom\nreturn redis.call('INCR', KEYS[1])", 1, "a"),
+                  ("EVAL", "return redis.call('INCR', KEYS[1])", 1, "a"),
+                  ("FCALL", "writes", 1, "a")):
+        other.send(*words)
+    time.sleep(0.05)
+    assert c("GET", "a") == b"1"
+    assert c("CLIENT", "UNPAUSE") == OK
+    assert [other.read() for _ in range(4)] == [2, 3, 4, 5]
+    c("FUNCTION", "FLUSH")
+
+
 def test_who_is_paused_is_told_as_blocked(c, other):
     def blocked():
         return c.raw("INFO", "clients").partition(b"\nblocked_clients:")[2].split()[0]

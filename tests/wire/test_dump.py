@@ -220,6 +220,14 @@ def test_damaged_structure_is_refused(kv, name):
     assert kv("EXISTS", "k") == 0
 
 
+def test_a_large_element_is_not_empty(c):
+    """A node of its own is for what is large: of an empty one there is no sense to make."""
+    empty = rdb.payload(rdb.LIST_QUICKLIST_2, b"\x01\x01\x00")
+    assert c("RESTORE", "k", 0, empty) == BAD_FORMAT
+    assert c("RESTORE", "k", 0, rdb.payload(rdb.LIST_QUICKLIST_2, b"\x01\x01\x01x")) == OK
+    assert c("LRANGE", "k", 0, -1) == [b"x"]
+
+
 def test_cuts_and_noise_are_survived(kv):
     """Every cut, and random bytes changed, under a sum that is right."""
     chance = random.Random(17)
