@@ -145,6 +145,13 @@ void save_schedule_dump(struct engine *engine)
     engine->save->dump.scheduled = true;
 }
 
+void save_flushed(struct engine *engine)
+{
+    const struct settings *settings = engine->settings;
+    if (settings->persistence && settings->saving.count > 0 && !has_log(engine))
+        save_schedule_dump(engine);
+}
+
 /* Of the snapshot whose sink has ended. */
 static bool take_result(struct engine *engine)
 {

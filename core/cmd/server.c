@@ -31,15 +31,16 @@ static bool flush_mode(struct ctx *ctx, bool *background)
     return false;
 }
 
-static void flush(struct ctx *ctx, int db)
+static bool flush(struct ctx *ctx, int db)
 {
     bool background;
     if (!flush_mode(ctx, &background))
-        return;
+        return false;
     if (db < 0 || keyspace_count(ctx->keyspace, db) == keyspace_total(ctx->keyspace))
         save_drop(ctx->engine);
     ctx_flush(ctx, db, background);
     reply_ok(ctx);
+    return true;
 }
 
 static void flushdb_run(struct ctx *ctx)
@@ -49,7 +50,8 @@ static void flushdb_run(struct ctx *ctx)
 
 static void flushall_run(struct ctx *ctx)
 {
-    flush(ctx, -1);
+    if (flush(ctx, -1) && !ctx->replay)
+        save_flushed(ctx->engine);
 }
 
 static bool swapdb_index(struct ctx *ctx, int at, const char *which, int64_t *out)

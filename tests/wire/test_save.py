@@ -196,6 +196,22 @@ def test_a_save_point_makes_a_dump(start):
         assert os.path.exists(os.path.join(server.folder, "dump.rdb.lz4"))
 
 
+def test_what_is_flushed_does_not_come_back_from_a_dump(start):
+    """Where save points are all there is: long before the next of them, and after a crash."""
+    server = start(appendonly="no", save="3600 1")
+    with server.connect() as c:
+        c("SET", "a", 1)
+        c("SAVE")
+        before = int(info(c, "rdb_saves"))
+        c("FLUSHALL")
+        until(lambda: int(info(c, "rdb_saves")) > before)
+        assert info(c, "rdb_changes_since_last_save") == "0"
+    server.kill()
+    server.start()
+    with server.connect() as c:
+        assert c("DBSIZE") == 0
+
+
 def test_the_log_is_rewritten_when_it_has_grown(start):
     server = start(auto_aof_rewrite_min_size="100kb", auto_aof_rewrite_percentage=100)
     with server.connect() as c:
@@ -250,6 +266,7 @@ def test_what_follows_a_cancelled_dump_needs_no_patience(start):
         for words in ("SAVE",), ("DEBUG", "RELOAD"), ("CONFIG", "SET", "appendonly", "yes"):
             begin_slow_dump(c)
             assert c("BGSAVE", "CANCEL") == Status("Background saving cancelled")
+            c("CONFIG", "SET", "rdb-key-save-delay", 0)  # which a new log's base has, too
             assert c(*words) == OK, words
         assert c("DBSIZE") == 1000
 
