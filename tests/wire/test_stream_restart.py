@@ -33,10 +33,12 @@ def change(connection, seed, count=3000):
 
 
 def without(value):
-    """When a consumer was last seen is no part of the log; nor is how a tree lies in memory."""
+    """When a consumer was last seen, or active (of Redis 7.2), is no part of the log; nor is how a
+    tree lies in memory."""
     if isinstance(value, dict):
         return {name: without(item) for name, item in value.items()
-                if name not in (b"seen-time", b"radix-tree-keys", b"radix-tree-nodes")}
+                if name not in (b"seen-time", b"active-time", b"radix-tree-keys",
+                                b"radix-tree-nodes")}
     return [without(item) for item in value] if isinstance(value, list) else value
 
 
