@@ -120,16 +120,14 @@ struct command {
     uint32_t flags;
     uint32_t categories;
     struct key_spec keys[COMMAND_KEY_SPECS];
-    /* Of what runs scripts: does this one write nothing? NULL: only the flags tell. */
-    bool (*only_reads)(struct ctx *ctx);
+    bool (*only_reads)(struct ctx *ctx); /* the script it runs; NULL: flags tell */
     /* An argument may hold a secret, which nobody is shown (slow log, MONITOR); NULL: none does. */
     bool (*is_secret)(int argc, const struct slice *argv, int index);
     /* For rows whose keys, or what is done to them, no specification tells exactly: finds them in
      * place of `keys`, with the contract of command_keys. NULL: `keys` tells. */
     int (*find_keys)(const struct command *command, int argc, const struct slice *argv,
                      int *positions, int *flags, int most);
-    /* For COMMAND DOCS, which parses `syntax` into its argument tree: see core/cmd/docs.c for the
-     * notation. */
+    /* For COMMAND DOCS, which parses `syntax`: core/cmd/docs.c has the notation. */
     const char *group, *since, *complexity, *summary, *syntax;
     const char *deprecated_since, *replaced_by; /* NULL if it is not */
     const char *const *history;  /* pairs "7.0.0", "text"; NULL-terminated; may be NULL */

@@ -38,8 +38,8 @@ bool save_turning_on(const struct engine *engine);
 void save_turn_on_cancel(struct engine *engine);
 /* As soon as no other snapshot is being made. */
 void save_schedule_dump(struct engine *engine);
-/* All was flushed by request. Where dumps alone keep what there is (save points, no log), one is made
- * as soon as possible: a crash shall not bring back what was deleted. */
+/* All was flushed by request. Where dumps alone keep what there is (save points, no log), one is
+ * made as soon as possible: a crash shall not bring back what was deleted. */
 void save_flushed(struct engine *engine);
 /* A new base, begun at the end of this turn, or as soon as no other snapshot is being made.
  * KV_EBUSY: one is being made, or wanted, already; KV_EREFUSED: there is no log. */
