@@ -13,6 +13,10 @@
 #include "core/save.h"
 #include "core/settings_rewrite.h"
 
+/* What CONFIG GET shows in place of a password that is set, and CONFIG SET does not take for one:
+ * who writes back what was read must not change it. */
+#define SECRET_SHOWN "********"
+
 /* ---- GET ---- */
 
 struct got {
@@ -28,6 +32,8 @@ static void got_one(void *env, const char *name, struct slice value)
     if (got->count_only)
         return;
     reply_text(got->ctx, name);
+    if (value.len > 0 && settings_is_secret(slice_of(name)))
+        value = SLICE(SECRET_SHOWN);
     reply_bulk(got->ctx, value);
 }
 
@@ -116,6 +122,21 @@ static void set_reply(struct ctx *ctx)
     session_block(session, UINT64_MAX, 0, set_unblock);
 }
 
+static int set(struct ctx *ctx, int *failed, char why[static 512])
+{
+    int pairs = (ctx->argc - 2) / 2;
+    for (int i = 0; i < pairs; i++) {
+        const struct slice *pair = ctx->argv + 2 + 2 * i;
+        if (settings_is_secret(pair[0]) && slice_is(pair[1], SECRET_SHOWN)) {
+            snprintf(why, 512, "this is what CONFIG GET shows in place of a secret");
+            *failed = i;
+            return KV_EREFUSED;
+        }
+    }
+    return settings_set(ctx->engine->settings, pairs, ctx->argv + 2,
+                        session_is_local(ctx->session), changed, ctx, failed, why);
+}
+
 static void set_run(struct ctx *ctx)
 {
     char why[512];
@@ -124,9 +145,7 @@ static void set_run(struct ctx *ctx)
         reply_syntax_error(ctx);
         return;
     }
-    int pairs = (ctx->argc - 2) / 2;
-    int result = settings_set(ctx->engine->settings, pairs, ctx->argv + 2,
-                              session_is_local(ctx->session), changed, ctx, &failed, why);
+    int result = set(ctx, &failed, why);
     if (result == 0) {
         set_reply(ctx);
         return;

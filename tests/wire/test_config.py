@@ -206,6 +206,20 @@ def free_port():
         return probe.getsockname()[1]
 
 
+@pytest.mark.parametrize("name", ["requirepass", "masterauth", "tls-key-file-pass"])
+def test_a_password_is_never_shown(start, name):
+    """Nor taken from what is shown, so that what was read may be written back."""
+    with start("kv").connect() as c:
+        assert c("CONFIG", "GET", name) == [name.encode(), b""]
+        assert c("CONFIG", "SET", name, "sesame") == OK
+        assert c("CONFIG", "GET", name) == [name.encode(), b"********"]
+        assert b"sesame" not in c("CONFIG", "GET", "*")
+        assert str(c("CONFIG", "SET", name, "********")).startswith(
+            f"ERR CONFIG SET failed (possibly related to argument '{name}') - ")
+        assert c("CONFIG", "SET", name, "") == OK
+        assert c("CONFIG", "GET", name) == [name.encode(), b""]
+
+
 def test_the_port_can_be_changed(own, server):
     port = free_port()
     assert own("CONFIG", "SET", "port", port) == OK

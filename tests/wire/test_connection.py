@@ -136,7 +136,8 @@ def test_a_password_may_change_at_run_time(start, server):
         with mine.connect() as other:
             assert other("PING") == NOAUTH
             assert other("AUTH", "secret") == OK
-        assert c("CONFIG", "GET", "requirepass") == [b"requirepass", b"secret"]
+        shown = b"********" if server.kind == "kv" else b"secret"
+        assert c("CONFIG", "GET", "requirepass") == [b"requirepass", shown]
         assert c("CONFIG", "SET", "requirepass", "") == OK
         with mine.connect() as other:
             assert other("PING") == Status("PONG")

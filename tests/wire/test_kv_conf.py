@@ -69,7 +69,7 @@ def test_the_commented_directives_are_accepted_too(tmp_path):
     conf = tmp_path / "all.conf"
     conf.write_text(text)
     config = config_of([str(conf)], tmp_path, "change-me")
-    assert config["requirepass"] == "change-me"
+    assert config["requirepass"] == "********"
     assert config["unixsocket"] == f"{tmp_path}/kv.sock"
 
 
