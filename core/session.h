@@ -36,14 +36,14 @@ enum session_flag {
     SESSION_BLOCKED = 1 << 9,
     SESSION_MONITOR = 1 << 10,
     SESSION_REPLY_SKIP = 1 << 11,       /* the reply of the command that runs is dropped */
-    SESSION_WAITS = 1 << 15,            /* ENGINE_WAIT was returned for its next request */
-    SESSION_PUSHED = 1 << 14,           /* got a message that is not stamped */
+    SESSION_WAITS_WRITE = 1 << 12,      /* ENGINE_WAIT was returned for a write */
     SESSION_WATCH_BROKEN = 1 << 13,     /* a watched key was changed */
-    SESSION_RESTRICTED = 1 << 20,       /* its user may not do everything: kept by core/acl.c */
+    SESSION_PUSHED = 1 << 14,           /* got a message that is not stamped */
+    SESSION_WAITS = 1 << 15,            /* ENGINE_WAIT was returned for its next request */
     SESSION_IMPORT_SOURCE = 1 << 16,    /* sees expired keys while import-mode is on */
     SESSION_CAPA_REDIRECT = 1 << 17,    /* CLIENT CAPA redirect */
-    SESSION_WAITS_WRITE = 1 << 12,      /* ENGINE_WAIT was returned for a write */
-    SESSION_WAITS_LOG = 1 << 15,        /* blocked while the log is being switched on */
+    SESSION_WAITS_LOG = 1 << 18,        /* blocked while the log is being switched on */
+    SESSION_RESTRICTED = 1 << 20,       /* its user may not do everything: kept by core/acl.c */
 };
 
 struct session {

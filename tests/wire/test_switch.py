@@ -125,6 +125,7 @@ def test_others_are_answered_while_the_log_is_switched_on(tmp_path):
             if answered == 1:
                 assert info(other, "log_state") == "turning-on"
                 assert info(other, "persistence_mode") == "snapshots"
+                assert b"\nblocked_clients:1\r" in other.raw("INFO", "clients")
                 assert other("WAITAOF", 1, 0, 1) == [0, 0]
                 assert isinstance(other("DEBUG", "LOADAOF"), Error)
                 assert other("SET", "key:7", "changed") == OK
