@@ -11,6 +11,9 @@
  *                    thread's loop is woken
  *
  * Whoever takes a link off a list looks at all there is, so a link is on each list once at most.
+ * The last word in each direction (main's order to close, the thread's `finished`) is said in the
+ * hold of the lock that puts the link on the list, and heard in the hold that takes it off: so who
+ * has heard it knows that the other side is done with the link and that it is on no list.
  *
  * What is shared is behind one of two locks, which are never held together: a link's `lock` for its
  * buffers and flags, a thread's `lock` for its two lists. No lock is held over a system call: the
@@ -55,11 +58,12 @@ static int64_t clock_ms(void)
 
 /* ---- the lists ---- */
 
-static void tell_main(struct io_link *link)
+static void put_for_main(struct io_link *link, bool finished)
 {
     struct io_thread *thread = link->thread;
     struct loop *loop = thread->pool->loop;
     pthread_mutex_lock(&thread->lock);
+    link->finished = finished;
     bool told = link->in_main;
     if (!told) {
         link->in_main = true;
@@ -73,7 +77,12 @@ static void tell_main(struct io_link *link)
         loop_nudge(loop);
 }
 
-static struct io_link *next_for_main(struct io_thread *thread)
+static void tell_main(struct io_link *link)
+{
+    put_for_main(link, false);
+}
+
+static struct io_link *next_for_main(struct io_thread *thread, bool *finished)
 {
     pthread_mutex_lock(&thread->lock);
     struct io_link *link = thread->main_first;
@@ -81,15 +90,17 @@ static struct io_link *next_for_main(struct io_thread *thread)
         thread->main_first = link->main_next;
         thread->main_count--;
         link->in_main = false;
+        *finished = link->finished;
     }
     pthread_mutex_unlock(&thread->lock);
     return link;
 }
 
-void io_tell_thread(struct io_link *link)
+void io_tell_thread(struct io_link *link, enum io_order order)
 {
     struct io_thread *thread = link->thread;
     pthread_mutex_lock(&thread->lock);
+    link->order = order;
     bool told = link->in_io;
     if (!told) {
         link->in_io = true;
@@ -102,13 +113,14 @@ void io_tell_thread(struct io_link *link)
         loop_wake(thread->loop);
 }
 
-static struct io_link *next_for_thread(struct io_thread *thread)
+static struct io_link *next_for_thread(struct io_thread *thread, enum io_order *order)
 {
     pthread_mutex_lock(&thread->lock);
     struct io_link *link = thread->io_first;
     if (link) {
         thread->io_first = link->io_next;
         link->in_io = false;
+        *order = link->order;
     }
     pthread_mutex_unlock(&thread->lock);
     return link;
@@ -138,10 +150,7 @@ static void finish(struct io_link *link)
     close(link->fd);
     buf_free(&link->sending);
     io_input_free(&link->input);
-    pthread_mutex_lock(&link->lock);
-    link->finished = true;
-    pthread_mutex_unlock(&link->lock);
-    tell_main(link);
+    put_for_main(link, true);
 }
 
 static void set_broken(struct io_link *link, bool broken, bool end)
@@ -318,20 +327,19 @@ static void open_link(struct io_link *link)
     loop_io_open(thread->loop, &link->io, link->fd, on_ready);
 }
 
-static void hear(struct io_link *link)
+static void hear(struct io_link *link, enum io_order order)
 {
     pthread_mutex_lock(&link->lock);
-    bool resume = link->resume, at_once = link->close && link->at_once;
-    bool closes = link->close;
+    bool resume = link->resume;
     link->resume = false;
     pthread_mutex_unlock(&link->lock);
     if (!link->opened)
         open_link(link);
-    if (closes && !link->closing) {
+    if (order != IO_GO_ON) {
         link->closing = true;
         link->closing_since_ms = clock_ms();
     }
-    if (at_once)
+    if (order == IO_CLOSE_AT_ONCE)
         finish(link);
     else
         work(link, resume);
@@ -368,8 +376,9 @@ static void on_turn_end(void *env)
     pthread_mutex_lock(&thread->lock);
     bool stopping = thread->stopping; /* asked first: before it is set, all links are closed */
     pthread_mutex_unlock(&thread->lock);
-    for (struct io_link *link; (link = next_for_thread(thread));)
-        hear(link);
+    enum io_order order;
+    for (struct io_link *link; (link = next_for_thread(thread, &order));)
+        hear(link, order);
     if (!stopping)
         return;
     end_all(thread, thread->linger_ms);
@@ -444,14 +453,6 @@ static void forget(struct io_link *link)
     mem_free(link);
 }
 
-static bool is_finished(struct io_link *link)
-{
-    pthread_mutex_lock(&link->lock);
-    bool finished = link->finished;
-    pthread_mutex_unlock(&link->lock);
-    return finished;
-}
-
 void io_pool_free(struct io_pool *pool, int64_t linger_ms)
 {
     if (!pool)
@@ -467,7 +468,8 @@ void io_pool_free(struct io_pool *pool, int64_t linger_ms)
     for (int i = 0; i < pool->count; i++) {
         struct io_thread *thread = &pool->threads[i];
         pthread_join(thread->id, NULL);
-        for (struct io_link *link; (link = next_for_main(thread));)
+        bool finished = false;
+        for (struct io_link *link; (link = next_for_main(thread, &finished));)
             forget(link);
         loop_free(thread->loop);
         arena_free(&thread->room->arena);
@@ -486,12 +488,13 @@ void io_pool_take(struct io_pool *pool, void (*news)(void *owner))
         pthread_mutex_unlock(&thread->lock);
         /* What comes meanwhile has nudged the loop: it is the next turn's. */
         for (; count > 0; count--) {
-            struct io_link *link = next_for_main(thread);
+            bool finished = false;
+            struct io_link *link = next_for_main(thread, &finished);
             if (!link)
                 break; /* a turn within this one has taken them */
             if (link->owner) {
                 news(link->owner);
-            } else if (is_finished(link)) {
+            } else if (finished) {
                 thread->links--;
                 forget(link);
             }

@@ -27,18 +27,14 @@ struct io_link *io_link_new(struct io_pool *pool, int fd, struct tls_link *tls, 
     link->handshake = tls ? TLS_WANTS_READ : TLS_DONE;
     pthread_mutex_init(&link->lock, NULL);
     thread->links++;
-    io_tell_thread(link);
+    io_tell_thread(link, IO_GO_ON);
     return link;
 }
 
 void io_link_close(struct io_link *link, bool at_once)
 {
     link->owner = NULL;
-    pthread_mutex_lock(&link->lock);
-    link->close = true;
-    link->at_once = at_once;
-    pthread_mutex_unlock(&link->lock);
-    io_tell_thread(link);
+    io_tell_thread(link, at_once ? IO_CLOSE_AT_ONCE : IO_CLOSE);
 }
 
 enum tls_step io_handshake(struct io_link *link, char why[static 256])
@@ -85,7 +81,7 @@ enum io_news io_take(struct io_link *link, struct io_taken *out)
     }
     pthread_mutex_unlock(&link->lock);
     if (resume)
-        io_tell_thread(link);
+        io_tell_thread(link, IO_GO_ON);
     return news;
 }
 
@@ -111,7 +107,7 @@ ssize_t io_read(struct io_link *link, void *out, size_t len)
     pthread_mutex_unlock(&link->lock);
     io_blocks_free(done);
     if (resume)
-        io_tell_thread(link);
+        io_tell_thread(link, IO_GO_ON);
     errno = EAGAIN;
     return taken > 0 ? (ssize_t)taken : -1;
 }
@@ -153,7 +149,7 @@ ssize_t io_writev(struct io_link *link, const struct iovec *parts, int count, si
     link->full |= link->out.len >= IO_OUT_BYTES;
     pthread_mutex_unlock(&link->lock);
     if (done > 0)
-        io_tell_thread(link);
+        io_tell_thread(link, IO_GO_ON);
     errno = broken ? EPROTO : EAGAIN;
     return done > 0 ? (ssize_t)done : -1;
 }

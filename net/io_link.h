@@ -15,6 +15,8 @@
 #define IO_IN_BYTES (256 * 1024)  /* received and not taken; one request may be larger */
 #define IO_OUT_BYTES (256 * 1024) /* to be sent; as much again is being sent */
 
+enum io_order { IO_GO_ON, IO_CLOSE, IO_CLOSE_AT_ONCE };
+
 struct io_thread {
     pthread_t id;
     struct io_pool *pool;
@@ -55,6 +57,8 @@ struct io_link {
     /* behind the thread's lock */
     struct io_link *main_next, *io_next;
     bool in_main, in_io;
+    enum io_order order; /* main's last one */
+    bool finished;       /* the thread's last word */
     /* behind its own */
     pthread_mutex_t lock;
     struct io_block *first, *last; /* what came in */
@@ -69,14 +73,13 @@ struct io_link {
     bool paused;       /* the queue is full: the thread does not read */
     bool full;         /* main found `out` full */
     bool resume;       /* main has made room in the queue */
-    bool close, at_once, finished;
     /* bytes of memory in the queue, of a request that is not complete, and room behind it: written
      * behind the lock, or by the thread; main shows them */
     _Atomic size_t queued, tail_bytes, tail_free;
 };
 
-/* Put it on its thread's list, and wake that. */
-void io_tell_thread(struct io_link *link);
+/* Put it on its thread's list, and wake that. After IO_CLOSE the link is the thread's alone. */
+void io_tell_thread(struct io_link *link, enum io_order order);
 
 /* Behind its lock. */
 static inline void io_add_queued(struct io_link *link, size_t more)
