@@ -27,11 +27,8 @@ static void log_denial(struct ctx *ctx, enum acl_verdict reason, enum acl_contex
                        struct slice object, struct slice username)
 {
     struct engine *engine = ctx->engine;
-    const struct session *session = ctx->session;
     struct buf line = {0};
-    if (session->flags & SESSION_INTERNAL && engine->current) /* a script's: who called that */
-        session = engine->current;
-    session_describe(session, ctx->now_ms, &line);
+    session_describe(ctx_caller(ctx), ctx->now_ms, &line);
     size_t len = line.len > CLIENT_BYTES_MAX ? CLIENT_BYTES_MAX : line.len;
     if (len > 0 && line.data[len - 1] == '\n')
         len--;

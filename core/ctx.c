@@ -10,6 +10,12 @@
 #include "core/wait_keys.h"
 #include "core/watch.h"
 
+const struct session *ctx_caller(const struct ctx *ctx)
+{
+    const struct session *current = ctx->engine->current;
+    return ctx->session->flags & SESSION_INTERNAL && current ? current : ctx->session;
+}
+
 static void depend(struct ctx *ctx, uint64_t sequence)
 {
     if (sequence > ctx->depends)

@@ -81,11 +81,13 @@ void ctx_swap(struct ctx *ctx, int a, int b);
 /* A keyspace event happened at a key: see record_event. */
 void ctx_event(struct ctx *ctx, char event_class, const char *event, int db, struct slice key);
 
-
 /* The reply depends on a key's last change, though it is not looked up. */
 void ctx_depends_on(struct ctx *ctx, int db, struct slice key);
 /* The reply depends on all keys (DBSIZE, SCAN, KEYS ...). */
 void ctx_depends_on_all(struct ctx *ctx);
+
+/* The session whose request it is: of a command in a script, who called that. */
+const struct session *ctx_caller(const struct ctx *ctx);
 
 /* Record an effect (rows with RECORD_EFFECTS; all effects of one request are whole in the log).
  * Numbers are written as text: see CTX_INT. */

@@ -13,11 +13,9 @@
 #include "core/pubsub.h"
 #include "core/push.h"
 #include "core/session_ids.h"
-#include "core/tracker.h"
 #include "core/tracking.h"
 #include "core/transaction.h"
 #include "core/waiters.h"
-#include "core/watch.h"
 
 static const char failed_log_text[] =
     "-MISCONF This change is not confirmed on disk: the log failed while it was written. "

@@ -78,9 +78,7 @@ static struct slice put(char **to, const char *bytes, size_t len)
 
 static struct slow_entry *entry_of(const struct ctx *ctx)
 {
-    const struct session *session = ctx->session, *current = ctx->engine->current;
-    if (session->flags & SESSION_INTERNAL && current) /* a script's: who called that */
-        session = current;
+    const struct session *session = ctx_caller(ctx);
     const char *name = session->name ? session->name : "";
     int argc = ctx->argc < SLOWLOG_ARGS_MAX ? ctx->argc : SLOWLOG_ARGS_MAX;
     size_t head = sizeof(struct slow_entry) + (size_t)argc * sizeof(struct slice);

@@ -119,6 +119,14 @@ int log_sync_written(struct log *log, struct fault *fault)
     return status;
 }
 
+/* With `lock`: kv.durable does not prove yet what is durable. While the log is unborn, what is
+ * there proves the log that a start finds. */
+static bool slot_is_behind(const struct log *log)
+{
+    return log->durable.batch > log->slot.batch && log->durable.offset && !log->slot_broken &&
+           !log->unborn;
+}
+
 void log_slot_write(struct log *log)
 {
     struct durable slot = log->slot;
@@ -126,8 +134,7 @@ void log_slot_write(struct log *log)
     bool due;
 
     pthread_mutex_lock(&log->lock);
-    due = log->durable.batch > slot.batch && log->durable.offset && !log->slot_broken &&
-          !log->unborn; /* what is there is the proof of the log that a start finds */
+    due = slot_is_behind(log);
     slot.batch = log->durable.batch;
     slot.seq = log->durable.seq;
     slot.offset = log->durable.offset;
@@ -162,8 +169,7 @@ static void next_due(struct log *log, uint64_t *sync_ms, uint64_t *slot_ms)
     pthread_mutex_lock(&log->lock);
     if (interval && log->written.batch > log->durable.batch && !poisoned)
         *sync_ms = log->kept_first->taken_ms + interval;
-    if (log->durable.batch > log->slot.batch && log->durable.offset && !log->slot_broken &&
-        !log->unborn)
+    if (slot_is_behind(log))
         *slot_ms = log->synced_ms + LOG_QUIET_MS;
     log->timer_idle = *sync_ms == UINT64_MAX && *slot_ms == UINT64_MAX;
     pthread_mutex_unlock(&log->lock);

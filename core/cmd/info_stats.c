@@ -161,6 +161,7 @@ void info_stats(struct engine *engine, struct buf *out)
     put_turns(stats, out);
     put_denied(stats, out);
 }
+
 static void put_command(void *env, struct command_state *state)
 {
     if (!state->calls && !state->rejected && !state->failed)

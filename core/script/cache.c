@@ -247,11 +247,15 @@ static struct script *compile(struct ctx *ctx, struct cache *cache, struct slice
     return add(cache, body, flags);
 }
 
+static struct script *find_body(const struct cache *cache, struct slice body)
+{
+    struct table_slot *slot = table_find(cache->by_body, hash_bytes(body, cache->seed), body);
+    return slot ? table_item(slot) : NULL;
+}
+
 struct script *cache_get(struct ctx *ctx, struct cache *cache, struct slice body, bool load)
 {
-    uint64_t hash = hash_bytes(body, cache->seed);
-    struct table_slot *slot = table_find(cache->by_body, hash, body);
-    struct script *script = slot ? table_item(slot) : NULL;
+    struct script *script = find_body(cache, body);
     if (unlikely(!script)) {
         script = compile(ctx, cache, body);
         if (!script)
@@ -268,9 +272,9 @@ struct script *cache_get(struct ctx *ctx, struct cache *cache, struct slice body
 
 bool cache_only_reads(struct cache *cache, struct arena *arena, struct slice body)
 {
-    struct table_slot *slot = table_find(cache->by_body, hash_bytes(body, cache->seed), body);
-    if (slot)
-        return ((const struct script *)table_item(slot))->flags & SCRIPT_NO_WRITES;
+    const struct script *script = find_body(cache, body);
+    if (script)
+        return script->flags & SCRIPT_NO_WRITES;
     struct slice code;
     struct buf why = {0};
     uint32_t flags;
