@@ -38,6 +38,7 @@ enum command_flag {
     /* no LRU update: OBJECT, TYPE, TTL ... look keys up with LOOKUP_PEEK */
     COMMAND_TOUCHES_NOTHING = 1 << 27,
     COMMAND_NEVER_QUEUED = 1 << 28,  /* runs at once behind MULTI, too */
+    COMMAND_PROTECTED = 1 << 20,     /* `forbidden` is asked, before all that concerns the user */
     COMMAND_PARTIAL = 1 << 22,       /* what it did before an error stays done: MIGRATE */
     COMMAND_KEEPS_CACHING = 1 << 21, /* CLIENT CACHING is for the command behind it */
     COMMAND_WHILE_SUBSCRIBED = 1 << 30, /* allowed to a subscriber in RESP2 */
@@ -121,6 +122,8 @@ struct command {
     uint32_t categories;
     struct key_spec keys[COMMAND_KEY_SPECS];
     bool (*only_reads)(struct ctx *ctx); /* the script it runs; NULL: flags tell */
+    /* COMMAND_PROTECTED: the error if the config allows it to nobody, or not from there; or NULL */
+    const char *(*forbidden)(const struct ctx *ctx);
     /* An argument may hold a secret, which nobody is shown (slow log, MONITOR); NULL: none does. */
     bool (*is_secret)(int argc, const struct slice *argv, int index);
     /* For rows whose keys, or what is done to them, no specification tells exactly: finds them in

@@ -1,5 +1,5 @@
-/* The order of the checks is that in which Redis answers: unknown, arity, NOAUTH, NOPERM, LOADING,
- * OOM, MISCONF. */
+/* The order of the checks is that in which Redis answers: unknown, arity, what the config forbids,
+ * NOAUTH, NOPERM, LOADING, OOM, MISCONF. */
 #include "core/gate.h"
 
 #include <stdarg.h>
@@ -248,6 +248,11 @@ enum gate_verdict gate_check(struct ctx *ctx)
         return GATE_REFUSED;
     }
     uint32_t flags = flags_of(ctx);
+    const char *forbidden = NULL;
+    if (unlikely(flags & COMMAND_PROTECTED) && (forbidden = ctx->command->forbidden(ctx))) {
+        refuse(ctx, "%s", forbidden);
+        return GATE_REFUSED;
+    }
     const uint32_t rights = SESSION_AUTHENTICATED | SESSION_RESTRICTED;
     if (unlikely((session->flags & rights) != SESSION_AUTHENTICATED) &&
         refused_by_rights(ctx, flags))

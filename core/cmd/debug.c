@@ -14,15 +14,14 @@
 #define HELP_LINE_BYTES 160
 #define PACKED_BYTES_MAX ((int64_t)4 << 30)
 
-static bool is_allowed(struct ctx *ctx)
+static const char *debug_forbidden(const struct ctx *ctx)
 {
     int enabled = ctx->engine->settings->enable_debug_command;
     if (enabled == 2 || (enabled == 1 && session_is_local(ctx->session)))
-        return true;
-    reply_error(ctx, "ERR DEBUG command not allowed. If the enable-debug-command option is set to "
-                     "\"local\", you can run it from a local connection, otherwise you need to set "
-                     "this option in the configuration file, and then restart the server.");
-    return false;
+        return NULL;
+    return "ERR DEBUG command not allowed. If the enable-debug-command option is set to "
+           "\"local\", you can run it from a local connection, otherwise you need to set "
+           "this option in the configuration file, and then restart the server.";
 }
 
 /* ---- time ---- */
@@ -292,10 +291,11 @@ static const struct debug_subcommand *find(const struct ctx *ctx)
 
 static void debug_run(struct ctx *ctx)
 {
-    const struct debug_subcommand *sub;
-    if (!is_allowed(ctx))
-        return;
-    if ((sub = find(ctx)) != NULL)
+    const struct debug_subcommand *sub = find(ctx);
+    const char *forbidden = debug_forbidden(ctx); /* scripts don't pass the gate */
+    if (forbidden)
+        reply_error(ctx, "%s", forbidden);
+    else if (sub)
         sub->run(ctx);
     else
         reply_error(ctx,
@@ -307,9 +307,10 @@ static void debug_run(struct ctx *ctx)
 const struct command commands_debug[] = {
     {.name = "debug",
      .run = debug_run,
+     .forbidden = debug_forbidden,
      .arity = -2,
      .record = RECORD_EFFECTS,
-     .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE,
+     .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_PROTECTED,
      .group = "server",
      .since = "1.0.0",
      .complexity = "That of the subcommand.",

@@ -8,10 +8,15 @@ static void module_list_run(struct ctx *ctx)
 }
 
 /* As a server says it that was told not to load any. */
+static const char *module_forbidden(const struct ctx *ctx unused)
+{
+    return "ERR MODULE command not allowed. kv loads no modules, whatever the "
+           "enable-module-command option is set to.";
+}
+
 static void module_refuse_run(struct ctx *ctx)
 {
-    reply_error(ctx, "ERR MODULE command not allowed. kv loads no modules, whatever the "
-                     "enable-module-command option is set to.");
+    reply_error(ctx, "%s", module_forbidden(ctx));
 }
 
 static void module_help_run(struct ctx *ctx)
@@ -26,6 +31,8 @@ static void module_help_run(struct ctx *ctx)
     reply_help(ctx, lines, sizeof(lines) / sizeof(lines[0]));
 }
 
+#define MODULE_REFUSED (COMMAND_NO_ASYNC_LOADING | COMMAND_PROTECTED)
+
 #define MODULE_ROW(row_name, row_run, row_arity, row_flags, row_since)                             \
     .name = row_name, .run = row_run, .arity = row_arity, .record = RECORD_NOTHING,                \
     .flags = (row_flags) | COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_NO_HOLD, .group = "server",  \
@@ -37,14 +44,17 @@ static const struct command module_subcommands[] = {
     {MODULE_ROW("list", module_list_run, 2, 0, "4.0.0"),
      .summary = "Answers the modules that are loaded: none.",
      .tips = module_list_tips},
-    {MODULE_ROW("load", module_refuse_run, -3, COMMAND_NO_ASYNC_LOADING, "4.0.0"),
+    {MODULE_ROW("load", module_refuse_run, -3, MODULE_REFUSED, "4.0.0"),
+     .forbidden = module_forbidden,
      .summary = "Is refused: kv loads no modules.",
      .syntax = "path:string [arg:string]..."},
-    {MODULE_ROW("loadex", module_refuse_run, -3, COMMAND_NO_ASYNC_LOADING, "7.0.0"),
+    {MODULE_ROW("loadex", module_refuse_run, -3, MODULE_REFUSED, "7.0.0"),
+     .forbidden = module_forbidden,
      .summary = "Is refused: kv loads no modules.",
      .syntax = "path:string [configs{name:string value:string}]@CONFIG...+ "
                "[args{arg:string}]@ARGS..."},
-    {MODULE_ROW("unload", module_refuse_run, 3, COMMAND_NO_ASYNC_LOADING, "4.0.0"),
+    {MODULE_ROW("unload", module_refuse_run, 3, MODULE_REFUSED, "4.0.0"),
+     .forbidden = module_forbidden,
      .summary = "Is refused: there are no modules.",
      .syntax = "name:string"},
     ROW_HELP(module_help_run, 0, "server", "5.0.0"),

@@ -285,3 +285,20 @@ def test_reload_takes_the_options_of_redis(c):
         "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
     assert c("DEBUG", "REPLYBUFFER", "RESIZING", 0) == OK
     assert c("DEBUG", "REPLYBUFFER", "PEAK-RESET-TIME", "RESET") == OK
+
+
+@pytest.mark.parametrize("kind", ["kv", "redis"])
+@pytest.mark.parametrize("words", ["DEBUG JMAP", "DEBUG SLEEP 0", "DEBUG NONSENSE",
+                                   "MODULE LOAD /x", "MODULE UNLOAD x"])
+def test_what_the_config_forbids_is_refused_at_once(start, kind, words):
+    """Before it is queued, and before it is asked who wants to know."""
+    refusal = f"ERR {words.split()[0]} command not allowed."
+    server = start(kind, requirepass="secret")
+    with server.connect() as c:
+        assert c(*words.split()).startswith(refusal)
+        assert c("AUTH", "secret") == OK
+        assert c("MULTI") == OK
+        assert c(*words.split()).startswith(refusal)
+        assert c("SET", "key", "value") == "QUEUED"
+        assert c("EXEC").startswith("EXECABORT")
+        assert c("EXISTS", "key") == 0
