@@ -3,6 +3,7 @@
 
 #include "core/base/num.h"
 #include "core/evict.h"
+#include "core/expiry.h"
 #include "core/expiry_fields.h"
 #include "core/pubsub.h"
 #include "core/record.h"
@@ -34,9 +35,7 @@ static void expire(struct ctx *ctx, struct place *place)
         place->entry = NULL;
         return;
     }
-    ctx_event(ctx, 'x', "expired", place->db, place->key);
-    ctx->engine->stats.expired++;
-    record_delete(ctx->engine, place, ctx->engine->settings->lazyfree_expire, false);
+    expiry_delete(ctx->engine, place);
 }
 
 /* The events that need to be asked for by their letters, n and m: they change nothing. */

@@ -59,6 +59,24 @@ static void look_at(void *env, struct entry *entry)
     }
 }
 
+static uint64_t clock_ns(const struct engine *engine)
+{
+    return engine->host->monotonic_ns(engine->host->self);
+}
+
+/* How long it took is asked only if somebody wants to know. */
+void expiry_delete(struct engine *engine, struct place *place)
+{
+    bool timed = unlikely(engine->settings->latency_threshold_ms > 0);
+    uint64_t started = timed ? clock_ns(engine) : 0;
+
+    record_event(engine, 'x', "expired", place->db, place->key);
+    engine->stats.expired++;
+    record_delete(engine, place, engine->settings->lazyfree_expire, false);
+    if (timed)
+        latency_add(engine, LATENCY_EXPIRE_DEL, (clock_ns(engine) - started) / 1000000);
+}
+
 static void expire(struct engine *engine, int db, struct entry *entry)
 {
     struct slice key = entry_key(entry);
@@ -66,16 +84,12 @@ static void expire(struct engine *engine, int db, struct entry *entry)
         keyspace_find(engine->keyspace, db, key, keyspace_hash(engine->keyspace, key));
 
     kv_assert(place.entry == entry);
-    record_event(engine, 'x', "expired", db, key);
-    engine->stats.expired++;
-    record_delete(engine, &place, engine->settings->lazyfree_expire, false);
+    expiry_delete(engine, &place);
 }
 
 static bool out_of_time(const struct sweep *sweep)
 {
-    struct host *host = sweep->engine->host;
-
-    return host->monotonic_ns(host->self) >= sweep->deadline_ns;
+    return clock_ns(sweep->engine) >= sweep->deadline_ns;
 }
 
 /* What one sample of a database has shown. */
@@ -165,7 +179,7 @@ void expiry_sweep(struct engine *engine, uint64_t budget_us)
     effort = effort < 1 ? 0 : effort > 10 ? 9 : effort - 1;
     sweep.sample_keys = SAMPLE_KEYS + SAMPLE_KEYS_EFFORT * (size_t)effort;
     sweep.stale_percent = STALE_LOW - (size_t)effort;
-    started = engine->host->monotonic_ns(engine->host->self);
+    started = clock_ns(engine);
     sweep.deadline_ns = started + budget_us * 1000;
     for (int turn = 0; turn < databases; turn++) {
         engine->expire_db %= databases;
@@ -176,10 +190,9 @@ void expiry_sweep(struct engine *engine, uint64_t budget_us)
     }
     note_stale(engine, &sweep);
     /* Fields have half a budget of their own, so that neither waits for the other. */
-    if (!expiry_fields_sweep(engine, engine->host->monotonic_ns(engine->host->self) +
-                                         budget_us * 500))
+    if (!expiry_fields_sweep(engine, clock_ns(engine) + budget_us * 500))
         engine->stats.expired_time_cap++;
-    uint64_t took_us = (engine->host->monotonic_ns(engine->host->self) - started) / 1000;
+    uint64_t took_us = (clock_ns(engine) - started) / 1000;
     engine->stats.expire_cycle_us += took_us;
     latency_add(engine, LATENCY_EXPIRE_CYCLE, took_us / 1000);
 }

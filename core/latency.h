@@ -12,6 +12,7 @@ struct latency;
 #define LATENCY_COMMAND "command"               /* one that is not flagged `fast` */
 #define LATENCY_FAST_COMMAND "fast-command"
 #define LATENCY_EXPIRE_CYCLE "expire-cycle"
+#define LATENCY_EXPIRE_DEL "expire-del"
 #define LATENCY_EVICTION_CYCLE "eviction-cycle"
 #define LATENCY_EVICTION_DEL "eviction-del"
 /* the others kv's. */

@@ -121,6 +121,8 @@ static const struct advice advices[] = {
                            "hypervisor that shares its processors."},
     {LATENCY_EXPIRE_CYCLE, "Many keys pass their deadline at once, or very large ones do. Spread "
                            "the deadlines, or set lazyfree-lazy-expire to yes."},
+    {LATENCY_EXPIRE_DEL, "Large keys pass their deadline. Set lazyfree-lazy-expire to yes, or make "
+                         "the keys smaller."},
     {LATENCY_EVICTION_CYCLE, "Much must be evicted at once. A larger maxmemory, or a lower "
                              "maxmemory-eviction-tenacity, makes the pauses shorter."},
     {LATENCY_EVICTION_DEL, "Large keys are evicted. Set lazyfree-lazy-eviction to yes, or make the "

@@ -3,7 +3,7 @@ import random
 
 import pytest
 
-from harness import OK, Error, Server
+from harness import OK, Error, Server, Status
 
 UNKNOWN = "ERR unknown subcommand or wrong number of arguments for '%s'. Try DEBUG HELP."
 POSITIVE = Error("ERR value is out of range, must be positive")
@@ -299,6 +299,6 @@ def test_what_the_config_forbids_is_refused_at_once(start, kind, words):
         assert c("AUTH", "secret") == OK
         assert c("MULTI") == OK
         assert c(*words.split()).startswith(refusal)
-        assert c("SET", "key", "value") == "QUEUED"
+        assert c("SET", "key", "value") == Status("QUEUED")
         assert c("EXEC").startswith("EXECABORT")
         assert c("EXISTS", "key") == 0

@@ -3,8 +3,10 @@
 
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "core/keyspace.h"
+#include "core/latency.h"
 #include "core/record.h"
 #include "core/replay.h"
 #include "core/type/entry.h"
@@ -197,6 +199,27 @@ static void the_average_time_to_live_is_an_estimate(void **state)
     fake_world_close(&world.fake);
 }
 
+/* Of each key, and of the sweep. */
+static void what_takes_long_is_an_event(void **state unused)
+{
+    struct world world;
+    struct engine *engine = world_open(&world);
+
+    engine->settings->latency_threshold_ms = 2;
+    put(engine, 0, 1, engine->now_ms - 1);
+    put(engine, 0, 2, engine->now_ms - 1);
+    world.step_us = 2500;
+    sweep(engine, PLENTY_US);
+    const struct latency_event *event =
+        latency_find(engine->latency, LATENCY_EXPIRE_DEL, strlen(LATENCY_EXPIRE_DEL));
+    assert_non_null(event);
+    assert_int_equal(event->times, 2);
+    assert_int_equal(event->max_ms, 2);
+    assert_non_null(latency_find(engine->latency, LATENCY_EXPIRE_CYCLE,
+                                 strlen(LATENCY_EXPIRE_CYCLE)));
+    fake_world_close(&world.fake);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +229,7 @@ int main(void)
         cmocka_unit_test(a_call_takes_its_budget_and_no_database_starves),
         cmocka_unit_test(nothing_is_swept_while_it_may_not_be),
         cmocka_unit_test(the_average_time_to_live_is_an_estimate),
+        cmocka_unit_test(what_takes_long_is_an_event),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
