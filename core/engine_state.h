@@ -77,6 +77,7 @@ struct engine {
     uint64_t clients_bytes;           /* see client_memory.h */
     struct session *monitors;         /* MONITOR */
     struct session *current;          /* whose command runs; NULL between commands */
+    const struct ctx *running;        /* the innermost command that runs; NULL between commands */
     struct tracking *tracking;
     struct buf own_pushes;            /* for `current`, behind its reply */
     uint64_t trackers, trackers_missed; /* sessions that track; of them with TRACKER_MISSED */

@@ -130,6 +130,8 @@ void run_command(struct ctx *ctx)
     size_t reply_before =
         unlikely(ctx->may_not_block) ? output_unmarked(&ctx->session->output) : 0;
     int effects_before = engine->effect_count;
+    const struct ctx *outer = engine->running;
+    engine->running = ctx;
     engine->touched_all = false;
     if (unlikely(ctx->state->renamed))
         use_own_name(ctx);
@@ -154,6 +156,7 @@ void run_command(struct ctx *ctx)
     if (unlikely(may_be_large(ctx)))
         note_large(ctx, reply_before);
     count_call(engine, ctx);
+    engine->running = outer;
 }
 
 /* CLIENT REPLY OFF and SKIP: errors are dropped like any other reply. */

@@ -28,7 +28,7 @@ struct settings_process {
     int oom_adjust;               /* enum oom_adjust */
     int64_t oom_values[3];        /* of a master, a replica, a child; the first one counts */
     bool disable_thp;
-    bool crash_log;
+    bool crash_log, hide_user_data;
     int64_t watchdog_ms;          /* 0: none */
     bool syslog;
     char *syslog_ident;

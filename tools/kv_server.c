@@ -296,6 +296,7 @@ static void free_parts(struct server *server)
 #ifdef KV_DEBUG
     scripts_free(server->scripts);
     engine_free(server->engine); /* else the end of the process is faster */
+    server->engine = NULL;
 #endif
 }
 
@@ -401,7 +402,11 @@ int main(int argc, char **argv)
     char line[2048];
     ssize_t len = readlink("/proc/self/exe", server.program, sizeof(server.program) - 1);
     server.program[len > 0 ? len : 0] = '\0';
-    server.crash = (struct crash_facts){&server.host.log.fd, server.program, &server.journal};
+    server.crash = (struct crash_facts){.log_fd = &server.host.log.fd,
+                                         .program = server.program,
+                                         .journal = &server.journal,
+                                         .settings = &server.settings,
+                                         .engine = &server.engine};
     settings_init(&server.settings);
     journal_off(&server.journal);
     server_host_init(&server.host, &server.settings, &server.journal);

@@ -3,9 +3,11 @@
  * Both run in a signal handler, in a process that is broken or anywhere in the middle of something:
  * nothing here allocates, locks or formats with stdio. Text is put together on the stack and goes
  * out by write(2). backtrace(3) loads a library at its first call, so it is called once at start.
- * The registers come first, the stack, whose walk may crash again, last: the handler is taken off
- * as it begins, so a second crash ends the process at once, as does the end of the report: by the
- * signal that caused it, so that a supervisor and the kernel's core dump see the truth.
+ * What may crash again comes last: behind the registers the stack, whose walk may, then the figures
+ * of INFO that can be read as they lie, and the command that ran, whose pointers may lead nowhere.
+ * The handler is taken off as it begins, so a second crash ends the process at once, as does the end
+ * of the report: by the signal that caused it, so that a supervisor and the kernel's core dump see
+ * the truth.
  *
  * The watchdog is a timer that each tick of the loop sets back. If it runs out, its signal goes to
  * the loop's thread and shows what that is doing; it is set again by the next tick, so a stuck loop
@@ -23,12 +25,17 @@
 #include <unistd.h>
 
 #include "core/base/attr.h"
+#include "core/ctx.h"
 #include "core/journal.h"
+#include "core/keyspace.h"
 #include "core/version.h"
 
 #define CRASH_FRAMES 100
 #define CRASH_STACK_BYTES (64 * 1024)
 #define CRASH_TEXT_BYTES 1024
+#define CRASH_ARGS_MAX 32
+#define CRASH_CLIENTS_MAX 100
+#define CRASH_ARG_BYTES 128 /* of one argument; in the log a byte takes up to four */
 
 static const int crash_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 
@@ -151,6 +158,126 @@ static void write_stack(struct crash_text *text)
     flush(text);
 }
 
+/* ---- the server and its client ---- */
+
+static void put_figures(struct crash_text *text, const struct engine *engine)
+{
+    const struct stats *stats = &engine->stats;
+    put(text, "------ INFO OUTPUT ------\nredis_version:" KV_REDIS_VERSION "\nkv_version:" KV_VERSION
+              "\nrun_id:");
+    put(text, engine->run_id);
+    put_fact(text, "\nuptime_in_seconds:", (uint64_t)(engine->now_ms - engine->started_ms) / 1000,
+             10);
+    put_fact(text, "tcp_port:", (uint64_t)crash_facts->settings->port, 10);
+    put_fact(text, "connected_clients:", engine->session_count, 10);
+    put_fact(text, "used_memory:", stats->memory.allocated, 10); /* as INFO read it last */
+    put_fact(text, "used_memory_rss:", stats->memory.rss, 10);
+    put_fact(text, "used_memory_peak:", stats->memory_peak, 10);
+    put_fact(text, "maxmemory:", (uint64_t)crash_facts->settings->maxmemory, 10);
+    put_fact(text, "loading:", engine->loading, 10);
+    put_fact(text, "log_sequence:", engine->journal->sequence, 10);
+    put_fact(text, "total_connections_received:", stats->connections, 10);
+    put_fact(text, "total_commands_processed:", stats->commands, 10);
+    flush(text);
+    put_fact(text, "total_net_input_bytes:", stats->net_in, 10);
+    put_fact(text, "total_net_output_bytes:", stats->net_out, 10);
+    put_fact(text, "expired_keys:", stats->expired, 10);
+    put_fact(text, "evicted_keys:", stats->evicted, 10);
+    put_fact(text, "keyspace_hits:", stats->hits, 10);
+    put_fact(text, "keyspace_misses:", stats->misses, 10);
+    put_fact(text, "total_error_replies:", stats->errors, 10);
+    put_fact(text, "keys:", keyspace_total(engine->keyspace), 10);
+    flush(text);
+}
+
+/* Printable, and short. */
+static void put_bytes(struct crash_text *text, struct slice bytes)
+{
+    put(text, "\"");
+    for (size_t i = 0; i < bytes.len && i < CRASH_ARG_BYTES; i++) {
+        unsigned char byte = (unsigned char)bytes.data[i];
+        const char *hex = "0123456789abcdef";
+        bool plain = byte >= ' ' && byte < 127 && byte != '"' && byte != '\\';
+        char word[5] = {'\\', 'x', hex[byte >> 4], hex[byte & 15], '\0'};
+        char self[2] = {(char)byte, '\0'};
+        put(text, plain ? self : word);
+    }
+    put(text, "\"");
+    if (bytes.len > CRASH_ARG_BYTES) {
+        put(text, " of ");
+        put_number(text, bytes.len, 10);
+        put(text, " bytes");
+    }
+}
+
+static void write_argument(struct crash_text *text, const struct ctx *ctx, int index, bool is_name)
+{
+    put(text, "argv[");
+    put_number(text, (uint64_t)index, 10);
+    put(text, "]: ");
+    if (command_is_secret(ctx->command, ctx->argc, ctx->argv, index)) {
+        put(text, "(redacted)");
+    } else if (crash_facts->settings->process.hide_user_data && !is_name) {
+        put_number(text, ctx->argv[index].len, 10);
+        put(text, " bytes");
+    } else {
+        put_bytes(text, ctx->argv[index]);
+    }
+    put(text, "\n");
+    flush(text);
+}
+
+static void write_client(struct crash_text *text, const struct session *session)
+{
+    put(text, "id=");
+    put_number(text, session->id, 10);
+    put(text, " addr=");
+    put(text, session->address);
+    put(text, " laddr=");
+    put(text, session->local_address);
+    put(text, " db=");
+    put_number(text, (uint64_t)session->db, 10);
+    put(text, " resp=");
+    put_number(text, session->resp, 10);
+    put(text, " tot-cmds=");
+    put_number(text, session->commands, 10);
+    put(text, " cmd=");
+    put(text, session->last_command ? session->last_command->full_name : "NULL");
+    put(text, "\n");
+    flush(text);
+}
+
+static void write_clients(struct crash_text *text, const struct engine *engine)
+{
+    const struct session *session = engine->sessions;
+    put(text, "------ CLIENT LIST OUTPUT ------\n");
+    for (int count = 0; session && count < CRASH_CLIENTS_MAX; count++) {
+        write_client(text, session);
+        session = session->next;
+    }
+    flush(text);
+}
+
+static void write_command(struct crash_text *text, const struct engine *engine)
+{
+    const struct ctx *ctx = engine->running;
+    put(text, "------ CURRENT CLIENT INFO ------\n");
+    if (engine->current)
+        write_client(text, engine->current);
+    if (!ctx) {
+        put(text, "no command runs\n");
+        flush(text);
+        return;
+    }
+    put(text, "cmd=");
+    put(text, ctx->state->full_name);
+    put_fact(text, "\nargc=", (uint64_t)ctx->argc, 10);
+    flush(text);
+    int names = ctx->state->parent ? 2 : 1;
+    for (int i = 0; i < ctx->argc && i < CRASH_ARGS_MAX; i++)
+        write_argument(text, ctx, i, i < names);
+}
+
 /* ---- crash ---- */
 
 static void on_crash(int signal_number, siginfo_t *info, void *env)
@@ -190,6 +317,11 @@ static void on_crash(int signal_number, siginfo_t *info, void *env)
     flush(&text);
     put_registers(&text, context);
     write_stack(&text);
+    if (*crash_facts->engine) {
+        put_figures(&text, *crash_facts->engine);
+        write_command(&text, *crash_facts->engine);
+        write_clients(&text, *crash_facts->engine);
+    }
     put(&text, "=== KV BUG REPORT END ===\n\n");
     flush(&text);
     raise(signal_number); /* its default action is in force: SA_RESETHAND */

@@ -5,12 +5,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct engine;
 struct journal;
+struct settings;
 
 struct crash_facts {
     const int *log_fd;
     const char *program;            /* our own path */
     const struct journal *journal;
+    const struct settings *settings;
+    struct engine *const *engine;   /* NULL behind it: there is none yet, or no more */
 };
 
 /* Once, on the thread that runs the loop; `facts` must stay. */

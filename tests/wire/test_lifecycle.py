@@ -410,6 +410,55 @@ def test_the_stack_leads_to_the_source(tmp_path):
     assert re.search(r"(main|run) at .*tools/kv_server\.c:\d+", named)
 
 
+def crash_report_of(tmp_path, *words, **config):
+    """What a server writes that crashes while a command runs."""
+    with start(tmp_path, "--enable-debug-command", "yes") as server:
+        client = server.client()
+        for name, value in config.items():
+            client.config_set(name.replace("_", "-"), value)
+        client.set("key", "value")
+        with pytest.raises(redis.ConnectionError):
+            client.execute_command(*words)
+        assert server.process.wait(kv.PATIENCE_S) == -signal.SIGSEGV
+        return server.log()
+
+
+@needs_own_handlers
+def test_a_crash_report_tells_of_the_server_and_the_client(tmp_path):
+    said = crash_report_of(tmp_path, "DEBUG", "SEGFAULT")
+    order = [said.index(part) for part in (
+        "STACK TRACE", "INFO OUTPUT", "kv_version:", "connected_clients:", "\nkeys:1\n",
+        "CURRENT CLIENT INFO", " addr=127.0.0.1:", "\ncmd=debug\nargc=2\n", 'argv[0]: "DEBUG"',
+        "argv[1]: 8 bytes", "CLIENT LIST OUTPUT", " cmd=debug\n", "KV BUG REPORT END")]
+    assert order == sorted(order)
+
+
+@needs_own_handlers
+def test_a_crash_report_shows_arguments_to_who_asked_for_it(tmp_path):
+    said = crash_report_of(tmp_path, "DEBUG", "SEGFAULT", hide_user_data_from_log="no")
+    assert 'argv[1]: "SEGFAULT"\n' in said
+
+
+@needs_own_handlers
+def test_a_crash_report_holds_no_password(tmp_path):
+    """The command waits for a target that says nothing."""
+    with start(tmp_path, "--hide-user-data-from-log", "no") as server, socket.socket() as target:
+        target.bind(("127.0.0.1", 0))
+        target.listen()
+        client = server.client()
+        client.set("key", "value")
+        with server.raw() as raw:
+            raw.send(b"MIGRATE 127.0.0.1 %d key 0 60000 AUTH pass-word\r\n" %
+                     target.getsockname()[1])
+            with target.accept()[0]:
+                server.process.send_signal(signal.SIGSEGV)
+                assert server.process.wait(kv.PATIENCE_S) == -signal.SIGSEGV
+        said = server.log()
+        assert 'argv[3]: "key"\n' in said
+        assert "argv[7]: (redacted)\n" in said
+        assert "pass-word" not in said
+
+
 @needs_own_handlers
 def test_crash_reports_can_be_switched_off(serve):
     server = serve("--crash-log-enabled", "no")
