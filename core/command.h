@@ -1,6 +1,5 @@
-/* A command: one static function and its row, at the end of the same file in core/cmd. The row
- * says everything about it that anything else needs to know: nobody asks which command is
- * running. */
+/* A command: one static function and its row, at the end of the same file in core/cmd. The row says
+ * everything about it that anything else needs to know: nobody asks which command is running. */
 #pragma once
 
 #include <stdbool.h>
@@ -35,10 +34,9 @@ enum command_flag {
     COMMAND_DELETES = 1 << 24,       /* only ever frees space: allowed on a full disk */
     COMMAND_ALL_KEYS = 1 << 25,      /* its reply depends on every key: the newest change */
     COMMAND_NO_HOLD = 1 << 26,       /* its reply never waits for the log (INFO, CONFIG ...) */
-    /* no LRU update: OBJECT, TYPE, TTL ... look keys up with LOOKUP_PEEK */
-    COMMAND_TOUCHES_NOTHING = 1 << 27,
+    COMMAND_TOUCHES_NOTHING = 1 << 27, /* no LRU update: OBJECT, TYPE, TTL ... */
     COMMAND_NEVER_QUEUED = 1 << 28,  /* runs at once behind MULTI, too */
-    COMMAND_PROTECTED = 1 << 20,     /* `forbidden` is asked, before all that concerns the user */
+    COMMAND_PROTECTED = 1 << 20,     /* `forbidden` says if the config allows it */
     COMMAND_PARTIAL = 1 << 22,       /* what it did before an error stays done: MIGRATE */
     COMMAND_KEEPS_CACHING = 1 << 21, /* CLIENT CACHING is for the command behind it */
     COMMAND_WHILE_SUBSCRIBED = 1 << 30, /* allowed to a subscriber in RESP2 */
@@ -122,8 +120,7 @@ struct command {
     uint32_t categories;
     struct key_spec keys[COMMAND_KEY_SPECS];
     bool (*only_reads)(struct ctx *ctx); /* the script it runs; NULL: flags tell */
-    /* COMMAND_PROTECTED: the error if the config allows it to nobody, or not from there; or NULL */
-    const char *(*forbidden)(const struct ctx *ctx);
+    const char *(*forbidden)(const struct ctx *ctx); /* COMMAND_PROTECTED: the error, or NULL */
     /* An argument may hold a secret, which nobody is shown (slow log, MONITOR); NULL: none does. */
     bool (*is_secret)(int argc, const struct slice *argv, int index);
     /* For rows whose keys, or what is done to them, no specification tells exactly: finds them in

@@ -1,5 +1,5 @@
-/* How keys past their deadline go, and the sweep that deletes them, a bounded slice of it at a time;
- * each is recorded as a deletion. */
+/* How keys past their deadline go, and the sweep that deletes them, a bounded slice of it at a
+ * time; each is recorded as a deletion. */
 #pragma once
 
 #include <stdint.h>

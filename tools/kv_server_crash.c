@@ -3,11 +3,11 @@
  * Both run in a signal handler, in a process that is broken or anywhere in the middle of something:
  * nothing here allocates, locks or formats with stdio. Text is put together on the stack and goes
  * out by write(2). backtrace(3) loads a library at its first call, so it is called once at start.
- * What may crash again comes last: behind the registers the stack, whose walk may, then the figures
- * of INFO that can be read as they lie, and the command that ran, whose pointers may lead nowhere.
- * The handler is taken off as it begins, so a second crash ends the process at once, as does the end
- * of the report: by the signal that caused it, so that a supervisor and the kernel's core dump see
- * the truth.
+ * What may crash again comes last: behind the registers the stack, whose walk may, then the
+ * figures of INFO that can be read as they lie, and the command that ran, whose pointers may lead
+ * nowhere. The handler is taken off as it begins, so a second crash ends the process at once, as
+ * does the end of the report: by the signal that caused it, so that a supervisor and the kernel's
+ * core dump see the truth.
  *
  * The watchdog is a timer that each tick of the loop sets back. If it runs out, its signal goes to
  * the loop's thread and shows what that is doing; it is set again by the next tick, so a stuck loop
@@ -163,8 +163,8 @@ static void write_stack(struct crash_text *text)
 static void put_figures(struct crash_text *text, const struct engine *engine)
 {
     const struct stats *stats = &engine->stats;
-    put(text, "------ INFO OUTPUT ------\nredis_version:" KV_REDIS_VERSION "\nkv_version:" KV_VERSION
-              "\nrun_id:");
+    put(text, "------ INFO OUTPUT ------\nredis_version:" KV_REDIS_VERSION "\nkv_version:");
+    put(text, KV_VERSION "\nrun_id:");
     put(text, engine->run_id);
     put_fact(text, "\nuptime_in_seconds:", (uint64_t)(engine->now_ms - engine->started_ms) / 1000,
              10);

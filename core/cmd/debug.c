@@ -310,7 +310,8 @@ const struct command commands_debug[] = {
      .forbidden = debug_forbidden,
      .arity = -2,
      .record = RECORD_EFFECTS,
-     .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_PROTECTED,
+     .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE |
+              COMMAND_PROTECTED,
      .group = "server",
      .since = "1.0.0",
      .complexity = "That of the subcommand.",
