@@ -21,8 +21,9 @@ RUN groupadd --system --gid 999 kv \
     && install -d -o kv -g kv -m 755 /data
 COPY --from=build /out /
 # The names that compose files and health checks use.
-RUN ln -s kv-server /usr/local/bin/redis-server \
-    && ln -s kv-server /usr/local/bin/valkey-server \
+RUN ln -s kv-entrypoint /usr/local/bin/redis-server \
+    && ln -s kv-entrypoint /usr/local/bin/valkey-server \
+    && ln -s kv-entrypoint /usr/local/bin/docker-entrypoint.sh \
     && ln -s kv-check-rdb /usr/local/bin/redis-check-rdb \
     && ln -s kv-check-rdb /usr/local/bin/valkey-check-rdb \
     && ln -s kv-check-aof /usr/local/bin/redis-check-aof \

@@ -24,8 +24,7 @@ class Container:
         self.uid = 0
         for name in ("basename", "grep", "stat"):
             os.symlink(f"/usr/bin/{name}", self.programs / name)
-        for name in ("kv-server", "redis-server", "valkey-server", "redis-cli", "kv-check-aof",
-                     "kv-check-rdb", "kv-backup"):
+        for name in ("kv-server", "redis-cli", "kv-check-aof", "kv-check-rdb", "kv-backup"):
             self.fake(name, 'exit 0')
         # Drops nothing, goes on with what follows the --.
         self.fake("setpriv", 'while [ "$1" != -- ]; do shift; done; shift; exec "$@"')
@@ -39,11 +38,11 @@ class Container:
                         f' echo; }} >>{self.calls}\n{then}\n')
         path.chmod(0o755)
 
-    def run(self, *words):
+    def run(self, *words, script=SCRIPT, **more):
         self.fake("id", f"echo {self.uid}")
         self.calls.write_text("")
-        environment = {"PATH": str(self.programs), "KV_DATA": str(self.data)}
-        done = subprocess.run(["/bin/sh", SCRIPT, *words], env=environment, capture_output=True,
+        environment = {"PATH": str(self.programs), "KV_DATA": str(self.data), **more}
+        done = subprocess.run(["/bin/sh", script, *words], env=environment, capture_output=True,
                               text=True, check=False)
         self.called = [line.split("|") for line in self.calls.read_text().splitlines()
                        if not line.startswith("id")]
@@ -77,10 +76,28 @@ def test_bare_flags_start_the_server(container):
 
 
 @pytest.mark.parametrize("name", ["redis-server", "valkey-server", "kv-server"])
-def test_the_names_of_servers_start_it_as_they_stand(container, name):
+def test_the_names_of_servers_start_it(container, name):
     flags = ["--appendonly", "yes", "--maxmemory", "128mb", "--maxmemory-policy", "allkeys-lru"]
     container.run(name, *flags)
-    assert container.server() == started(container, name, *flags)
+    assert container.server() == started(container, "kv-server", *flags)
+
+
+@pytest.mark.parametrize("name", ["redis-server", "valkey-server"])
+def test_past_the_entry_point_the_names_of_others_start_the_same(container, name):
+    """As `sh -c "redis-server ..."` and `entrypoint: redis-server ...` do."""
+    link = container.programs / name
+    os.symlink(SCRIPT, link)
+    container.run("--requirepass", "secret", script=str(link))
+    assert container.names() == ["find", "chown", "setpriv", "kv-server"]
+    assert container.server() == started(container, "kv-server", "--requirepass", "secret")
+    container.run("--version", script=str(link))
+    assert container.called == [["kv-server", "--version"]]
+
+
+def test_flags_of_the_environment_are_added(container):
+    container.run("valkey-server", "--port", "7000", VALKEY_EXTRA_FLAGS="--maxmemory 1gb")
+    flags = ["--port", "7000", "--maxmemory", "1gb"]
+    assert container.server() == started(container, "kv-server", *flags)
 
 
 def test_empty_words_stay(container):
@@ -98,7 +115,7 @@ def test_a_config_file_is_not_overruled(container):
     config = container.data / "my.conf"
     config.write_text("# bind in a comment\nBIND 10.0.0.1\n  protected-mode yes\n")
     container.run("redis-server", str(config))
-    assert container.server() == ["redis-server", str(config), "--dir", str(container.data)]
+    assert container.server() == ["kv-server", str(config), "--dir", str(container.data)]
     container.run(str(config))
     assert container.server() == ["kv-server", str(config), "--dir", str(container.data)]
 
@@ -129,7 +146,7 @@ def test_in_memory_touches_no_file(container):
 def test_another_user_is_only_checked(container):
     container.uid = 1234
     assert container.run("redis-server") == 0
-    assert container.names() == ["redis-server"]
+    assert container.names() == ["kv-server"]
 
 
 def test_another_user_is_told_what_to_do():
