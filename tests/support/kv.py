@@ -27,10 +27,25 @@ PATIENCE_S = 60  # a machine may be slow: what takes longer than this has failed
 START_SECONDS = PATIENCE_S
 
 
+def ports_to_try():
+    """Those of KV_PORTS (first-last, this process's alone) in turn; else what the system picks."""
+    first, last = map(int, os.environ.get("KV_PORTS", "0-0").split("-"))
+    while True:
+        yield from range(first, last + 1)
+
+
+PORTS = ports_to_try()
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    for port in PORTS:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as a server does
+            try:
+                probe.bind(("127.0.0.1", port))
+                return probe.getsockname()[1]
+            except OSError:
+                continue
 
 
 class Raw:

@@ -7,14 +7,15 @@ A suite is unit, crash, wire, tidy, fuzz, asan or tsan; the Makefile has built w
 kinds of tests are counted:
   C programs   cmocka's; asked for TAP, so each `ok` or `not ok` line is one test. One that dies or
                leaves tests out has a failed test more.
-  pytest       one junit file a run; a skipped test is named and counts as neither.
+  pytest       a run and a junit file for each file of tests, as many side by side as --jobs says; a
+               skipped test is named and counts as neither.
   fuzz         one test a target: no finding within FUZZ_SECONDS.
 A suite that has test files but ran nothing has failed. The last line is `N passed, N failed`; the
 exit status is 1 if anything failed, and with --all also if nothing passed.
 
 Two markers for tests over the wire: `slow` ones stay out of the sanitizers' runs, `threads` ones
-are what ThreadSanitizer sees. Tests get KV_SERVER, KV_BUILD (where programs are) and KV_VARIANT,
-and find the modules in tests/support.
+are what ThreadSanitizer sees. Tests get KV_SERVER, KV_BUILD (where programs are), KV_VARIANT and
+KV_PORTS, and find the modules in tests/support.
 """
 import argparse
 import concurrent.futures
@@ -36,6 +37,8 @@ SANITIZED = ("asan", "ubsan", "tsan")
 THREADED = tuple("build/tsan/unit/" + part for part in ("persistence/", "net/", "core/base/reaper"))
 PROGRAM_SECONDS = 900
 PYTEST_SECONDS = 1500
+# Of the tests' servers: below the ports that a system takes for connections going out.
+PORTS = range(10000, 32000)
 MARKERS = (
     "slow: takes long; left out where a sanitizer is compiled in",
     "threads: exercises threads of the server; run under ThreadSanitizer",
@@ -161,23 +164,44 @@ def c_tests(folder, variant):
 
 # --- pytest ---------------------------------------------------------------------------------------
 
-def run_pytest(tally, name, files, variant, markers=""):
-    server = os.path.join(directory(variant), "kv-server")
-    if not files:
+class Found:
+    """What a run of pytest found."""
+
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+        self.output = ""
+
+
+def count_junit(found, path):
+    if not os.path.exists(path):
         return
-    if not os.access(server, os.X_OK):
-        say(f"  no {server}: {len(files)} test files not run")
-        tally.add(0, 1)
-        return
-    work = os.path.abspath(os.path.join(BUILD, "tests", name))
-    shutil.rmtree(work, ignore_errors=True)
-    os.makedirs(work)
-    junit = os.path.join(work, "junit.xml")
-    findings = os.path.join(work, "sanitizer")
+    for suite in xml.etree.ElementTree.parse(path).getroot().iter("testsuite"):
+        wrong = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+        found.skipped += int(suite.get("skipped", 0))
+        found.failed += wrong
+        found.passed += int(suite.get("tests", 0)) - wrong - int(suite.get("skipped", 0))
+
+
+def count_findings(found, findings):
+    for path in sorted(glob.glob(findings + ".*")):
+        with open(path, encoding="utf-8", errors="replace") as report:
+            text = report.read()
+        if FINDING.search(text):
+            found.failed += 1
+            found.output += f"\nFound by the sanitizer, in {path}:\n{text}"
+
+
+def run_test_file(path, ports, work, variant, markers):
+    """One file of tests, with `ports` for its servers; several run side by side."""
+    name = os.path.basename(path)[:-len(".py")]
+    found = Found()
+    junit = os.path.join(work, f"{name}.xml")
+    findings = os.path.join(work, f"sanitizer-{name}")
     env = environment({
-        "KV_SERVER": os.path.abspath(server),
+        "KV_SERVER": os.path.abspath(os.path.join(directory(variant), "kv-server")),
         "KV_BUILD": os.path.abspath(directory(variant)),
         "KV_VARIANT": variant,
+        "KV_PORTS": f"{ports.start}-{ports.stop - 1}",
         "PYTHONPATH": os.path.join(ROOT, "tests/support"),
     })
     for option in SANITIZER_OPTIONS:
@@ -192,33 +216,54 @@ def run_pytest(tally, name, files, variant, markers=""):
         command += ["-m", markers]
     if variant in SANITIZED:
         command = fixed_addresses() + command
-    status, output = run(command + files, PYTEST_SECONDS, env)
-    passed = failed = skipped = 0
-    if os.path.exists(junit):
-        for suite in xml.etree.ElementTree.parse(junit).getroot().iter("testsuite"):
-            wrong = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
-            skipped += int(suite.get("skipped", 0))
-            failed += wrong
-            passed += int(suite.get("tests", 0)) - wrong - int(suite.get("skipped", 0))
+    started = time.time()
+    status, found.output = run(command + [path], PYTEST_SECONDS, env)
+    count_junit(found, junit)
     nothing_chosen = status == 5 and markers
-    if status != 0 and not failed and not nothing_chosen:
-        failed = 1
-        output += f"\npytest: {ending(status, PYTEST_SECONDS)}"
-    for path in sorted(glob.glob(findings + "*")):
-        with open(path, encoding="utf-8", errors="replace") as report:
-            text = report.read()
-        if FINDING.search(text):
-            failed += 1
-            output += f"\nFound by the sanitizer, in {path}:\n{text}"
-    if failed:
-        output += f"\nThe files of the tests are in {folder}"
+    if status != 0 and not found.failed and not nothing_chosen:
+        found.failed = 1
+        found.output += f"\npytest: {ending(status, PYTEST_SECONDS)}"
+    count_findings(found, findings)
+    if found.failed:
+        found.output += f"\nThe files of the tests are in {folder}"
     else:
         shutil.rmtree(folder, ignore_errors=True)
-    tally.add(passed, failed, skipped)
-    if failed or skipped:
-        say(output.rstrip())
-    say(f"  {name} ({len(files)} files, {server}): {passed} passed, {failed} failed"
-        + (f", {skipped} skipped" if skipped else ""))
+    return path, found, time.time() - started
+
+
+def run_pytest(tally, name, files, variant, jobs, markers=""):
+    server = os.path.join(directory(variant), "kv-server")
+    if not files:
+        return
+    if not os.access(server, os.X_OK):
+        say(f"  no {server}: {len(files)} test files not run")
+        tally.add(0, 1)
+        return
+    work = os.path.abspath(os.path.join(BUILD, "tests", name))
+    shutil.rmtree(work, ignore_errors=True)
+    os.makedirs(work)
+    files = sorted(files, key=os.path.getsize, reverse=True)  # the long ones first, more or less
+    with concurrent.futures.ThreadPoolExecutor(max_workers=jobs) as pool:
+        runs = [pool.submit(run_test_file, path, ports, work, variant, markers)
+                for path, ports in zip(files, shares(PORTS, len(files)))]
+        for done in concurrent.futures.as_completed(runs):
+            path, found, seconds = done.result()
+            tally.add(found.passed, found.failed, found.skipped)
+            if found.failed:
+                say(found.output.rstrip())
+            for line in re.findall(r"^SKIPPED .*", found.output, re.M):
+                say(f"  {line}")
+            if found.passed or found.failed or found.skipped:
+                say(f"  {'FAILED ' if found.failed else ''}{path}, {server}: {found.passed} passed"
+                    + (f", {found.failed} failed" if found.failed else "")
+                    + (f", {found.skipped} skipped" if found.skipped else "")
+                    + f" ({seconds:.1f} s)")
+
+
+def shares(ports, count):
+    """Disjoint parts of a range."""
+    each = len(ports) // count
+    return [ports[each * i:each * (i + 1)] for i in range(count)]
 
 
 def python_tests(folder):
@@ -286,11 +331,11 @@ def run_suite(name, variant, jobs):
         files = python_tests("crash")
         expected = len(programs) + len(files)
         run_c_programs(tally, programs, jobs)
-        run_pytest(tally, "crash", files, variant)
+        run_pytest(tally, "crash", files, variant, jobs)
     elif name == "wire":
         files = python_tests("wire")
         expected = len(files)
-        run_pytest(tally, "wire", files, variant)
+        run_pytest(tally, "wire", files, variant, jobs)
     elif name == "tidy":
         expected = 1
         run_tidy(tally)
@@ -302,14 +347,14 @@ def run_suite(name, variant, jobs):
         files = python_tests("wire")
         expected = len(programs) + len(files)
         run_c_programs(tally, programs, jobs)
-        run_pytest(tally, "asan-wire", files, "asan", "not slow")
+        run_pytest(tally, "asan-wire", files, "asan", jobs, "not slow")
     elif name == "tsan":
         programs = [path for path in c_tests("unit", "tsan")
                     if path.startswith(THREADED)]
         files = python_tests("wire")
         expected = len(programs)
         run_c_programs(tally, programs, jobs)
-        run_pytest(tally, "tsan-wire", files, "tsan", "threads")
+        run_pytest(tally, "tsan-wire", files, "tsan", jobs, "threads")
     else:
         sys.exit(f"run_suites: no suite {name}")
     if expected and not tally.passed and not tally.failed:

@@ -200,12 +200,6 @@ def test_set_and_get(own, name, value, shown):
     assert get(own, name) == {name: shown}
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.mark.parametrize("name", ["requirepass", "masterauth", "tls-key-file-pass"])
 def test_a_password_is_never_shown(start, name):
     """Nor taken from what is shown, so that what was read may be written back."""
@@ -221,7 +215,7 @@ def test_a_password_is_never_shown(start, name):
 
 
 def test_the_port_can_be_changed(own, server):
-    port = free_port()
+    port = kv_server.free_port()
     assert own("CONFIG", "SET", "port", port) == OK
     assert own("PING") == Status("PONG")
     with socket.create_connection(("127.0.0.1", port)) as other:

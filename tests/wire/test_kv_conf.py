@@ -2,12 +2,13 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import time
 
 import pytest
 import redis
+
+import kv
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SERVER = os.environ.get("KV_SERVER", os.path.join(ROOT, "build", "kv-server"))
@@ -15,15 +16,9 @@ CONF = os.path.join(ROOT, "kv.conf")
 STARTED_BY_US = {"port", "dir", "unixsocket", "unixsocketperm", "requirepass"}
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def config_of(words, folder, password=None):
     """CONFIG GET * of a server started with these words."""
-    port = free_port()
+    port = kv.free_port()
     server = subprocess.Popen([SERVER, *words, "--port", str(port), "--dir", str(folder)],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
