@@ -10,11 +10,11 @@
  */
 #include "core/engine.h"
 
-#include <stdio.h>
 
 #include "core/acl.h"
 #include "core/base/fault.h"
 #include "core/base/mem.h"
+#include "core/base/num.h"
 #include "core/base/reaper.h"
 #include "core/client_memory.h"
 #include "core/ctx.h"
@@ -41,13 +41,9 @@
 
 static void make_run_id(struct engine *engine)
 {
-    static const char hex[] = "0123456789abcdef";
-    uint8_t bytes[20];
+    uint8_t bytes[(sizeof engine->run_id - 1) / 2];
     engine->host->random_bytes(engine->host->self, bytes, sizeof bytes);
-    for (int i = 0; i < 20; i++) {
-        engine->run_id[2 * i] = hex[bytes[i] >> 4];
-        engine->run_id[2 * i + 1] = hex[bytes[i] & 15];
-    }
+    num_format_hex(engine->run_id, bytes, sizeof bytes);
 }
 
 struct engine *engine_new(const struct engine_options *options)

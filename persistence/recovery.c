@@ -29,6 +29,7 @@
 
 #include "core/base/fault.h"
 #include "core/base/mem.h"
+#include "core/base/num.h"
 #include "core/base/text.h"
 #include "persistence/ahead.h"
 #include "persistence/cut.h"
@@ -584,10 +585,8 @@ static void drop_empty(struct recovery *recovery)
 static void make_kvid(struct recovery *recovery)
 {
     unsigned char bytes[16];
-    char *kvid = recovery->walk.kvid;
     recovery->options->random_bytes(recovery->options->env, bytes, sizeof(bytes));
-    for (int i = 0; i < 16; i++)
-        snprintf(kvid + 2 * i, 3, "%02x", bytes[i]);
+    num_format_hex(recovery->walk.kvid, bytes, sizeof(bytes));
 }
 
 static void say_taken_over(struct recovery *recovery, const struct walk_file *file)

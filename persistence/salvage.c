@@ -365,8 +365,7 @@ static int create(struct rewrite *rewrite)
         return fault_status(rewrite->fault, rewrite->fd, rewrite->path, -1, "create");
     struct format_header *header = &rewrite->header;
     rewrite->options->random_bytes(rewrite->options->env, chance, sizeof(chance));
-    for (int i = 0; i < 16; i++)
-        snprintf(header->kvid + 2 * i, 3, "%02x", chance[i]);
+    num_format_hex(header->kvid, chance, 16);
     memcpy(&header->salt, chance + 16, sizeof(header->salt));
     header->first_batch = 1;
     header->first_seq = rewrite->seq;

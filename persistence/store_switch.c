@@ -24,6 +24,7 @@
 
 #include "core/base/fault.h"
 #include "core/base/mem.h"
+#include "core/base/num.h"
 #include "persistence/cut.h"
 #include "persistence/file.h"
 #include "persistence/log_birth.h"
@@ -151,8 +152,7 @@ static void make_kvid(const struct store_options *options, char kvid[static 33])
     unsigned char random[16];
 
     options->recovery.random_bytes(options->recovery.env, random, sizeof random);
-    for (int i = 0; i < 16; i++)
-        snprintf(kvid + 2 * i, 3, "%02x", random[i]);
+    num_format_hex(kvid, random, sizeof random);
 }
 
 static void free_switch(struct store *store)

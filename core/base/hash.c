@@ -7,6 +7,7 @@
 #include <zlib.h>
 
 #include "core/base/crc_fold.h"
+#include "core/base/num.h"
 
 uint64_t hash_bytes(struct slice bytes, uint64_t seed)
 {
@@ -29,23 +30,12 @@ uint32_t crc32_bytes(uint32_t crc, const void *bytes, size_t len)
     return (uint32_t)crc32_z(crc, (const uint8_t *)bytes + taken, len - taken);
 }
 
-static void hash_hex(const unsigned char *digest, size_t bytes, char *out)
-{
-    static const char digits[] = "0123456789abcdef";
-
-    for (size_t i = 0; i < bytes; i++) {
-        out[2 * i] = digits[digest[i] >> 4];
-        out[2 * i + 1] = digits[digest[i] & 15];
-    }
-    out[2 * bytes] = '\0';
-}
-
 void sha1_hex(struct slice bytes, char out[static 41])
 {
     unsigned char digest[SHA_DIGEST_LENGTH];
 
     SHA1((const unsigned char *)bytes.data, bytes.len, digest);
-    hash_hex(digest, sizeof(digest), out);
+    num_format_hex(out, digest, sizeof(digest));
 }
 
 void sha256_hex(struct slice bytes, char out[static 65])
@@ -53,7 +43,7 @@ void sha256_hex(struct slice bytes, char out[static 65])
     unsigned char digest[SHA256_DIGEST_LENGTH];
 
     SHA256((const unsigned char *)bytes.data, bytes.len, digest);
-    hash_hex(digest, sizeof(digest), out);
+    num_format_hex(out, digest, sizeof(digest));
 }
 
 int secret_equal(struct slice a, struct slice b)

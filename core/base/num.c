@@ -203,6 +203,17 @@ size_t num_format_u64(char out[static NUM_I64_MAX_CHARS], uint64_t value)
     return sizeof(digits) - at;
 }
 
+void num_format_hex(char *out, const void *bytes, size_t len)
+{
+    const uint8_t *from = bytes;
+
+    for (size_t i = 0; i < len; i++) {
+        *out++ = "0123456789abcdef"[from[i] >> 4];
+        *out++ = "0123456789abcdef"[from[i] & 15];
+    }
+    *out = '\0';
+}
+
 size_t num_format_i64(char out[static NUM_I64_MAX_CHARS], int64_t value)
 {
     char digits[NUM_I64_MAX_CHARS];

@@ -38,5 +38,8 @@ size_t num_format_double(char out[static NUM_DOUBLE_MAX_CHARS], double value);
 /* %.17Lf without trailing zeros: what INCRBYFLOAT stores. Returns 0 if `cap` is too small. */
 size_t num_format_long_double(char *out, size_t cap, long double value);
 
+/* Two small hex digits for each byte, and an end byte. */
+void num_format_hex(char *out, const void *bytes, size_t len);
+
 /* "1.50M", "2.00G" as in INFO's _human fields. */
 size_t num_format_human(char out[static 32], uint64_t bytes);

@@ -160,8 +160,7 @@ static void change_repl_id_run(struct ctx *ctx)
     struct engine *engine = ctx->engine;
     uint8_t bytes[(sizeof engine->repl_id - 1) / 2];
     engine->host->random_bytes(engine->host->self, bytes, sizeof bytes);
-    for (size_t i = 0; i < sizeof bytes; i++)
-        snprintf(engine->repl_id + 2 * i, 3, "%02x", bytes[i]);
+    num_format_hex(engine->repl_id, bytes, sizeof bytes);
     reply_ok(ctx);
 }
 

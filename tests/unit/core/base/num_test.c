@@ -92,6 +92,16 @@ static void integers_come_back_as_they_were_written(void **state)
     }
 }
 
+static void bytes_are_written_in_hex(void **state)
+{
+    (void)state;
+    char text[9];
+    num_format_hex(text, "\x00\x9f\xff\x10", 4);
+    assert_string_equal(text, "009fff10");
+    num_format_hex(text, "", 0);
+    assert_string_equal(text, "");
+}
+
 static void check_double(double value, const char *wanted)
 {
     char text[NUM_DOUBLE_MAX_CHARS + 1];
@@ -308,6 +318,7 @@ int main(void)
         cmocka_unit_test(an_integer_is_read_in_its_one_form_only),
         cmocka_unit_test(an_unsigned_integer_is_read_up_to_its_limit),
         cmocka_unit_test(integers_come_back_as_they_were_written),
+        cmocka_unit_test(bytes_are_written_in_hex),
         cmocka_unit_test(a_double_is_written_as_clients_know_it),
         cmocka_unit_test(a_double_comes_back_from_its_shortest_text),
         cmocka_unit_test(doubles_are_read_whole_or_not_at_all),
