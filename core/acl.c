@@ -236,14 +236,14 @@ void acl_replace(struct engine *engine, struct acl *other, struct session *actor
 
 void acl_require_password(const struct engine *engine, struct acl *acl)
 {
-    const char *password = engine->settings->requirepass;
+    struct slice password = buf_slice(&engine->settings->requirepass);
     struct acl_grammar grammar = acl_grammar(engine);
     struct acl_user *user = acl->default_user;
     struct buf rule = {0};
     apply_own(&grammar, user, SLICE("resetpass"));
-    if (password && *password) {
+    if (password.len > 0) {
         buf_append_char(&rule, '>');
-        buf_append_text(&rule, password);
+        buf_append_slice(&rule, password);
     } else {
         buf_append_text(&rule, "nopass");
     }

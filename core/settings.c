@@ -49,6 +49,7 @@ void settings_free(struct settings *settings)
     mem_free(settings->latency_percentiles);
     mem_free(settings->process.title_template);
     mem_free(settings->config_file);
+    buf_free(&settings->requirepass);
     while (settings->lines) {
         struct setting_line *line = settings->lines;
         settings->lines = line->next;

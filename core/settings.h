@@ -66,7 +66,8 @@ struct settings {
     bool lazyfree_user_del, lazyfree_user_flush, lazyfree_expire, lazyfree_eviction;
     int loglevel; /* enum host_level */
     char *logfile, *pidfile, *dir, *availability_zone;
-    char *requirepass, *aclfile;
+    struct buf requirepass; /* may hold any byte */
+    char *aclfile;
     int64_t acllog_max_len;
     int acl_all_channels; /* acl-pubsub-default */
     int enable_debug_command, enable_protected_configs; /* 0 no, 1 local, 2 yes */

@@ -173,7 +173,7 @@ const struct setting_row setting_rows[] = {
     TEXT("logfile", NULL, IMMUTABLE, AT(logfile), ""),
     TEXT("pidfile", NULL, IMMUTABLE, AT(pidfile), ""),
     TEXT("dir", NULL, PROTECTED | RESTART | SETTING_NOT_EMPTY, AT(dir), "."),
-    TEXT("requirepass", NULL, SECRET, AT(requirepass), ""),
+    SPECIAL("requirepass", NULL, SECRET, setting_read_password, setting_show_password, ""),
     CHOICE("enable-debug-command", NULL, IMMUTABLE, AT(enable_debug_command), words_local, "no"),
     CHOICE("enable-protected-configs", NULL, IMMUTABLE, AT(enable_protected_configs), words_local,
            "no"),

@@ -356,3 +356,16 @@ SETTING_READ(setting_read_replicaof)
     buf_append_slice(kept, words[1]);
     return true;
 }
+
+SETTING_READ(setting_read_password)
+{
+    (void)add, (void)kept, (void)why;
+    buf_clear(&settings->requirepass);
+    buf_append_slice(&settings->requirepass, text);
+    return true;
+}
+
+SETTING_SHOW(setting_show_password)
+{
+    buf_append_slice(out, buf_slice(&settings->requirepass));
+}

@@ -35,4 +35,6 @@ SETTING_READ(setting_read_hz);
 SETTING_SHOW(setting_show_hz);
 SETTING_READ(setting_read_title);
 SETTING_SHOW(setting_show_title);
+SETTING_READ(setting_read_password);
+SETTING_SHOW(setting_show_password);
 SETTING_READ(setting_read_replicaof);

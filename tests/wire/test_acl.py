@@ -1,9 +1,10 @@
 """ACL: users, rules, and what they allow, beside redis-server."""
 import random
 
+import kv
 import pytest
 
-from harness import OK, Error, Status
+from harness import OK, Connection, Error, Status
 
 DENIED_KEY = Error("NOPERM this user has no permissions to access one of the keys used as "
                    "arguments")
@@ -523,6 +524,24 @@ def test_kv_logs_the_fields_of_7_2_and_counts(kv, running):
 
 
 # --- requirepass and the default user -------------------------------------------------------------
+
+@pytest.mark.parametrize("kind", ["kv", "redis"])
+def test_requirepass_takes_any_byte(kind, tmp_path):
+    password = b"\0a\xff \"'\n\0b"
+    config = tmp_path / "its.conf"
+    config.write_text("save ''\n")
+    program = kv.SERVER if kind == "kv" else kv.REDIS
+    with kv.Server(tmp_path, config=config, program=program) as server:
+        with Connection(server.port) as c:
+            assert c("CONFIG", "SET", "requirepass", password) == OK
+            assert c("CONFIG", "REWRITE") == OK
+        server.stop()
+        server.start()
+        with Connection(server.port) as c:
+            assert str(c("GET", "key")) == "NOAUTH Authentication required."
+            assert str(c("AUTH", password[:-1])).startswith("WRONGPASS")
+            assert c("AUTH", password) == OK
+
 
 @pytest.mark.parametrize("kind", ["kv", "redis"])
 def test_requirepass_is_the_default_users_password(start, kind):
