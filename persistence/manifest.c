@@ -4,7 +4,9 @@
  *   file ...   pairs of a key and a value: file <name> seq <n> type b|h|i, and kvid, kvseq, kvraw,
  *              kvholes of ours; keys that nobody here knows are passed over, as stock servers do
  *   # ...      a comment, to a stock server; the seal, if it begins with "# kv:v"
- *   (empty)    nothing
+ *
+ * As to a stock server, an empty line, a zero byte, a line that is too long and a last line without
+ * its end are damage: nobody writes them.
  *
  * Who wrote it last can be told from two marks that must come together: the seal in the last line
  * and the history line that names an empty file <name>.kv. A stock server rewrites the manifest at
@@ -31,7 +33,7 @@
 #include "core/base/text.h"
 #include "persistence/file.h"
 
-#define LINE_BYTES_MAX 1024
+#define LINE_BYTES_MAX 1023 /* without its end */
 #define SEAL_MARK "# kv:v"
 #define SEAL_BEGIN "# kv:v1:"
 #define SEAL_BYTES (sizeof(SEAL_BEGIN) - 1 + 8 + 1)
@@ -205,7 +207,9 @@ static int read_line(struct reading *reading, struct slice line)
     struct slice *words;
     if (line.len > 0 && line.data[line.len - 1] == '\r')
         line.len--;
-    if (line.len == 0 || line.data[0] == '#')
+    if (line.len == 0)
+        return bad_line(reading, "is empty");
+    if (line.data[0] == '#')
         return 0;
     int count = text_split(&reading->arena, line, &words);
     if (count < 6 || count % 2 != 0)
@@ -266,12 +270,15 @@ static int read_all(struct reading *reading, struct slice text)
         reading->line++;
         if (line.len > LINE_BYTES_MAX)
             return bad_line(reading, "is too long");
+        if (!end)
+            return bad_line(reading, "has no end: the file was cut");
+        if (memchr(line.data, '\0', line.len))
+            return bad_line(reading, "has a zero byte");
         status = read_line(reading, line);
         if (status < 0)
             return status;
-        size_t used = line.len + (end ? 1 : 0);
-        text.data += used;
-        text.len -= used;
+        text.data += line.len + 1;
+        text.len -= line.len + 1;
     }
     const struct manifest *out = reading->out;
     if (!out->sealed && (out->kv_mark || reading->has_kv_keys))

@@ -49,8 +49,8 @@ void manifest_free(struct manifest *manifest);
 
 /* Read from bytes. Without a seal it is a stock manifest (sealed false). A seal that does not
  * hold: KV_ECORRUPT. Anything else that is not a manifest: KV_EFORMAT with the line's number in
- * the text. Names with a slash, duplicate names or numbers, two bases, lines over 1,024 bytes
- * are refused. Unknown keys are ignored. */
+ * the text. Names with a slash, duplicate names or numbers, two bases, empty lines and those over
+ * 1,023 bytes are refused. Unknown keys are ignored. */
 must_check int manifest_parse(struct slice text, const char *path, struct manifest *out,
                               struct fault *fault);
 

@@ -27,8 +27,7 @@ static void a_manifest_of_a_stock_server_is_read(void **state unused)
                            "file appendonly.aof.2.base.rdb seq 2 type b\n"
                            "file \"my \\x66ile.1.incr.aof\" seq 1 type h\r\n"
                            "file appendonly.aof.2.incr.aof seq 2 type i startoffset 7\n"
-                           "\n"
-                           "file appendonly.aof.3.incr.aof type i seq 3",
+                           "file appendonly.aof.3.incr.aof type i seq 3\n",
                            &manifest),
                      0);
     assert_false(manifest.sealed);
@@ -146,6 +145,10 @@ static void what_is_no_manifest_is_refused(void **state unused)
     static const char *const bad[] = {
         "",
         "# only a comment\n",
+        "\nfile a seq 1 type i\n",
+        "file a seq 1 type i\n\r\nfile b seq 2 type i\n",
+        "file a seq 1 type i\n\n",
+        "file a seq 1 type i",
         "file a seq 1\n",
         "file a seq 1 type i kvid\n",
         "file a seq 0 type i\n",
@@ -172,6 +175,22 @@ static void what_is_no_manifest_is_refused(void **state unused)
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
         assert_true(parse(bad[i], &manifest) < 0);
     assert_int_equal(parse("file a seq 1 type i\n# kv:v2:00000000\n", &manifest), KV_EVERSION);
+    struct slice zero = SLICE("file a seq 1 type i\n#\0\n");
+    assert_true(manifest_parse(zero, "m", &manifest, NULL) < 0);
+}
+
+static void a_line_has_1023_bytes_at_most(void **state unused)
+{
+    char text[1200] = "file a seq 1 type i\n";
+    struct manifest manifest;
+    size_t at = strlen(text);
+    memset(text + at, '#', 1024);
+    text[at + 1024] = '\n';
+    assert_true(parse(text, &manifest) < 0);
+    text[at + 1023] = '\n';
+    text[at + 1024] = '\0';
+    assert_int_equal(parse(text, &manifest), 0);
+    manifest_free(&manifest);
 }
 
 static void a_stored_manifest_has_its_history_file(void **state unused)
@@ -204,6 +223,7 @@ int main(void)
         cmocka_unit_test(the_shortest_and_the_longest_name_survive),
         cmocka_unit_test(every_damage_of_ours_is_found),
         cmocka_unit_test(what_is_no_manifest_is_refused),
+        cmocka_unit_test(a_line_has_1023_bytes_at_most),
         cmocka_unit_test(a_stored_manifest_has_its_history_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
