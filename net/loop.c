@@ -5,7 +5,11 @@
  * watcher: libev writes to its eventfd only when the loop is really waiting, so that waking a
  * busy loop costs one atomic store. What was woken for is asked with loop_woken() in turn_end,
  * not handled in a callback of its own: everything that a turn brought is looked at once, in one
- * order. */
+ * order.
+ *
+ * libev calls what is pending from the last event to the first. So the handlers of descriptors are
+ * not called by it: on_io puts them on a stack, which `invoke` turns over into a queue when libev
+ * is through. A loop_poll within a handler serves what is left of the queue, too. */
 #include "net/loop.h"
 
 #include <ev.h>
@@ -38,6 +42,8 @@ struct loop {
     struct ev_async async;
     struct ev_io pause;   /* of a timerfd, made at first use: libev's timers count milliseconds */
     bool pause_set;
+    struct loop_io *fresh;        /* ready, the first one last */
+    struct loop_io *due, **due_end; /* the first one first */
     _Atomic bool woken;
     struct loop_signal signals[LOOP_SIGNALS_MAX];
     int signal_count;
@@ -90,15 +96,55 @@ static void on_signal(unused struct ev_loop *ev, struct ev_signal *watcher, unus
     signal->handler(signal->env, watcher->signum);
 }
 
-static void on_io(unused struct ev_loop *ev, struct ev_io *watcher, int events)
+static void put(struct loop_io **link, struct loop_io *io)
 {
+    io->next = *link;
+    io->link = link;
+    if (io->next)
+        io->next->link = &io->next;
+    *link = io;
+}
+
+static void take(struct loop *loop, struct loop_io *io)
+{
+    if (io->next)
+        io->next->link = io->link;
+    else if (loop->due_end == &io->next)
+        loop->due_end = io->link;
+    *io->link = io->next;
+    io->link = NULL;
+}
+
+static void on_io(struct ev_loop *ev, struct ev_io *watcher, int events)
+{
+    struct loop *loop = ev_userdata(ev);
     struct loop_io *io = watcher->data;
-    int ready = 0;
+    if (likely(!io->link)) {
+        io->events = 0;
+        put(&loop->fresh, io);
+    }
     if (events & EV_READ)
-        ready |= LOOP_READ;
+        io->events |= LOOP_READ;
     if (events & EV_WRITE)
-        ready |= LOOP_WRITE;
-    io->ready(io, ready);
+        io->events |= LOOP_WRITE;
+}
+
+static void invoke(struct ev_loop *ev)
+{
+    struct loop *loop = ev_userdata(ev);
+    struct loop_io *io;
+    ev_invoke_pending(ev);
+    while ((io = loop->fresh)) {
+        take(loop, io);
+        put(loop->due_end, io);
+        loop->due_end = &io->next;
+    }
+    while ((io = loop->due)) {
+        take(loop, io);
+        int events = io->events & loop_io_wanted(io);
+        if (likely(events))
+            io->ready(io, events);
+    }
 }
 
 struct loop *loop_new(const struct loop_hooks *hooks)
@@ -109,7 +155,9 @@ struct loop *loop_new(const struct loop_hooks *hooks)
     struct loop *loop = mem_alloc_zero(sizeof(*loop));
     loop->ev = ev;
     loop->hooks = *hooks;
+    loop->due_end = &loop->due;
     ev_set_userdata(ev, loop);
+    ev_set_invoke_pending_cb(ev, invoke);
     ev_prepare_init(&loop->prepare, on_prepare);
     ev_prepare_start(ev, &loop->prepare);
     ev_check_init(&loop->check, on_check);
@@ -151,6 +199,7 @@ void loop_io_open(unused struct loop *loop, struct loop_io *io, int fd,
     ev_io_init(watcher, on_io, fd, 0);
     watcher->data = io;
     io->ready = ready;
+    io->link = NULL;
 }
 
 void loop_io_want(struct loop *loop, struct loop_io *io, int events)
@@ -178,6 +227,8 @@ int loop_io_wanted(const struct loop_io *io)
 void loop_io_close(struct loop *loop, struct loop_io *io)
 {
     ev_io_stop(loop->ev, watcher_of(io));
+    if (io->link)
+        take(loop, io);
 }
 
 void loop_tick_in(struct loop *loop, int64_t ms)

@@ -15,10 +15,13 @@ enum loop_event { LOOP_READ = 1, LOOP_WRITE = 2 };
 
 #define LOOP_WATCHER_BYTES 56
 
-/* Embedded by who owns a descriptor. `ready` is called with the events that are there. */
+/* Embedded by who owns a descriptor. `ready` is called with the events that are there, in a turn
+ * in the order in which they came: who sent first is answered first. */
 struct loop_io {
     _Alignas(8) unsigned char watcher[LOOP_WATCHER_BYTES];
     void (*ready)(struct loop_io *io, int events);
+    struct loop_io *next, **link; /* link NULL: its handler is not due */
+    int events;
 };
 
 struct loop_hooks {

@@ -157,3 +157,24 @@ def test_quit_answers_what_was_asked_before(c):
     c.send_bytes(b"SET a 1\r\nGET a\r\nQUIT\r\nSET a 2\r\n")
     assert [c.read(), c.read(), c.read()] == [OK, b"1", OK]
     assert c.at_end()
+
+
+@pytest.mark.parametrize("kind", ["kv", "redis"])
+def test_who_has_sent_first_is_served_first(start, kind):
+    """Also if all that they have sent is found in one turn."""
+    server = start(kind, enable_debug_command="yes")
+    others = [server.connect() for _ in range(20)]
+    for other in others:
+        assert other("PING") == Status("PONG")
+    with server.connect() as c:
+        for _ in range(3):  # turns that find none of the others
+            assert c("PING") == Status("PONG")
+        c.send("DEBUG", "SLEEP", "0.2")
+        for number, other in enumerate(others):
+            other.send("RPUSH", "list", number)
+        assert c.read() == OK
+        for other in others:
+            other.read()
+        assert c("LRANGE", "list", 0, -1) == [b"%d" % i for i in range(len(others))]
+    for other in others:
+        other.close()

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "tests/support/test.h"
@@ -69,6 +70,94 @@ static int teardown(void **state)
     close(f->pipe[1]);
     free(f);
     return 0;
+}
+
+/* Of several: each is a letter, and may close another when its turn comes. */
+struct several {
+    struct loop_io io;
+    struct fixture *fixture;
+    struct several *closes;
+    int pipe[2];
+    char letter;
+    bool open;
+};
+
+static void on_several(struct loop_io *io, int events)
+{
+    (void)events;
+    struct several *one = (struct several *)(void *)io;
+    char byte;
+    assert_true(one->open);
+    note(one->fixture, one->letter);
+    assert_int_equal(read(one->pipe[0], &byte, 1), 1);
+    if (one->closes && one->closes->open) {
+        loop_io_close(one->fixture->loop, &one->closes->io);
+        one->closes->open = false;
+    }
+    one->closes = NULL;
+}
+
+#define SEVERAL 5
+
+static void open_several(struct fixture *f, struct several *all)
+{
+    for (int i = 0; i < SEVERAL; i++) {
+        all[i] = (struct several){.fixture = f, .letter = (char)('1' + i), .open = true};
+        assert_int_equal(pipe(all[i].pipe), 0);
+        loop_io_open(f->loop, &all[i].io, all[i].pipe[0], on_several);
+        loop_io_want(f->loop, &all[i].io, LOOP_READ);
+    }
+    f->turns_left = 100;
+    loop_poll(f->loop);
+    f->len = 0;
+    memset(f->order, 0, sizeof f->order);
+}
+
+static void close_several(struct fixture *f, struct several *all)
+{
+    for (int i = 0; i < SEVERAL; i++) {
+        if (all[i].open)
+            loop_io_close(f->loop, &all[i].io);
+        close(all[i].pipe[0]);
+        close(all[i].pipe[1]);
+    }
+}
+
+static void who_was_ready_first_is_served_first(void **state)
+{
+    struct fixture *f = *state;
+    struct several all[SEVERAL];
+    static const int order[SEVERAL] = {3, 1, 4, 0, 2};
+    open_several(f, all);
+    for (int i = 0; i < SEVERAL; i++)
+        assert_int_equal(write(all[order[i]].pipe[1], "x", 1), 1);
+    loop_poll(f->loop);
+    assert_string_equal(f->order, "eb42513e");
+    close_several(f, all);
+}
+
+/* Each of the others in turn is closed by the first handler of the turn. */
+static void who_was_closed_is_not_called(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const left[SEVERAL] = {"", "eb1345e", "eb1245e", "eb1235e", "eb1234e"};
+    for (int closed = 1; closed < SEVERAL; closed++) {
+        struct several all[SEVERAL];
+        open_several(f, all);
+        all[0].closes = &all[closed];
+        for (int i = 0; i < SEVERAL; i++)
+            assert_int_equal(write(all[i].pipe[1], "x", 1), 1);
+        loop_poll(f->loop);
+        assert_string_equal(f->order, left[closed]);
+        f->len = 0;
+        memset(f->order, 0, sizeof f->order);
+        assert_int_equal(write(all[closed == 1 ? 2 : 1].pipe[1], "x", 1), 1);
+        loop_poll(f->loop);
+        assert_string_equal(f->order, closed == 1 ? "eb3e" : "eb2e");
+        close_several(f, all);
+        f->len = 0;
+        memset(f->order, 0, sizeof f->order);
+    }
 }
 
 static void a_turn_begins_handles_and_ends(void **state)
@@ -170,6 +259,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_turn_begins_handles_and_ends, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_was_ready_first_is_served_first, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_was_closed_is_not_called, setup, teardown),
         cmocka_unit_test_setup_teardown(a_poll_ends_with_the_end_of_its_turn, setup, teardown),
         cmocka_unit_test_setup_teardown(without_interest_nothing_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(the_tick_comes_once, setup, teardown),
