@@ -85,10 +85,16 @@ char *output_grow(struct output *output, size_t len)
 {
     size_t room = output->last ? OUTPUT_CHUNK_BYTES - sizeof(struct output_chunk)
                                : OUTPUT_FIRST_BYTES - sizeof(struct output_chunk);
+    size_t left = SIZE_MAX;
+    if (output->limit) {
+        size_t unsent = output_unsent(output);
+        left = output->limit > unsent ? output->limit - unsent : 0;
+    }
+    if (room > left)
+        room = left; /* so that this is asked again at the limit, not up to a chunk beyond */
     if (room < len)
         room = len;
-    bool beyond = output->limit && output_unsent(output) + len > output->limit;
-    if (output->overrun || beyond)
+    if (output->overrun || len > left)
         overrun(output, room);
     else
         append_chunk(output, room);

@@ -139,6 +139,26 @@ static void beyond_the_limit_nothing_is_kept(void **state)
     output_free(&output);
 }
 
+/* Whatever chunks there are. */
+static void the_limit_is_met_to_the_byte(void **state)
+{
+    (void)state;
+    for (size_t step = 1; step < 40000; step = step * 3 + 1) {
+        struct output output = {.limit = 100000};
+        char bytes[40000] = {0};
+        size_t put = 0;
+        for (; put + step <= output.limit; put += step) {
+            output_append(&output, bytes, step);
+            assert_false(output.overrun);
+        }
+        output_append(&output, bytes, output.limit - put);
+        assert_false(output.overrun);
+        output_append(&output, bytes, 1);
+        assert_true(output.overrun);
+        output_free(&output);
+    }
+}
+
 static void an_idle_output_keeps_one_small_chunk(void **state)
 {
     (void)state;
@@ -158,6 +178,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_leaves_is_what_was_released),
         cmocka_unit_test(beyond_the_limit_nothing_is_kept),
+        cmocka_unit_test(the_limit_is_met_to_the_byte),
         cmocka_unit_test(an_idle_output_keeps_one_small_chunk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
