@@ -23,6 +23,13 @@ static void depend(struct ctx *ctx, uint64_t sequence)
         ctx->depends = sequence;
 }
 
+/* While clients are paused nothing changes by being looked at. */
+static bool is_paused_reader(const struct ctx *ctx)
+{
+    return ctx->engine->paused_until_ms > ctx->engine->now_ms && ctx->command &&
+           !(ctx->command->flags & COMMAND_WRITE);
+}
+
 /* The entry is past its deadline: gone for whoever looks, deleted if the log takes it. */
 static void expire(struct ctx *ctx, struct place *place)
 {
@@ -31,7 +38,7 @@ static void expire(struct ctx *ctx, struct place *place)
             place->entry = NULL;
         return;
     }
-    if (!record_may_delete(ctx->engine)) {
+    if (!record_may_delete(ctx->engine) || unlikely(is_paused_reader(ctx))) {
         place->entry = NULL;
         return;
     }

@@ -72,7 +72,8 @@ static int changed(void *env, const char *name, struct fault *fault)
 /* Redis says no more than this to a client when an address can't be had; the log says why. */
 static const char *set_reason(struct slice name, const char *why)
 {
-    if (slice_is(name, "port") && !strstr(why, "argument") && !strstr(why, "parameter"))
+    bool is_port = slice_is(name, "port") || slice_is(name, "tls-port");
+    if (is_port && !strstr(why, "argument") && !strstr(why, "parameter"))
         return "Unable to listen on this port. Check server logs.";
     if (slice_is(name, "bind") && !strstr(why, "parameter"))
         return "Failed to bind to specified addresses.";

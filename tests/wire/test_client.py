@@ -1,4 +1,5 @@
 """CLIENT: a connection looks at itself and at the others."""
+import re
 import shutil
 import tempfile
 import time
@@ -332,6 +333,25 @@ def test_who_is_paused_is_told_as_blocked(c, other):
 def test_a_client_without_replies_has_no_list_of_them(c, other):
     other("PING")
     assert listed(c, "ID", other("CLIENT", "ID"))[0]["omem"] == "0"
+
+
+def test_nothing_expires_while_writes_are_paused(server, c):
+    """Who looks finds nothing, and deletes nothing."""
+    def expired():
+        return re.search(r"\r\nexpired_keys:(\d+)", text(c("INFO", "stats")))[1]
+    before = expired()
+    c("MULTI")
+    c("SET", "key", "value", "PX", 30)
+    c("CLIENT", "PAUSE", 100000, "WRITE")
+    assert c("EXEC") == [OK, OK]
+    until(lambda: c("GET", "key") is None)
+    assert c("EXISTS", "key") == 0 and c("TTL", "key") == -2
+    assert c("DBSIZE") == 1
+    assert expired() == before
+    assert c("CLIENT", "UNPAUSE") == OK
+    assert c("GET", "key") is None
+    until(lambda: c("DBSIZE") == 0)
+    assert expired() != before
 
 
 def test_pause_of_all_ends_by_itself(c, other):
