@@ -172,7 +172,6 @@ static void answered(struct ctx *ctx)
 
 static enum engine_result wait_later(struct session *session, const struct ctx *ctx)
 {
-    session->last_command = ctx->state;
     session->flags = (session->flags & ~(uint32_t)SESSION_WAITS_WRITE) | SESSION_WAITS;
     if (gate_may_write(ctx->command->flags | transaction_flags(session)))
         session->flags |= SESSION_WAITS_WRITE;
@@ -246,7 +245,6 @@ enum engine_result engine_execute(struct engine *engine, struct session *session
         session->flags &= ~(uint32_t)SESSION_WAITS;
     }
     if (likely(verdict == GATE_RUN)) {
-        session->last_command = ctx.state;
         run_command(&ctx);
         run_finish(&ctx);
     } else if (verdict == GATE_QUEUE) {

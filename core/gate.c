@@ -184,7 +184,6 @@ static bool refused_by_rights(struct ctx *ctx, uint32_t flags)
         refuse(ctx, "NOAUTH Authentication required.");
         return true;
     }
-    ctx->session->last_command = ctx->state; /* ACL LOG describes the session with it */
     enum acl_verdict verdict =
         acl_judge(ctx, ctx->session->transaction ? ACL_MULTI : ACL_TOPLEVEL);
     if (verdict == ACL_ALLOWED)
@@ -236,6 +235,7 @@ enum gate_verdict gate_check(struct ctx *ctx)
     struct engine *engine = ctx->engine;
     struct session *session = ctx->session;
     ctx->state = gate_lookup(engine, ctx->argc, ctx->argv);
+    session->last_command = ctx->state;
     if (unlikely(!ctx->state)) {
         transaction_fail(session);
         reply_unknown(ctx);

@@ -62,7 +62,9 @@ struct session {
     int64_t created_ms, active_ms; /* wall clock */
     struct command_state *last_command;
     uint64_t commands, bytes_in, bytes_out;
-    size_t query_bytes, query_free, argv_bytes; /* of the input buffer, kept by net */
+    /* kept by net: what was sent and not yet parsed, room behind it, arguments of a request that is
+     * not complete, and what is still to come of a large one that was announced */
+    size_t query_bytes, query_free, argv_bytes, query_awaited;
     uint64_t write_sequence;      /* of its last write, for WAITAOF */
     /* SESSION_BLOCKED: served when durable >= blocked_sequence, or at the deadline */
     uint64_t blocked_sequence;
@@ -71,6 +73,7 @@ struct session {
     struct transaction *transaction; /* behind MULTI; else NULL */
     struct watch *watches;
     struct waiter *waiter;        /* SESSION_BLOCKED by waiters_block; else NULL */
+    size_t waiter_bytes;          /* of the arguments of the command that waits */
     struct subscription *subscriptions;
     uint32_t subscribed[3];       /* by enum pubsub_kind */
     struct session *pushed_next, *monitor_next;

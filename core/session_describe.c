@@ -3,7 +3,7 @@
 
 #include "core/acl_user.h"
 #include "core/base/buf.h"
-#include "core/command.h"
+#include "core/ctx.h"
 #include "core/pubsub.h"
 #include "core/registry.h"
 #include "core/session.h"
@@ -50,10 +50,22 @@ static const char *flag_letters(const struct session *session, char out[static 1
     return out;
 }
 
+/* Of the command that runs or waits, or of what has come of the next one. */
+static size_t argument_bytes(const struct session *session)
+{
+    const struct ctx *running = session->engine->running;
+    size_t bytes = session->argv_bytes + session->waiter_bytes;
+    if (running && running->session == session)
+        for (int i = 0; i < running->argc; i++)
+            bytes += running->argv[i].len;
+    return bytes;
+}
+
 size_t session_memory(const struct session *session)
 {
     size_t bytes = sizeof *session + session->query_bytes + session->query_free +
-                   session->argv_bytes + session->output.chunk_bytes;
+                   session->query_awaited + argument_bytes(session) +
+                   session->output.chunk_bytes;
     if (session->transaction)
         bytes += (size_t)transaction_bytes(session);
     if (session->subscriptions)
@@ -82,8 +94,9 @@ void session_describe(const struct session *session, int64_t now_ms, struct buf 
                " tot-cmds=%llu\n",
                pubsub_count(session, PUBSUB_CHANNEL), pubsub_count(session, PUBSUB_PATTERN),
                pubsub_count(session, PUBSUB_SHARD), transaction_count(session),
-               watch_count(session), session->query_bytes, session->query_free,
-               session->argv_bytes, (size_t)transaction_bytes(session),
+               watch_count(session), session->query_bytes,
+               session->query_free + session->query_awaited, argument_bytes(session),
+               (size_t)transaction_bytes(session),
                kept, output_unsent(&session->output),
                session->output.first && session->output.first != session->output.last,
                session->output.chunk_bytes - kept, memory,

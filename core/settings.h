@@ -65,9 +65,8 @@ struct settings {
     bool daemonize, latency_tracking;
     bool lazyfree_user_del, lazyfree_user_flush, lazyfree_expire, lazyfree_eviction;
     int loglevel; /* enum host_level */
-    char *logfile, *pidfile, *dir, *availability_zone;
-    struct buf requirepass; /* may hold any byte */
-    char *aclfile;
+    char *logfile, *pidfile, *dir, *availability_zone, *aclfile;
+    struct buf requirepass;
     int64_t acllog_max_len;
     int acl_all_channels; /* acl-pubsub-default */
     int enable_debug_command, enable_protected_configs; /* 0 no, 1 local, 2 yes */

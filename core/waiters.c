@@ -192,6 +192,9 @@ void waiters_block(struct ctx *ctx, int count, const struct slice *keys, enum va
     waiters->clients++;
     waiters->wants_deletions += on_delete ? (uint64_t)waiter->links_count : 0;
     session->waiter = waiter;
+    session->waiter_bytes = 0;
+    for (int i = 0; i < ctx->argc; i++)
+        session->waiter_bytes += ctx->argv[i].len;
     session->flags |= SESSION_BLOCKED;
 }
 
@@ -211,6 +214,7 @@ void waiters_forget(struct session *session)
     waiters->clients--;
     waiters->wants_deletions -= waiter->on_delete ? (uint64_t)waiter->links_count : 0;
     session->waiter = NULL;
+    session->waiter_bytes = 0;
     session->flags &= ~(uint32_t)SESSION_BLOCKED;
     mem_free(waiter);
 }

@@ -49,6 +49,7 @@
 #define INPUT_BATCH 16
 #define INPUT_BATCH_ARGS 128
 #define INPUT_ROOM_MIN (16 * 1024)  /* of a read ahead */
+#define INPUT_LARGE_BYTES (32 * 1024) /* an argument that counts when it is announced */
 #define INPUT_KEPT_BYTES (64 * 1024) /* a larger buffer is given back when its argument is done */
 
 struct input_batch {
@@ -370,11 +371,28 @@ void input_tell(struct conn *conn)
         drop_blocks(conn);
 }
 
+/* Of a request that is not complete. A large argument counts whole as soon as it was announced, so
+ * that clients are evicted before it has come; memory it takes only as it comes. */
+static void note_parsed(struct conn *conn)
+{
+    struct session *session = &conn->session;
+    const struct resp_parser *parser = &conn->parser;
+    size_t parsed = parser->at < conn->input.len ? parser->at : conn->input.len;
+    session->argv_bytes = parsed;
+    session->query_bytes -= parsed;
+    size_t wanted = resp_wanted(parser);
+    if (parser->want_bulk >= INPUT_LARGE_BYTES && wanted > conn->input.cap)
+        session->query_awaited = wanted - conn->input.cap;
+}
+
 void input_note(struct conn *conn)
 {
     struct session *session = &conn->session;
     session->query_bytes = conn->input.len;
     session->query_free = conn->input.cap - conn->input.len;
+    session->argv_bytes = session->query_awaited = 0;
+    if (unlikely(conn->parser.want_args > 0))
+        note_parsed(conn);
     if (likely(!conn->link))
         return;
     size_t room;
