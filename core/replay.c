@@ -82,7 +82,14 @@ int replay_command(struct engine *engine, int argc, const struct slice *argv, st
     return code;
 }
 
-int replay_entry(struct engine *engine, int db, struct entry *entry, struct fault *fault)
+void replay_entry_soon(struct engine *engine, int db, uint64_t hash)
+{
+    if (db < keyspace_databases(engine->keyspace))
+        keyspace_prefetch_put(engine->keyspace, db, hash);
+}
+
+int replay_entry(struct engine *engine, int db, struct entry *entry, uint64_t hash,
+                 struct fault *fault)
 {
     struct keyspace *keyspace = engine->keyspace;
     struct slice key = entry_key(entry);
@@ -93,7 +100,7 @@ int replay_entry(struct engine *engine, int db, struct entry *entry, struct faul
                          "Nothing was changed. Start with --databases %d or more",
                          db, keyspace_databases(keyspace), db + 1);
     }
-    struct place place = keyspace_find(keyspace, db, key, keyspace_hash(keyspace, key));
+    struct place place = keyspace_find(keyspace, db, key, hash);
     if (place.entry) {
         int code = fault_set(fault, KV_ECORRUPT, "", -1,
                              "the key '%.*s' of database %d is there twice",

@@ -159,11 +159,18 @@ struct loading {
     struct recovery_progress progress;
 };
 
-static int put(void *env, int db, struct entry *entry, struct fault *fault)
+static int put(void *env, int db, struct entry *entry, uint64_t hash, struct fault *fault)
 {
     const struct recovery_options *options = ((struct loading *)env)->options;
 
-    return options->put(options->env, db, entry, fault);
+    return options->put(options->env, db, entry, hash, fault);
+}
+
+static uint64_t hash_key(void *env, struct slice key)
+{
+    const struct recovery_options *options = ((struct loading *)env)->options;
+
+    return options->hash ? options->hash(options->env, key) : 0;
 }
 
 static int add_function(void *env, struct slice code, struct fault *fault)
@@ -173,13 +180,12 @@ static int add_function(void *env, struct slice code, struct fault *fault)
     return options->function(options->env, code, fault);
 }
 
-static void put_soon(void *env, int db unused, struct slice key)
+static void put_soon(void *env, int db, uint64_t hash)
 {
     const struct recovery_options *options = ((struct loading *)env)->options;
-    const struct slice argv[2] = {{"", 0}, key};
 
-    if (options->soon)
-        options->soon(options->env, 0, 2, argv);
+    if (options->put_soon)
+        options->put_soon(options->env, db, hash);
 }
 
 static void presize(void *env, int db, uint64_t keys)
@@ -206,7 +212,8 @@ int dump_load(const struct recovery_options *options, struct recovery_result *ou
     char name[DUMP_NAME_MAX + 1], path[PATH_BYTES], line[PATH_BYTES + 300];
     struct loading loading = {.options = options};
     struct rdb_load load = {.disk = options->disk, .path = path, .limits = options->limits,
-                            .env = &loading, .put = put, .soon = put_soon, .presize = presize,
+                            .env = &loading, .put = put, .hash = hash_key, .soon = put_soon,
+                            .presize = presize,
                             .function = options->function ? add_function : NULL,
                             .progress = tell_progress};
     struct rdb_found found;

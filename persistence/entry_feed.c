@@ -1,6 +1,7 @@
 /* Decoding in threads.
  *
- *   threads   read, check, unpack and decode: entries, in batches (entry_queue.c)
+ *   threads   read, check, unpack and decode: entries and the hashes of their keys, in batches
+ *             (entry_queue.c)
  *   caller    takes the batches and puts the entries; nobody else touches the keyspace
  *
  * A thread's functions (struct rdb_load) collect: `put` adds to the thread's batch and hands it
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/attr.h"
 #include "core/base/fault.h"
 #include "core/base/mem.h"
 #include "core/base/slice.h"
@@ -54,7 +56,7 @@ static bool has_batch(struct worker *worker)
     return worker->batch != NULL;
 }
 
-static int collect(void *env, int db, struct entry *entry, struct fault *fault)
+static int collect(void *env, int db, struct entry *entry, uint64_t hash, struct fault *fault)
 {
     struct worker *worker = env;
     struct entry_batch *batch = worker->batch;
@@ -66,10 +68,17 @@ static int collect(void *env, int db, struct entry *entry, struct fault *fault)
     }
     batch = worker->batch;
     batch->db = db;
+    batch->hashes[batch->count] = hash;
     batch->entries[batch->count++] = entry;
     if (batch->count == ENTRY_BATCH_MAX)
         hand_over(worker);
     return 0;
+}
+
+static uint64_t hash_key(void *env, struct slice key)
+{
+    const struct rdb_load *load = ((struct worker *)env)->feed->load;
+    return load->hash(load->env, key);
 }
 
 static void collect_size(void *env, int db, uint64_t keys)
@@ -117,6 +126,14 @@ static void *run(void *env)
 
 /* --- The caller ----------------------------------------------------------------------------- */
 
+/* An entry that another thread has made lies in the cache of another processor. */
+static void announce(const struct rdb_load *load, const struct entry_batch *batch, int i)
+{
+    fetch_ahead(batch->entries[i]);
+    if (load->soon)
+        load->soon(load->env, batch->db, batch->hashes[i]);
+}
+
 static int put_batch(const struct rdb_load *load, struct entry_batch *batch, struct fault *fault)
 {
     int status = 0;
@@ -124,14 +141,13 @@ static int put_batch(const struct rdb_load *load, struct entry_batch *batch, str
         load->presize(load->env, batch->db, batch->presize);
     if (batch->text.len > 0)
         status = load->function(load->env, buf_slice(&batch->text), fault);
-    bool ahead = load->soon != NULL && load->put != NULL;
-    for (int i = 0; ahead && i < AHEAD && i < batch->count; i++)
-        load->soon(load->env, batch->db, entry_key(batch->entries[i]));
+    for (int i = 0; i < AHEAD && i < batch->count; i++)
+        announce(load, batch, i);
     for (int i = 0; i < batch->count; i++) {
-        if (ahead && i + AHEAD < batch->count)
-            load->soon(load->env, batch->db, entry_key(batch->entries[i + AHEAD]));
+        if (i + AHEAD < batch->count)
+            announce(load, batch, i + AHEAD);
         if (status == 0)
-            status = load->put(load->env, batch->db, batch->entries[i], fault);
+            status = load->put(load->env, batch->db, batch->entries[i], batch->hashes[i], fault);
         else
             entry_free(batch->entries[i]);
     }
@@ -181,6 +197,7 @@ static void prepare(struct worker *worker, const struct entry_feed *feed, int nu
     worker->load.env = worker;
     worker->load.put = feed->load->put ? collect : NULL;
     worker->load.presize = collect_size;
+    worker->load.hash = feed->load->hash ? hash_key : NULL;
     worker->load.soon = NULL;
     worker->load.function = feed->load->function ? collect_function : NULL;
     worker->load.progress = collect_progress;

@@ -20,6 +20,7 @@ struct entry_batch {
     uint64_t presize;  /* not 0: so many keys are to come for `db`; no entries */
     struct buf text;   /* a library of functions; no entries */
     struct entry *entries[ENTRY_BATCH_MAX];
+    uint64_t hashes[ENTRY_BATCH_MAX];
 };
 
 struct entry_queue *entry_queue_new(int producers);

@@ -142,7 +142,8 @@ static void list_key(struct rdb_check *check, int db, const struct entry *entry,
         flush(check);
 }
 
-static int put(void *env, int db, struct entry *entry, struct fault *fault unused)
+static int put(void *env, int db, struct entry *entry, uint64_t hash unused,
+               struct fault *fault unused)
 {
     struct rdb_check *check = env;
     size_t bytes = entry_memory(entry);

@@ -24,14 +24,16 @@ struct rdb_load {
     void *env;
     /* Takes the entry over. 0, or KV_E... with `fault` filled in, which ends the reading. NULL:
      * only check. */
-    int (*put)(void *env, int db, struct entry *entry, struct fault *fault);
+    int (*put)(void *env, int db, struct entry *entry, uint64_t hash, struct fault *fault);
+    /* What `put` and `soon` are given for a key; 0 if NULL. Any thread calls it, at any time. */
+    uint64_t (*hash)(void *env, struct slice key);
     /* May be NULL. Some time before an entry is put, if there is one to come: what putting it will
      * need may be brought into the processor's cache; nothing may change. */
-    void (*soon)(void *env, int db, struct slice key);
+    void (*soon)(void *env, int db, uint64_t hash);
     /* A library of functions, as for `put`. NULL: it is refused. */
     int (*function)(void *env, struct slice code, struct fault *fault);
     /* Threads that decode, beside the one that calls: 0 for as many as pay, RDB_THREADS_NONE. All
-     * functions above and below are called by the caller's thread in any case. */
+     * functions but `hash` are called by the caller's thread in any case. */
     int threads;
     /* Sum up the CRC64 of all, also where parts have their own checksums (kv-check-rdb). */
     bool sum_all;

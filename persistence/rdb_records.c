@@ -175,7 +175,9 @@ static int put(struct rdb_records *records, struct entry *entry)
 {
     struct fault *fault = records->in->fault;
     fault->offset = -1;
-    int status = records->load->put(records->load->env, records->db, entry, fault);
+    const struct rdb_load *load = records->load;
+    uint64_t hash = load->hash ? load->hash(load->env, buf_slice(&records->key)) : 0;
+    int status = load->put(load->env, records->db, entry, hash, fault);
     if (status < 0 && !fault->path[0])
         snprintf(fault->path, sizeof(fault->path), "%s", records->load->path);
     if (status < 0 && fault->offset < 0)

@@ -395,10 +395,16 @@ static int apply_part(struct recovery *recovery, int file, struct reader *reader
     return status;
 }
 
-static int put_entry(void *env, int db, struct entry *entry, struct fault *fault)
+static int put_entry(void *env, int db, struct entry *entry, uint64_t hash, struct fault *fault)
 {
-    struct recovery *recovery = env;
-    return recovery->options->put(recovery->options->env, db, entry, fault);
+    const struct recovery_options *options = ((struct recovery *)env)->options;
+    return options->put(options->env, db, entry, hash, fault);
+}
+
+static uint64_t hash_key(void *env, struct slice key)
+{
+    const struct recovery_options *options = ((struct recovery *)env)->options;
+    return options->hash ? options->hash(options->env, key) : 0;
 }
 
 static int add_function(void *env, struct slice code, struct fault *fault)
@@ -414,13 +420,11 @@ static void presize(void *env, int db, uint64_t keys)
         recovery->options->presize(recovery->options->env, db, keys);
 }
 
-/* As if a command was to come that names the key. */
-static void put_soon(void *env, int db unused, struct slice key)
+static void put_soon(void *env, int db, uint64_t hash)
 {
-    struct recovery *recovery = env;
-    const struct slice argv[2] = {{"", 0}, key};
-    if (recovery->options->soon)
-        recovery->options->soon(recovery->options->env, 0, 2, argv);
+    const struct recovery_options *options = ((struct recovery *)env)->options;
+    if (options->put_soon)
+        options->put_soon(options->env, db, hash);
 }
 
 static void count_keys(void *env, uint64_t offset, uint64_t keys)
@@ -432,8 +436,8 @@ static void count_keys(void *env, uint64_t offset, uint64_t keys)
 
 static void apply_soon(void *env, int step, int argc, const struct slice *argv)
 {
-    struct recovery *recovery = env;
-    recovery->options->soon(recovery->options->env, step, argc, argv);
+    const struct recovery_options *options = ((struct recovery *)env)->options;
+    options->soon(options->env, step, argc, argv);
 }
 
 static int apply_batch(void *env, int file, struct reader *reader, const struct reader_batch *batch,
@@ -678,7 +682,7 @@ int recovery_run(const struct recovery_options *options, struct recovery_result 
                                   .env = &recovery,
                                   .good = apply_batch,
                                   .rdb = {.limits = options->limits,
-                                          .put = put_entry,
+                                          .put = put_entry, .hash = hash_key,
                                           .function = options->function ? add_function : NULL,
                                           .soon = put_soon,
                                           .presize = presize,

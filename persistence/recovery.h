@@ -33,7 +33,11 @@ struct recovery_options {
     /* Apply one command of the log. 0, or KV_E... with `fault` saying which command and why. */
     int (*apply)(void *env, int argc, const struct slice *argv, struct fault *fault);
     /* Put one entry of a snapshot, which comes before all commands; it is taken over. */
-    int (*put)(void *env, int db, struct entry *entry, struct fault *fault);
+    int (*put)(void *env, int db, struct entry *entry, uint64_t hash, struct fault *fault);
+    /* Of its key, which `put` is given; any thread may call it, at any time. NULL: 0. */
+    uint64_t (*hash)(void *env, struct slice key);
+    /* May be NULL. As `soon`, some time before an entry is put. */
+    void (*put_soon)(void *env, int db, uint64_t hash);
     /* Add a library of functions that a snapshot holds. NULL: it is refused. */
     int (*function)(void *env, struct slice code, struct fault *fault);
     /* Before those of a database: how many there will be. May be NULL. */

@@ -9,6 +9,7 @@
 #include "core/base/fault.h"
 #include "core/base/mem.h"
 #include "core/engine.h"
+#include "core/keyspace.h"
 #include "core/record.h"
 #include "core/replay.h"
 #include "core/save.h"
@@ -65,11 +66,23 @@ static void delay_load(struct server_data *data)
         data->options.poll(data->options.env);
 }
 
-static int put_entry(void *env, int db, struct entry *entry, struct fault *fault)
+static int put_entry(void *env, int db, struct entry *entry, uint64_t hash, struct fault *fault)
 {
     struct server_data *data = env;
     delay_load(data);
-    return replay_entry(data->options.engine, db, entry, fault);
+    return replay_entry(data->options.engine, db, entry, hash, fault);
+}
+
+static uint64_t hash_key(void *env, struct slice key)
+{
+    const struct server_data *data = env;
+    return keyspace_hash(data->options.engine->keyspace, key);
+}
+
+static void put_soon(void *env, int db, uint64_t hash)
+{
+    const struct server_data *data = env;
+    replay_entry_soon(data->options.engine, db, hash);
 }
 
 static int add_function(void *env, struct slice code, struct fault *fault)
@@ -129,6 +142,8 @@ static struct store_options store_options(struct server_data *data)
             .limits = &settings->limits,
             .apply = apply,
             .put = put_entry,
+            .hash = hash_key,
+            .put_soon = put_soon,
             .function = add_function,
             .presize = presize,
             .soon = apply_soon,

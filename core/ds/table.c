@@ -319,6 +319,15 @@ void table_prefetch_item(const struct table *table, uint64_t hash)
     }
 }
 
+void table_prefetch_insert(const struct table *table, uint64_t hash)
+{
+    uint64_t entry = *table_entry(table, table_address(table, hash));
+
+    table_prefetch(table, hash);
+    if (likely(entry != 0) && likely(group_class(entry) != GROUP_CLASS_HUGE))
+        fetch_ahead(&group_open(entry).slots[entry >> GROUP_COUNT_SHIFT]);
+}
+
 /* A block of the next class for a group that is full. */
 static uint64_t table_make_room(struct table *table, uint64_t entry)
 {

@@ -47,7 +47,8 @@ static void put_len(struct buf *out, uint64_t len)
     rdb_put_len(&rdb, len);
 }
 
-static int put(void *env, int db, struct entry *entry, struct fault *fault unused)
+static int put(void *env, int db, struct entry *entry, uint64_t hash unused,
+               struct fault *fault unused)
 {
     struct maker *maker = env;
     struct snapshot_frame *frame = &maker->frame;

@@ -63,7 +63,8 @@ static int file_exists(void *self unused, const char *path unused)
     return 0;
 }
 
-static int put(void *env, int db, struct entry *entry, struct fault *fault unused)
+static int put(void *env, int db, struct entry *entry, uint64_t hash unused,
+               struct fault *fault unused)
 {
     struct fuzz *file = env;
     kv_assert(db >= 0);

@@ -67,7 +67,8 @@ static ssize_t file_pread(void *self, int fd, void *bytes, size_t len, off_t off
     return (ssize_t)len;
 }
 
-static int put(void *env, int db unused, struct entry *entry, struct fault *fault unused)
+static int put(void *env, int db unused, struct entry *entry, uint64_t hash unused,
+               struct fault *fault unused)
 {
     entry_check(entry);
     entry_free(entry);

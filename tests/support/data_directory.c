@@ -109,7 +109,8 @@ static int apply(void *env, int argc, const struct slice *argv, struct fault *fa
     return 0;
 }
 
-static int put(void *env, int db, struct entry *entry, struct fault *fault unused)
+static int put(void *env, int db, struct entry *entry, uint64_t hash unused,
+               struct fault *fault unused)
 {
     struct data_directory *directory = env;
     char digits[24];

@@ -87,7 +87,8 @@ static int apply_through(void *env, int argc, const struct slice *argv, struct f
     return sink->apply(sink->env, argc, argv, fault);
 }
 
-static int put_through(void *env, int db unused, struct entry *entry, struct fault *fault)
+static int put_through(void *env, int db unused, struct entry *entry, uint64_t hash unused,
+                       struct fault *fault)
 {
     char digits[24];
     struct slice argv[] = {SLICE("SET"), entry_key(entry), entry_string(entry, digits)};

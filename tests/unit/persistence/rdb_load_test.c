@@ -22,7 +22,8 @@ struct setting {
     int puts, progress;
 };
 
-static int put(void *env, int db, struct entry *entry, struct fault *fault)
+static int put(void *env, int db, struct entry *entry, uint64_t hash unused,
+               struct fault *fault)
 {
     struct setting *setting = env;
     struct slice key = entry_key(entry);

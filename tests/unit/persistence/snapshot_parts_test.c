@@ -64,7 +64,8 @@ static void list_text(struct entry *entry, char *out, size_t bytes)
     list_end(&cursor);
 }
 
-static int put(void *env, int db, struct entry *entry, struct fault *fault)
+static int put(void *env, int db, struct entry *entry, uint64_t hash unused,
+               struct fault *fault)
 {
     struct setting *setting = env;
     struct slice key = entry_key(entry);

@@ -56,7 +56,8 @@ static void write_snapshot(struct setting *setting, enum snapshot_form form, con
     assert_int_equal(setting->result.file_bytes, setting->file.len);
 }
 
-static int put(void *env, int db unused, struct entry *entry, struct fault *fault unused)
+static int put(void *env, int db unused, struct entry *entry, uint64_t hash unused,
+               struct fault *fault unused)
 {
     struct setting *setting = env;
     setting->keys++;
