@@ -18,14 +18,12 @@
 
 #include "core/base/num.h"
 #include "core/ds/block.h"
+#include "core/ds/listpack_element.h"
 
-#define LISTPACK_HEADER 6
 #define LISTPACK_COUNT_UNKNOWN 0xffffu
-#define LISTPACK_END 0xff
 #define LISTPACK_INT_CHARS 20 /* of the longest integer */
 #define LISTPACK_HEAD_MAX 9
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-endian");
 _Static_assert(LISTPACK_DIGITS >= NUM_I64_MAX_CHARS, "an integer fits");
 
 /* An element to be written. */
@@ -35,14 +33,6 @@ struct listpack_element {
     struct slice data;
     size_t total; /* with its backlen */
 };
-
-static uint32_t listpack_u32(const uint8_t *at)
-{
-    uint32_t value;
-
-    memcpy(&value, at, sizeof(value));
-    return value;
-}
 
 static void listpack_set_bytes(uint8_t *listpack, size_t bytes)
 {
@@ -71,17 +61,6 @@ static void listpack_add_count(uint8_t *listpack, int64_t added)
     listpack[5] = (uint8_t)(count >> 8);
 }
 
-static size_t backlen_bytes(size_t len)
-{
-    if (likely(len <= 127))
-        return 1;
-    if (len < (1 << 14) - 1)
-        return 2;
-    if (len < (1 << 21) - 1)
-        return 3;
-    return len < (1 << 28) - 1 ? 4 : 5;
-}
-
 static uint8_t *backlen_write(uint8_t *at, size_t len)
 {
     size_t bytes = backlen_bytes(len);
@@ -91,68 +70,6 @@ static uint8_t *backlen_write(uint8_t *at, size_t len)
         len >>= 7;
     }
     return at + bytes;
-}
-
-/* Encoding and data of the element, without its backlen. */
-static inline size_t element_bytes(const uint8_t *at)
-{
-    uint8_t first = at[0];
-
-    if (first < 0x80)
-        return 1;
-    if (first < 0xc0)
-        return 1 + (size_t)(first & 63);
-    if (first < 0xe0)
-        return 2;
-    if (first < 0xf0)
-        return 2 + ((size_t)(first & 15) << 8 | at[1]);
-    if (first == 0xf0)
-        return 5 + (size_t)listpack_u32(at + 1);
-    return first == 0xf4 ? 9 : (size_t)first - 0xf1 + 3;
-}
-
-static inline const uint8_t *element_next(const uint8_t *at)
-{
-    size_t bytes = element_bytes(at);
-
-    return at + bytes + backlen_bytes(bytes);
-}
-
-static inline bool element_int(const uint8_t *at, int64_t *out)
-{
-    uint8_t first = at[0];
-    uint64_t bits = 0;
-
-    if (first < 0x80) {
-        *out = first;
-        return true;
-    }
-    if (first < 0xc0 || (first >= 0xe0 && first <= 0xf0))
-        return false;
-    if (first < 0xe0) {
-        bits = (uint64_t)(first & 31) << 8 | at[1];
-        *out = (int64_t)(bits << 51) >> 51;
-        return true;
-    }
-    switch (first) {
-    case 0xf1: memcpy(&bits, at + 1, 2); *out = (int16_t)bits; break;
-    case 0xf2: memcpy(&bits, at + 1, 3); *out = (int64_t)(bits << 40) >> 40; break;
-    case 0xf3: memcpy(&bits, at + 1, 4); *out = (int32_t)bits; break;
-    default: memcpy(&bits, at + 1, 8); *out = (int64_t)bits; break;
-    }
-    return true;
-}
-
-/* The bytes of an element that is no integer. */
-static inline struct slice element_text(const uint8_t *at)
-{
-    uint8_t first = at[0];
-
-    if (first < 0xc0)
-        return (struct slice){(const char *)at + 1, first & 63};
-    if (first < 0xf0)
-        return (struct slice){(const char *)at + 2, (size_t)(first & 15) << 8 | at[1]};
-    return (struct slice){(const char *)at + 5, listpack_u32(at + 1)};
 }
 
 static struct listpack_element element_of_int(int64_t value)
@@ -569,6 +486,8 @@ static size_t element_check(const uint8_t *at, size_t left)
     if (left < head)
         return 0;
     bytes = element_bytes(at);
+    if (bytes <= 127) /* all integers are */
+        return bytes < left && at[bytes] == bytes ? bytes + 1 : 0;
     tail = backlen_bytes(bytes);
     if (bytes > left || tail > left - bytes)
         return 0;
