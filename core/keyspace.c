@@ -248,12 +248,12 @@ void keyspace_prefetch_entry(const struct keyspace *keyspace, int db, uint64_t h
         table_prefetch_item(database->entries, hash);
 }
 
-void keyspace_prefetch_put(const struct keyspace *keyspace, int db, uint64_t hash)
+void keyspace_prefetch_put(const struct keyspace *keyspace, int db, int step, uint64_t hash)
 {
     const struct database *database = database_of(keyspace, db);
 
     if (database->entries != NULL)
-        table_prefetch_insert(database->entries, hash);
+        table_prefetch_insert(database->entries, step, hash);
 }
 
 struct place keyspace_find(const struct keyspace *keyspace, int db, struct slice key, uint64_t hash)

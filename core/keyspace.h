@@ -46,8 +46,8 @@ uint64_t keyspace_hash(const struct keyspace *keyspace, struct slice key);
 /* Bring into the cache what keyspace_find reads: first the place, some time later the entry. */
 void keyspace_prefetch(const struct keyspace *keyspace, int db, uint64_t hash);
 void keyspace_prefetch_entry(const struct keyspace *keyspace, int db, uint64_t hash);
-/* The same, where a new key goes. */
-void keyspace_prefetch_put(const struct keyspace *keyspace, int db, uint64_t hash);
+/* The same, where a new key goes, in two steps (0, 1). */
+void keyspace_prefetch_put(const struct keyspace *keyspace, int db, int step, uint64_t hash);
 /* `hash` is keyspace_hash of `key`. Says nothing about deadlines. */
 struct place keyspace_find(const struct keyspace *keyspace, int db, struct slice key,
                            uint64_t hash);

@@ -82,10 +82,10 @@ int replay_command(struct engine *engine, int argc, const struct slice *argv, st
     return code;
 }
 
-void replay_entry_soon(struct engine *engine, int db, uint64_t hash)
+void replay_entry_soon(struct engine *engine, int db, int step, uint64_t hash)
 {
     if (db < keyspace_databases(engine->keyspace))
-        keyspace_prefetch_put(engine->keyspace, db, hash);
+        keyspace_prefetch_put(engine->keyspace, db, step, hash);
 }
 
 int replay_entry(struct engine *engine, int db, struct entry *entry, uint64_t hash,

@@ -25,8 +25,8 @@ must_check int replay_command(struct engine *engine, int argc, const struct slic
  * KV_EREFUSED: there is no such database here. KV_ECORRUPT: the key is there already. */
 must_check int replay_entry(struct engine *engine, int db, struct entry *entry, uint64_t hash,
                             struct fault *fault);
-/* Before: bring the place of its key into the cache. */
-void replay_entry_soon(struct engine *engine, int db, uint64_t hash);
+/* Before: bring the place of its key into the cache, in two steps (0, 1). */
+void replay_entry_soon(struct engine *engine, int db, int step, uint64_t hash);
 /* Before those of a database: about how many there will be. */
 void replay_presize(struct engine *engine, int db, uint64_t keys);
 /* Before: bring its key into the cache, in two steps (0, 1). */

@@ -180,12 +180,12 @@ static int add_function(void *env, struct slice code, struct fault *fault)
     return options->function(options->env, code, fault);
 }
 
-static void put_soon(void *env, int db, uint64_t hash)
+static void put_soon(void *env, int db, int step, uint64_t hash)
 {
     const struct recovery_options *options = ((struct loading *)env)->options;
 
     if (options->put_soon)
-        options->put_soon(options->env, db, hash);
+        options->put_soon(options->env, db, step, hash);
 }
 
 static void presize(void *env, int db, uint64_t keys)

@@ -26,7 +26,7 @@
 #include "persistence/rdb_load.h"
 
 #define THREADS_MAX 8
-#define AHEAD 12 /* entries between what is announced and what is put */
+#define AHEAD 12 /* entries between the two steps, and then until one is put */
 #define BYTES_LEAST ((uint64_t)2 << 20) /* less is read before a thread has begun */
 
 struct worker {
@@ -126,12 +126,18 @@ static void *run(void *env)
 
 /* --- The caller ----------------------------------------------------------------------------- */
 
-/* An entry that another thread has made lies in the cache of another processor. */
+/* Bring near what entry `i`, if there is one, will need: itself, which another thread has made, and
+ * what its place in the keyspace is found by; and the place of one that is due sooner. */
 static void announce(const struct rdb_load *load, const struct entry_batch *batch, int i)
 {
-    fetch_ahead(batch->entries[i]);
-    if (load->soon)
-        load->soon(load->env, batch->db, batch->hashes[i]);
+    if (i < batch->count) {
+        fetch_ahead(batch->entries[i]);
+        if (load->soon)
+            load->soon(load->env, batch->db, 0, batch->hashes[i]);
+    }
+    i -= AHEAD;
+    if (i >= 0 && i < batch->count && load->soon)
+        load->soon(load->env, batch->db, 1, batch->hashes[i]);
 }
 
 static int put_batch(const struct rdb_load *load, struct entry_batch *batch, struct fault *fault)
@@ -141,11 +147,10 @@ static int put_batch(const struct rdb_load *load, struct entry_batch *batch, str
         load->presize(load->env, batch->db, batch->presize);
     if (batch->text.len > 0)
         status = load->function(load->env, buf_slice(&batch->text), fault);
-    for (int i = 0; i < AHEAD && i < batch->count; i++)
+    for (int i = 0; i < 2 * AHEAD; i++)
         announce(load, batch, i);
     for (int i = 0; i < batch->count; i++) {
-        if (i + AHEAD < batch->count)
-            announce(load, batch, i + AHEAD);
+        announce(load, batch, i + 2 * AHEAD);
         if (status == 0)
             status = load->put(load->env, batch->db, batch->entries[i], batch->hashes[i], fault);
         else

@@ -27,9 +27,9 @@ struct rdb_load {
     int (*put)(void *env, int db, struct entry *entry, uint64_t hash, struct fault *fault);
     /* What `put` and `soon` are given for a key; 0 if NULL. Any thread calls it, at any time. */
     uint64_t (*hash)(void *env, struct slice key);
-    /* May be NULL. Some time before an entry is put, if there is one to come: what putting it will
-     * need may be brought into the processor's cache; nothing may change. */
-    void (*soon)(void *env, int db, uint64_t hash);
+    /* May be NULL. Called some time before an entry is put, in two steps (0, 1): what putting it
+     * will need may be brought into the processor's cache; nothing may change. */
+    void (*soon)(void *env, int db, int step, uint64_t hash);
     /* A library of functions, as for `put`. NULL: it is refused. */
     int (*function)(void *env, struct slice code, struct fault *fault);
     /* Threads that decode, beside the one that calls: 0 for as many as pay, RDB_THREADS_NONE. All

@@ -420,11 +420,11 @@ static void presize(void *env, int db, uint64_t keys)
         recovery->options->presize(recovery->options->env, db, keys);
 }
 
-static void put_soon(void *env, int db, uint64_t hash)
+static void put_soon(void *env, int db, int step, uint64_t hash)
 {
     const struct recovery_options *options = ((struct recovery *)env)->options;
     if (options->put_soon)
-        options->put_soon(options->env, db, hash);
+        options->put_soon(options->env, db, step, hash);
 }
 
 static void count_keys(void *env, uint64_t offset, uint64_t keys)

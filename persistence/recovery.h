@@ -37,7 +37,7 @@ struct recovery_options {
     /* Of its key, which `put` is given; any thread may call it, at any time. NULL: 0. */
     uint64_t (*hash)(void *env, struct slice key);
     /* May be NULL. As `soon`, some time before an entry is put. */
-    void (*put_soon)(void *env, int db, uint64_t hash);
+    void (*put_soon)(void *env, int db, int step, uint64_t hash);
     /* Add a library of functions that a snapshot holds. NULL: it is refused. */
     int (*function)(void *env, struct slice code, struct fault *fault);
     /* Before those of a database: how many there will be. May be NULL. */

@@ -79,10 +79,10 @@ static uint64_t hash_key(void *env, struct slice key)
     return keyspace_hash(data->options.engine->keyspace, key);
 }
 
-static void put_soon(void *env, int db, uint64_t hash)
+static void put_soon(void *env, int db, int step, uint64_t hash)
 {
     const struct server_data *data = env;
-    replay_entry_soon(data->options.engine, db, hash);
+    replay_entry_soon(data->options.engine, db, step, hash);
 }
 
 static int add_function(void *env, struct slice code, struct fault *fault)

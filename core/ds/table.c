@@ -319,10 +319,15 @@ void table_prefetch_item(const struct table *table, uint64_t hash)
     }
 }
 
-void table_prefetch_insert(const struct table *table, uint64_t hash)
+void table_prefetch_insert(const struct table *table, int step, uint64_t hash)
 {
-    uint64_t entry = *table_entry(table, table_address(table, hash));
+    const uint64_t *place = table_entry(table, table_address(table, hash));
 
+    if (step == 0) {
+        fetch_ahead(place);
+        return;
+    }
+    uint64_t entry = *place;
     table_prefetch(table, hash);
     if (likely(entry != 0) && likely(group_class(entry) != GROUP_CLASS_HUGE))
         fetch_ahead(&group_open(entry).slots[entry >> GROUP_COUNT_SHIFT]);

@@ -45,8 +45,9 @@ struct table_slot *table_find(const struct table *table, uint64_t hash, struct s
 void table_prefetch(const struct table *table, uint64_t hash);
 /* When that has arrived: the item that it would compare with its key. */
 void table_prefetch_item(const struct table *table, uint64_t hash);
-/* Bring what table_find and table_insert need of an item that is not there into the cache. */
-void table_prefetch_insert(const struct table *table, uint64_t hash);
+/* Bring what table_find and table_insert need of an item that is not there into the cache: first
+ * (step 0) where its group is, when that has arrived (1) the group. */
+void table_prefetch_insert(const struct table *table, int step, uint64_t hash);
 /* Add an item that is not in the table. */
 void table_insert(struct table *table, uint64_t hash, void *item);
 /* Take out the item at `slot`, which is returned. */
