@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "core/base/fault.h"
+#include "core/base/hash.h"
 #include "core/type/entry.h"
 #include "persistence/file.h"
 #include "tests/support/log_writer.h"
@@ -22,14 +23,20 @@ struct setting {
     int puts, progress;
 };
 
-static int put(void *env, int db, struct entry *entry, uint64_t hash unused,
-               struct fault *fault)
+/* Each entry comes with what this says of its key, whichever thread has asked. */
+static uint64_t hash_key(void *env unused, struct slice key)
+{
+    return hash_bytes(key, 1);
+}
+
+static int put(void *env, int db, struct entry *entry, uint64_t hash, struct fault *fault)
 {
     struct setting *setting = env;
     struct slice key = entry_key(entry);
     char digits[24];
     bool is_string = entry_type(entry) == TYPE_STRING;
     struct slice text = is_string ? entry_string(entry, digits) : SLICE("(another type)");
+    assert_int_equal(hash, hash_bytes(key, 1));
     buf_printf(&setting->seen, "%d:%.*s=%.*s", db, (int)key.len, key.data,
                text.len > 20 ? 20 : (int)text.len, text.data);
     if (entry_deadline(entry) != ENTRY_NO_DEADLINE)
@@ -63,7 +70,7 @@ static int set_up(void **state)
     setting->load = (struct rdb_load){.disk = disk_real(),
                                       .path = setting->path,
                                       .env = setting,
-                                      .put = put,
+                                      .put = put, .hash = hash_key,
                                       .presize = presize,
                                       .progress = count_progress};
     *state = setting;

@@ -64,12 +64,18 @@ static void list_text(struct entry *entry, char *out, size_t bytes)
     list_end(&cursor);
 }
 
-static int put(void *env, int db, struct entry *entry, uint64_t hash unused,
-               struct fault *fault)
+/* Each entry comes with what this says of its key, whichever thread has asked. */
+static uint64_t hash_key(void *env unused, struct slice key)
+{
+    return hash_bytes(key, 1);
+}
+
+static int put(void *env, int db, struct entry *entry, uint64_t hash, struct fault *fault)
 {
     struct setting *setting = env;
     struct slice key = entry_key(entry);
     char digits[24], text[40] = "", deadline[24] = "";
+    assert_int_equal(hash, hash_bytes(key, 1));
     if (++setting->puts == setting->refuse_at) {
         entry_free(entry);
         return fault_set(fault, KV_EREFUSED, "", -1, "no more");
@@ -107,7 +113,7 @@ static void make(struct setting *setting, enum snapshot_form form, const char *p
     setting->load = (struct rdb_load){.disk = faulty_disk_port(setting->disk),
                                       .path = path,
                                       .env = setting,
-                                      .put = put,
+                                      .put = put, .hash = hash_key,
                                       .progress = count_progress,
                                       .threads = RDB_THREADS_NONE};
 }
