@@ -641,6 +641,8 @@ static void visit(struct conn *conn, int64_t now_ms)
         conn_close(conn, false);
         return;
     }
+    if (unlikely(session->flags & SESSION_BLOCKED))
+        input_look_for_end(conn);
     if (conn->closing_since_ms > 0 && now_ms - conn->closing_since_ms > CONN_LAST_WORDS_MS)
         conn_close(conn, false);
     if (session->limit_soft_since_ms > 0)

@@ -31,6 +31,7 @@
 #include "net/input.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -43,6 +44,7 @@
 #include "net/conn.h"
 #include "net/io.h"
 #include "net/io_block.h"
+#include "net/loop.h"
 #include "net/tls.h"
 
 #define INPUT_REQUESTS 1024         /* of a connection a turn */
@@ -400,6 +402,18 @@ void input_note(struct conn *conn)
     session->query_free += room;
     for (const struct io_block *block = conn->blocks; block; block = block->next)
         session->query_bytes += block->memory;
+}
+
+/* The end may stand behind more than the kernel holds: then it is found when that is read. */
+void input_look_for_end(struct conn *conn)
+{
+    struct pollfd there = {.fd = conn->session.fd, .events = POLLRDHUP};
+    if (!conn->link && loop_io_wanted(&conn->io) & LOOP_READ)
+        return; /* reading tells */
+    if (poll(&there, 1, 0) == 1) {
+        conn->state |= CONN_EOF;
+        conn_touch(conn);
+    }
 }
 
 void input_free(struct conn *conn)

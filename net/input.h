@@ -19,6 +19,8 @@ void input_resume(struct conn *conn);
 bool input_has_news(const struct conn *conn);
 /* With an I/O thread: tell it what the requests have changed, before the replies leave. */
 void input_tell(struct conn *conn);
+/* Who waits in a command, with so much behind it that nothing more is read, may have left. */
+void input_look_for_end(struct conn *conn);
 /* Note in the session what the input takes. */
 void input_note(struct conn *conn);
 /* Give back all it has. */

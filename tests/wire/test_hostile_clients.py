@@ -184,3 +184,16 @@ def test_blocked_clients_that_go_on_sending(server):
     for raw in raws:
         raw.close()
     kv.wait_until(lambda: used(client) - before < 4 << 20)
+
+
+def test_a_blocked_client_that_leaves_behind_much_is_noticed(server):
+    """Though not all that it has sent is read; the kernel holds the rest, and the end."""
+    client = server.client()
+    raw = server.raw()
+    raw.send(packed("BLPOP", "none", 0))
+    kv.wait_until(lambda: client.info("clients")["blocked_clients"] == 1)
+    raw.send(packed("PING") * 6000)
+    raw.close()
+    kv.wait_until(lambda: client.info("clients")["blocked_clients"] == 0)
+    client.rpush("none", "x")
+    assert client.llen("none") == 1
