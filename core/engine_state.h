@@ -93,7 +93,7 @@ struct engine {
     struct buf effects;               /* of the command that runs */
     int effect_count, effect_db, effect_last_db; /* databases of the first and the last effect */
     struct buf touched;               /* gate cells (uint32_t) that the command has changed */
-    bool touched_all;                 /* FLUSHALL, SWAPDB ... */
+    unsigned touched_all;             /* how often: FLUSHALL, SWAPDB ... */
     bool recording;                   /* the journal is on, and nothing is loaded */
     int journal_state_told;           /* the state that the operator knows of */
     int batch_db;                     /* database selected in the open batch; -1 none yet */

@@ -45,7 +45,7 @@ void record_touched(struct engine *engine, const struct place *place)
 
 void record_touched_all(struct engine *engine, int db)
 {
-    engine->touched_all = true;
+    engine->touched_all++;
     watch_touch_all(engine, db);
 }
 
@@ -119,7 +119,7 @@ uint64_t record_commit(struct engine *engine)
         engine->effect_count = 0;
         buf_clear(&engine->effects);
     }
-    engine->touched_all = false;
+    engine->touched_all = 0;
     buf_clear(&engine->touched);
     return journal->sequence;
 }
@@ -127,7 +127,7 @@ uint64_t record_commit(struct engine *engine)
 void record_abandon(struct engine *engine)
 {
     engine->effect_count = 0;
-    engine->touched_all = false;
+    engine->touched_all = 0;
     buf_clear(&engine->effects);
     buf_clear(&engine->touched);
 }

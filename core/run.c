@@ -126,13 +126,12 @@ void run_command(struct ctx *ctx)
     struct engine *engine = ctx->engine;
     uint64_t changes_before = keyspace_changes(engine->keyspace);
     size_t touched_before = engine->touched.len;
-    bool all_before = engine->touched_all;
+    unsigned all_before = engine->touched_all;
     size_t reply_before =
         unlikely(ctx->may_not_block) ? output_unmarked(&ctx->session->output) : 0;
     int effects_before = engine->effect_count;
     const struct ctx *outer = engine->running;
     engine->running = ctx;
-    engine->touched_all = false;
     if (unlikely(ctx->state->renamed))
         use_own_name(ctx);
     if (unlikely(engine->attention & ATTENTION_MONITORS) && is_shown_first(ctx))
@@ -140,17 +139,17 @@ void run_command(struct ctx *ctx)
     ctx->command->run(ctx);
     if (ctx->command->flags & COMMAND_ALL_KEYS)
         ctx_depends_on_all(ctx);
-    bool own = engine->touched.len > touched_before || engine->touched_all;
+    /* A command that commits what came before it, as CONFIG SET may, begins at nothing again. */
+    bool all = engine->touched_all > all_before;
+    bool own = engine->touched.len > touched_before || all;
     if (own && engine->recording && ctx->command->record == RECORD_REQUEST)
         ctx_effect(ctx, ctx->argc, ctx->argv);
     bool recorded = engine->effect_count > effects_before;
     kv_assert(!own || !engine->recording || recorded);
-    kv_assert(!recorded || engine->touched_all ||
-              keyspace_changes(engine->keyspace) != changes_before);
+    kv_assert(!recorded || all || keyspace_changes(engine->keyspace) != changes_before);
     kv_assert(!own || !ctx->failed ||
               ctx->command->flags & (COMMAND_RUNS_SCRIPT | COMMAND_PARTIAL));
     ctx->changed |= own;
-    engine->touched_all |= all_before;
     if (unlikely(engine->attention & (ATTENTION_MONITORS | ATTENTION_TRACKERS)))
         tell_listeners(ctx);
     if (unlikely(may_be_large(ctx)))

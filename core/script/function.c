@@ -37,7 +37,7 @@ static void depend_on_functions(struct ctx *ctx)
 static void changed(struct ctx *ctx)
 {
     if (!ctx->replay)
-        ctx->engine->touched_all = true;
+        ctx->engine->touched_all++;
 }
 
 static void reply_why(struct ctx *ctx, struct buf *why)

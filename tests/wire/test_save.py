@@ -376,6 +376,21 @@ def test_debug_reload_gives_back_what_was_there(start, mode):
             assert keyspace(c) == expected
 
 
+@pytest.mark.parametrize("change", ["FLUSHALL", "SWAPDB 0 1", "SET a 2"])
+def test_the_log_may_be_loaded_within_a_transaction(start, change):
+    """What came before is committed then, and nothing of it is asked for again at the end."""
+    server = start(enable_debug_command="yes")
+    with server.connect() as c:
+        c("SET", "a", "1")
+        c("MULTI")
+        c(*change.split())
+        c("DEBUG", "LOADAOF")
+        assert c("EXEC") == [OK, OK]
+        expected = keyspace(c)
+    server.restart(crash=True)
+    assert keys_of(server) == expected
+
+
 LIBRARY = ("#!lua name=library\nredis.register_function('twice', "
            "function(keys, args) return args[1] * 2 end)")
 
