@@ -95,14 +95,31 @@ uint64_t transaction_bytes(const struct session *session)
     return session->transaction ? session->transaction->bytes : 0;
 }
 
-static void run_queued(struct ctx *outer, struct queued *queued,
-                       bool (*allowed)(struct ctx *ctx))
+static struct ctx ctx_of(const struct ctx *outer, const struct queued *queued)
 {
     struct ctx ctx = *outer;
     ctx.state = queued->state;
     ctx.command = queued->state->command;
     ctx.argc = queued->argc;
     ctx.argv = queued->argv;
+    return ctx;
+}
+
+bool transaction_each(const struct ctx *outer, bool (*fits)(struct ctx *ctx))
+{
+    const struct transaction *transaction = outer->session->transaction;
+    for (const struct queued *at = transaction ? transaction->first : NULL; at; at = at->next) {
+        struct ctx ctx = ctx_of(outer, at);
+        if (!fits(&ctx))
+            return false;
+    }
+    return true;
+}
+
+static void run_queued(struct ctx *outer, struct queued *queued,
+                       bool (*allowed)(struct ctx *ctx))
+{
+    struct ctx ctx = ctx_of(outer, queued);
     ctx.db = ctx.session->db;
     ctx.failed = ctx.changed = false;
     ctx.may_not_block = true;

@@ -26,6 +26,9 @@ void transaction_discard(struct session *session);
  * request before it runs, and replies with an error if it may not. */
 void transaction_run(struct ctx *ctx, bool (*allowed)(struct ctx *ctx));
 
+/* Does each queued request fit? `fits` is given a copy of `outer` with that request. */
+bool transaction_each(const struct ctx *outer, bool (*fits)(struct ctx *ctx));
+
 /* The command flags of all that is queued, together; 0 without a transaction. */
 uint32_t transaction_flags(const struct session *session);
 /* For CLIENT LIST: requests in the queue, -1 without a transaction; bytes. */

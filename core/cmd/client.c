@@ -170,10 +170,8 @@ static void pause_run(struct ctx *ctx)
 
 static void unpause_run(struct ctx *ctx)
 {
-    struct host *host = ctx->engine->host;
     ctx->engine->paused_until_ms = 0;
-    for (struct session *session = ctx->engine->sessions; session; session = session->next)
-        host->wake_session(host->self, session);
+    ctx->engine->news_due = true; /* who waits goes on within this turn */
     reply_ok(ctx);
 }
 

@@ -5,6 +5,7 @@
 #include "core/acl_judge.h"
 #include "core/cmd/rows.h"
 #include "core/ctx.h"
+#include "core/gate.h"
 
 static void multi_run(struct ctx *ctx)
 {
@@ -33,6 +34,17 @@ static bool is_allowed_still(struct ctx *ctx)
                 "the EXEC call. This command is no longer allowed for the following reason: %s",
                 reasons[verdict]);
     return false;
+}
+
+static bool only_reads(struct ctx *ctx)
+{
+    const struct command *command = ctx->command;
+    return !gate_may_write(command->flags) || (command->only_reads && command->only_reads(ctx));
+}
+
+static bool exec_only_reads(struct ctx *ctx)
+{
+    return transaction_each(ctx, only_reads);
 }
 
 static void exec_run(struct ctx *ctx)
@@ -86,6 +98,7 @@ const struct command commands_transaction[] = {
      .summary = "Starts a transaction: the commands that follow are queued."},
     {.name = "exec",
      .run = exec_run,
+     .only_reads = exec_only_reads,
      .arity = 1,
      .record = RECORD_NOTHING,
      .flags = COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_SKIP_SLOWLOG |

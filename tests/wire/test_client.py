@@ -335,6 +335,28 @@ def test_a_client_without_replies_has_no_list_of_them(c, other):
     assert listed(c, "ID", other("CLIENT", "ID"))[0]["omem"] == "0"
 
 
+def test_a_transaction_of_scripts_that_write_nothing_passes_a_pause(c, other):
+    assert c("CLIENT", "PAUSE", 100000, "WRITE") == OK
+    assert other("MULTI") == OK
+    for words in (("EVAL", "#!lua flags=no-writes\nreturn 1", 0), ("EVAL_RO", "return 2", 0),
+                  ("GET", "key")):
+        assert other(*words) == Status("QUEUED")
+    assert other("EXEC") == [1, 2, None]
+    assert c("CLIENT", "UNPAUSE") == OK
+
+
+def test_the_end_of_a_pause_lets_go_at_once(c, other):
+    """Before the next command of who ends it."""
+    for words in (("SET", "key", "value"), ("EVAL", "return redis.call('SET', 'key', 'value')", 0)):
+        c("DEL", "key")
+        assert c("CLIENT", "PAUSE", 100000, "WRITE") == OK
+        other.send(*words)
+        until(lambda: "b" in [one["flags"] for one in listed(c) if one["name"] == "other"])
+        assert c("CLIENT", "UNPAUSE") == OK
+        assert c("GET", "key") == b"value"
+        assert other.read() == OK
+
+
 def test_nothing_expires_while_writes_are_paused(server, c):
     """Who looks finds nothing, and deletes nothing."""
     def expired():
