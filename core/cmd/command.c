@@ -439,7 +439,7 @@ static void get_keys(struct ctx *ctx, bool with_flags)
     int *positions = arena_alloc(ctx->arena, sizeof(int) * 2 * (size_t)argc);
     int *flags = positions + argc;
     int count = command_keys(state->command, argc, argv, positions, flags, argc);
-    if (count < 0 && !(state->command->flags & COMMAND_NO_MANDATORY_KEYS)) {
+    if (count <= 0 && !(state->command->flags & COMMAND_NO_MANDATORY_KEYS)) {
         reply_error(ctx, "ERR Invalid arguments specified for command");
         return;
     }
