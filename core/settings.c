@@ -377,7 +377,7 @@ int settings_set(struct settings *settings, int pairs, const struct slice *names
     for (int i = 0; i < pairs && !result; i++)
         if (!change_make(settings, &changes[i], names_values[2 * i + 1], why)) {
             *failed = i;
-            result = KV_EREFUSED;
+            result = KV_ELIMIT;
         }
     for (int i = 0; i < pairs && !result && changed; i++) {
         struct fault fault = {.offset = -1};
@@ -387,7 +387,7 @@ int settings_set(struct settings *settings, int pairs, const struct slice *names
         if (changed(env, changes[i].row->name, &fault) == 0)
             continue;
         *failed = i;
-        result = KV_EREFUSED;
+        result = KV_ELIMIT;
         snprintf(why, 512, "%.500s", fault.text);
     }
     if (result)

@@ -128,9 +128,9 @@ const char *settings_dump_name(const struct settings *settings);
 /* CONFIG SET: all pairs or none. `local`: it is asked from this machine, for
  * enable-protected-configs. On failure *failed is the index of the bad pair's name and `why`
  * its reason, in Redis' words; KV_EFORMAT stands for a name that is unknown, KV_EREFUSED for
- * anything else. `changed(env, name)` is called for each row whose value became another; if it
- * returns nonzero, all are put back (and changed is called again for those it had been called for).
- * */
+ * one that can't be set or is there twice, KV_ELIMIT for a value. `changed(env, name)` is called
+ * for each row whose value became another; if it returns nonzero, all are put back (and changed is
+ * called again for those it had been called for). */
 must_check int settings_set(struct settings *settings, int pairs, const struct slice *names_values,
                             bool local,
                             int (*changed)(void *env, const char *name, struct fault *fault),

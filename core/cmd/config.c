@@ -138,6 +138,15 @@ static int set(struct ctx *ctx, int *failed, char why[static 512])
                         session_is_local(ctx->session), changed, ctx, failed, why);
 }
 
+static struct slice lower(struct ctx *ctx, struct slice word)
+{
+    char *copy = arena_alloc(ctx->arena, word.len + 1);
+    for (size_t i = 0; i < word.len; i++)
+        copy[i] = word.data[i] >= 'A' && word.data[i] <= 'Z' ? (char)(word.data[i] + 32)
+                                                             : word.data[i];
+    return (struct slice){copy, word.len};
+}
+
 static void set_run(struct ctx *ctx)
 {
     char why[512];
@@ -153,6 +162,8 @@ static void set_run(struct ctx *ctx)
     }
     struct slice name = ctx->argv[2 + 2 * failed];
     int len = (int)(name.len > 128 ? 128 : name.len);
+    if (result == KV_ELIMIT) /* Redis shows the name as it is written, not as it was sent */
+        name = lower(ctx, name);
     if (result == KV_EFORMAT)
         reply_error(ctx, "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'", len,
                     name.data);

@@ -214,6 +214,15 @@ def test_a_password_is_never_shown(start, name):
         assert c("CONFIG", "GET", name) == [name.encode(), b""]
 
 
+@pytest.mark.parametrize("name,value,shown", [
+    ("MAXMEMORY", "x", "maxmemory"), ("Slave-Priority", "-1", "slave-priority"),
+    ("Port", "x", "port"), ("DATABASES", "1", "DATABASES"), ("Dir", "/", "Dir")])
+def test_errors_name_the_option(own, name, value, shown):
+    """As it is written, if it is the value that is wrong; else as it was sent."""
+    assert str(own("CONFIG", "SET", name, value)).startswith(
+        f"ERR CONFIG SET failed (possibly related to argument '{shown}') - ")
+
+
 def test_the_port_can_be_changed(own, server):
     port = kv_server.free_port()
     assert own("CONFIG", "SET", "port", port) == OK
