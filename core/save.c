@@ -447,7 +447,7 @@ static void base_ended(struct engine *engine)
     else if (state == JOURNAL_BASE_OPEN && done)
         engine->save->phase = NAMING;
     else
-        base_failed(engine, done || again ? problem : engine->save->problem);
+        base_failed(engine, state == JOURNAL_BASE_OPEN ? engine->save->problem : problem);
 }
 
 static void base_named(struct engine *engine)

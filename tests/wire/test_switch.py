@@ -178,6 +178,41 @@ def test_a_log_that_can_not_be_switched_on_says_why(tmp_path):
     server.stop()
 
 
+@pytest.fixture
+def small_disk(tmp_path):
+    """A directory on a disk of 64 MiB."""
+    try:
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(tmp_path)],
+                              capture_output=True, text=True)
+    except OSError as error:
+        pytest.skip(f"no mount: {error}")
+    if done.returncode != 0:
+        pytest.skip(f"no right to mount: {done.stderr.strip()}")
+    yield tmp_path
+    subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
+
+
+def test_a_full_disk_is_told_to_who_switches_the_log_on(small_disk):
+    """Whichever of the two it is that takes no more: the log, or the snapshot that is its base."""
+    server = serve(small_disk, appendonly="no", save="")
+    ballast = small_disk / "ballast"
+    with server.connect() as c:
+        fill(c)
+        expected = keyspace(c)
+        for free in (1 << 20, 100 << 10, 0):
+            disk = os.statvfs(small_disk)
+            with open(ballast, "ab") as file:
+                file.write(b"x" * max(0, disk.f_bavail * disk.f_bsize - free))
+            said = str(c("CONFIG", "SET", "appendonly", "yes"))
+            assert str(small_disk) in said and ("the disk is full" in said or "No space" in said)
+            assert c("CONFIG", "GET", "appendonly") == [b"appendonly", b"no"]
+        ballast.unlink()
+        assert c("CONFIG", "SET", "appendonly", "yes") == OK
+    server.restart(crash=True, appendonly="yes")
+    assert keys_of(server) == expected
+    server.stop()
+
+
 @pytest.mark.parametrize("appendonly", ["no", "yes"])
 def test_a_crash_while_the_log_is_switched_on_leaves_the_dump(tmp_path, appendonly):
     server = serve(tmp_path, appendonly="no", save="", enable_debug_command="yes")
