@@ -10,7 +10,6 @@
  */
 #include "core/engine.h"
 
-
 #include "core/acl.h"
 #include "core/base/fault.h"
 #include "core/base/mem.h"
