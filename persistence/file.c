@@ -9,17 +9,31 @@
  *      then O_EXCL), so that a temporary file whose sync once failed is never written over and
  *      believed.
  *   3. EINTR is retried only where nothing has happened yet.
- */
+ *
+ * GIVING BACK. Where blocks that become free are discarded (ext4's `discard`, as in many clouds),
+ * that takes about a millisecond per MiB: within the unlink, rename or close that frees them, or
+ * when the journal is committed; and the flush of a log's fdatasync stands behind it in the
+ * device's queue. An old dump of 250 MB, replaced at once, so kept replies for 300 ms under
+ * `always`. Therefore a file that has lost its name is shortened by GIVE_BYTES at a time by a
+ * thread that sleeps twice as long as each piece took. Not if somebody else has it open, who is to
+ * read what the name stood for, or if it has another name: then it is closed, and whoever is last
+ * pays. A process that ends leaves the rest to the kernel. Several such threads are no harm: each
+ * leaves the disk two thirds of the time, so that space is free after three times as long as it
+ * would be, at the latest. */
 #include "persistence/file.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/base/fault.h"
@@ -29,6 +43,8 @@
 #define PATH_BYTES_MAX 4096
 #define SAME_NAMES_MAX 1000 /* of one file in an archive */
 #define COPY_BLOCK_BYTES (64 * 1024)
+#define GIVE_BYTES ((off_t)256 << 10)
+#define GIVE_PAUSE_LEAST_NS 100000
 #define WRITE_BYTES_MAX ((size_t)1 << 30) /* Linux takes at most 2 GiB less a page at once */
 
 static int result(int returned)
@@ -49,6 +65,70 @@ static int real_open(void *self unused, const char *path, int flags, mode_t mode
 static int real_close(void *self unused, int fd)
 {
     return result(close(fd));
+}
+
+/* The size of a file without a name that nobody else has open; else -1. */
+static off_t size_if_alone(int fd)
+{
+    struct stat facts;
+
+    if (fstat(fd, &facts) < 0 || !S_ISREG(facts.st_mode) || facts.st_nlink > 0)
+        return -1;
+    /* A lease on writing is granted to the only one who has it open. It is given up at once; if
+     * somebody found the file in /proc in between, the signal for that is one that is ignored. */
+    if (fcntl(fd, F_SETSIG, SIGURG) < 0 || fcntl(fd, F_SETLEASE, F_WRLCK) < 0)
+        return -1;
+    return fcntl(fd, F_SETLEASE, F_UNLCK) < 0 ? -1 : facts.st_size;
+}
+
+static int64_t clock_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void *give_back_slowly(void *arg)
+{
+    int fd = (int)(intptr_t)arg;
+    struct stat facts = {0};
+
+    prctl(PR_SET_NAME, "kv-give-back");
+    if (fstat(fd, &facts) < 0)
+        facts.st_size = 0;
+    for (off_t size = facts.st_size; size > GIVE_BYTES;) {
+        int64_t begin = clock_ns(), pause;
+
+        size = (size - 1) / GIVE_BYTES * GIVE_BYTES;
+        if (ftruncate(fd, size) < 0)
+            break;
+        pause = 2 * (clock_ns() - begin);
+        if (pause < GIVE_PAUSE_LEAST_NS)
+            pause = GIVE_PAUSE_LEAST_NS;
+        nanosleep(&(struct timespec){pause / 1000000000, pause % 1000000000}, NULL);
+    }
+    close(fd);
+    return NULL;
+}
+
+static int real_give_back(void *self unused, int fd)
+{
+    pthread_attr_t detached;
+    pthread_t thread;
+    sigset_t all, before;
+    int error;
+
+    if (size_if_alone(fd) <= GIVE_BYTES)
+        return result(close(fd));
+    pthread_attr_init(&detached);
+    pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    error = pthread_create(&thread, &detached, give_back_slowly, (void *)(intptr_t)fd);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&detached);
+    return error ? result(close(fd)) : 0;
 }
 
 static ssize_t real_pwritev(void *self unused, int fd, const struct iovec *parts, int count,
@@ -214,6 +294,7 @@ const struct disk *disk_real(void)
     static const struct disk real = {
         .open = real_open,
         .close = real_close,
+        .give_back = real_give_back,
         .pwritev = real_pwritev,
         .pwrite = real_pwrite,
         .pread = real_pread,
@@ -493,6 +574,22 @@ static int make_directory(const struct disk *disk, const char *path)
     return status;
 }
 
+int file_open_old(const struct disk *disk, const char *path)
+{
+    /* O_NONBLOCK: what has this name may be a pipe */
+    return disk->open(disk->self, path, O_RDWR | O_NONBLOCK | O_NOFOLLOW, 0);
+}
+
+int file_unlink(const struct disk *disk, const char *path)
+{
+    int fd = file_open_old(disk, path);
+    int status = disk->unlink(disk->self, path);
+
+    if (fd >= 0)
+        disk->give_back(disk->self, fd);
+    return status;
+}
+
 int file_retire(const struct disk *disk, const char *directory, const char *name,
                 const char *archive)
 {
@@ -502,7 +599,7 @@ int file_retire(const struct disk *disk, const char *directory, const char *name
     if (snprintf(from, sizeof from, "%s/%s", directory, name) >= (int)sizeof from)
         return -ENAMETOOLONG;
     if (!archive || !archive[0]) {
-        status = disk->unlink(disk->self, from);
+        status = file_unlink(disk, from);
         return status == -ENOENT ? 0 : status;
     }
     status = disk->exists(disk->self, from);

@@ -23,6 +23,10 @@ struct disk {
     /* flags and mode as open(2); O_CLOEXEC is added. Returns the descriptor. */
     int (*open)(void *self, const char *path, int flags, mode_t mode);
     int (*close)(void *self, int fd);
+    /* Close a file that has lost its name, durably where a crash must not find it cut off. Its
+     * space may come back later, in small pieces: to free much of it at once takes long on some
+     * disks, and syncs wait behind that. Does not block. */
+    int (*give_back)(void *self, int fd);
     /* May write less than asked (a short write): the count. EINTR is retried. */
     ssize_t (*pwritev)(void *self, int fd, const struct iovec *parts, int count, off_t offset);
     ssize_t (*pwrite)(void *self, int fd, const void *bytes, size_t len, off_t offset);
@@ -82,6 +86,14 @@ must_check int file_write_at(const struct disk *disk, int fd, const char *path, 
 must_check int file_append(const struct disk *disk, int fd, const char *path,
                            const struct iovec *parts, int count, int64_t offset,
                            struct fault *fault);
+
+/* Open a file that is about to lose its name, to be given back when it has; negative if it can't
+ * be: then the kernel frees its space at once. */
+int file_open_old(const struct disk *disk, const char *path);
+
+/* unlink(2), and its space is given back. For files of which a crash may leave the name, cut off
+ * or not: what is durable already does not count on them. 0 or -errno. */
+int file_unlink(const struct disk *disk, const char *path);
 
 /* Part with a file of a directory for good: move it into the directory `archive` (which is made if
  * need be, and the one above it), or delete it (`archive` NULL or ""). If the archive has a file

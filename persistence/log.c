@@ -426,6 +426,8 @@ static void log_free(struct log *log)
 
     if (log->file.fd >= 0)
         disk->close(disk->self, log->file.fd);
+    if (log->left.fd >= 0)
+        disk->close(disk->self, log->left.fd);
     log_file_drop(log, &log->ahead);
     for (struct log_batch *batch = log->kept_first; batch; batch = next) {
         next = batch->next;
@@ -466,7 +468,7 @@ static struct log *log_new(const struct log_options *options, const struct log_s
 
     log->options = *options;
     log->journal = journal;
-    log->file.fd = log->ahead.fd = -1;
+    log->file.fd = log->ahead.fd = log->left.fd = -1;
     log_fill_init(&log->fill);
     mailbox_init(&log->mailbox);
     log->next_number = start->next_file;
@@ -599,6 +601,7 @@ int log_close(struct log *log, struct fault *fault)
     int status = journal->ops->sync(journal, fault);
 
     stop_threads(log);
+    log_base_trim(log);
     log_base_delete_retired(log);
     if (status == 0) {
         log_slot_write(log);

@@ -182,10 +182,47 @@ static void conclude(struct log *log, enum journal_base_state state, const struc
     log_tell(log);
 }
 
+static void trim(struct log *log, const struct log_file *file)
+{
+    const struct disk *disk = log->options.disk;
+
+    if (file->reserved > file->end.offset)
+        disk->truncate(disk->self, file->fd, (off_t)file->end.offset);
+    disk->close(disk->self, file->fd);
+}
+
+/* It has a successor: the sync thread cuts off the space ahead of it, for which a batch would wait
+ * here. */
+static void leave(struct log *log, const struct log_file *file)
+{
+    bool left;
+
+    pthread_mutex_lock(&log->lock);
+    left = log->left.fd < 0;
+    if (left)
+        log->left = *file;
+    pthread_mutex_unlock(&log->lock);
+    if (left)
+        bell_ring(&log->due);
+    else
+        trim(log, file);
+}
+
+void log_base_trim(struct log *log)
+{
+    struct log_file file;
+
+    pthread_mutex_lock(&log->lock);
+    file = log->left;
+    log->left.fd = -1;
+    pthread_mutex_unlock(&log->lock);
+    if (file.fd >= 0)
+        trim(log, &file);
+}
+
 /* Batches go to `file` from now on; all before is durable. */
 static void go_over_to(struct log *log, const struct log_file *file)
 {
-    const struct disk *disk = log->options.disk;
     struct log_file old = log->file;
 
     pthread_mutex_lock(&log->sync_lock);
@@ -200,9 +237,7 @@ static void go_over_to(struct log *log, const struct log_file *file)
     pthread_mutex_unlock(&log->lock);
     pthread_mutex_unlock(&log->sync_lock);
     log_fill_follow(log);
-    if (old.reserved > old.end.offset)
-        disk->truncate(disk->self, old.fd, (off_t)old.end.offset);
-    disk->close(disk->self, old.fd);
+    leave(log, &old);
 }
 
 /* The file that was prepared, or another one. */
@@ -442,6 +477,7 @@ void log_base_delete_retired(struct log *log)
     pthread_mutex_lock(&log->lock);
     buf_swap(&names, &log->retired);
     pthread_mutex_unlock(&log->lock);
+    log_fill_part(log);
     for (const char *at = names.data; at < names.data + names.len; at += strlen(at) + 1)
         log_retire(log->options.disk, log->directory, at, log->options.archive,
                    log->kvid);

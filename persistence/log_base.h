@@ -20,6 +20,9 @@ bool log_base_turning(const struct log *log);
 /* Log thread, not poisoned: turn, if that is wished and can be done now; true if it was. */
 bool log_base_work(struct log *log, bool mail);
 
+/* Sync thread: cut off the space ahead of a file that has a successor, if there is one. */
+void log_base_trim(struct log *log);
+
 /* Sync thread: prepare a turn, or name a base, if that is wished; true if it was done. */
 bool log_base_sync_work(struct log *log);
 

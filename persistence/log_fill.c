@@ -234,3 +234,13 @@ bool log_fill_work(struct log *log)
         bell_ring(&log->work);
     return true;
 }
+
+void log_fill_part(struct log *log)
+{
+    struct log_fill *fill = &log->fill;
+
+    pthread_mutex_lock(&fill->lock);
+    if (fill->fd_number != fill->number)
+        close_own(log);
+    pthread_mutex_unlock(&fill->lock);
+}

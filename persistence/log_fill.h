@@ -58,3 +58,5 @@ void log_fill_look(struct log *log);
 /* Sync thread: write and sync a piece if one is wanted; false if none is. On failure the file is
  * poisoned. */
 bool log_fill_work(struct log *log);
+/* Sync thread: let go of a file that is not written any more. */
+void log_fill_part(struct log *log);

@@ -62,6 +62,8 @@ struct log {
     struct manifest manifest;
     struct log_file ahead;  /* prepared for the next turn (fd -1: none): the sync thread's while the
                              * wish is LOG_BASE_PREPARE, else the log thread's */
+    struct log_file left;   /* has a successor; the space ahead of it is still to be cut off (fd -1:
+                             * none). With `lock` */
     bool prepared;          /* the main thread's: it is, or could not be */
 
     /* Held by who writes: the log thread through a round, or the main thread, which never waits

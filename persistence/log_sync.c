@@ -187,6 +187,7 @@ void *log_timer_main(void *arg)
 
         if (atomic_load(&log->stop))
             return NULL;
+        log_base_trim(log);
         if (log_base_sync_work(log))
             continue;
         if (log_fill_work(log))

@@ -7,8 +7,9 @@
  *   finish    the side file's other frames are appended; the end with the CRC64; the footer of the
  *             LZ4 file; head and magic written again, now that version and size are known; sync. A
  *             base gets its .kvi: written aside, synced, renamed. Then the file itself is renamed,
- *             and the directory synced.
- *   discard   after a failure: the names that were made are deleted. The .kvi may have replaced
+ *             and the directory synced; only then is what had the name given back (file.c).
+ *   discard   after a failure: the names that were made are deleted. Nothing is cut off of a file
+ *             whose rename failed: a crash may find it done. The .kvi may have replaced
  *             that of an older base under the same name; it names its base's checksum, so nobody
  *             takes the one for the other.
  *
@@ -65,6 +66,7 @@ struct snapshot_file {
     char kvi[FILE_PATH_MAX], kvi_aside[FILE_PATH_MAX];
     struct stretch main, side;
     bool main_made, kvi_made, kvi_named;
+    bool offered; /* its name was asked for: a crash may find it there though that failed */
     struct snapshot_index index, side_index;
     uint64_t moved_bytes, moved_raw, moved_keys; /* of the side file, and in the main one now */
     int version;
@@ -123,7 +125,7 @@ static void sweep_name(void *env, const char *name)
     char path[FILE_PATH_MAX];
     if (is_temporary(name) &&
         snprintf(path, sizeof(path), "%s/%s", sweep->directory, name) < (int)sizeof(path))
-        sweep->disk->unlink(sweep->disk->self, path);
+        file_unlink(sweep->disk, path);
 }
 
 void snapshot_file_sweep(const struct disk *disk, const char *directory)
@@ -431,6 +433,27 @@ static int rename_to(struct snapshot_file *file, const char *from, const char *t
     return status < 0 ? call_failed(file, status, to, "rename") : 0;
 }
 
+/* The file itself gets its name; what had the name before is given back once that is durable. */
+static int take_over(struct snapshot_file *file)
+{
+    const struct disk *disk = file->disk;
+    int old = file_open_old(disk, file->path);
+    file->offered = true;
+    int status = rename_to(file, file->main.path, file->path);
+
+    if (status == 0) {
+        file->main_made = false;
+        status = disk->fsync_directory(disk->self, file->directory);
+        if (status < 0)
+            status = call_failed(file, status, file->directory, "sync of the directory");
+    }
+    if (old >= 0 && status == 0)
+        disk->give_back(disk->self, old);
+    else if (old >= 0)
+        disk->close(disk->self, old);
+    return status;
+}
+
 static int write_kvi(struct snapshot_file *file)
 {
     int fd = -1;
@@ -454,7 +477,6 @@ static int write_kvi(struct snapshot_file *file)
 
 int snapshot_file_finish(struct snapshot_file *file, const _Atomic bool *cancelled)
 {
-    const struct disk *disk = file->disk;
     int status = *cancelled ? KV_EREFUSED : append_side(file, 0);
     if (status == 0)
         status = append_end(file);
@@ -466,15 +488,7 @@ int snapshot_file_finish(struct snapshot_file *file, const _Atomic bool *cancell
         status = KV_EREFUSED;
     if (status == 0 && file->form == SNAPSHOT_BASE)
         status = write_kvi(file);
-    if (status == 0)
-        status = rename_to(file, file->main.path, file->path);
-    if (status < 0)
-        return status;
-    file->main_made = false;
-    status = disk->fsync_directory(disk->self, file->directory);
-    if (status < 0)
-        return call_failed(file, status, file->directory, "sync of the directory");
-    return 0;
+    return status < 0 ? status : take_over(file);
 }
 
 static void close_all(struct snapshot_file *file)
@@ -483,7 +497,7 @@ static void close_all(struct snapshot_file *file)
     if (file->main.fd >= 0)
         disk->close(disk->self, file->main.fd);
     if (file->side.fd >= 0)
-        disk->close(disk->self, file->side.fd);
+        disk->give_back(disk->self, file->side.fd);
     file->main.fd = file->side.fd = -1;
 }
 
@@ -492,7 +506,10 @@ void snapshot_file_discard(struct snapshot_file *file)
     const struct disk *disk = file->disk;
     close_all(file);
     if (file->main_made) {
-        disk->unlink(disk->self, file->main.path);
+        if (file->offered)
+            disk->unlink(disk->self, file->main.path);
+        else
+            file_unlink(disk, file->main.path);
         if (file->kvi_named)
             disk->unlink(disk->self, file->kvi);
     }

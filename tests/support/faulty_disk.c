@@ -107,6 +107,14 @@ static int faulty_open(void *self, const char *path, int flags, mode_t mode unus
     return call_end(disk, verdict, fd);
 }
 
+static bool has_name(const struct faulty_disk *disk, const struct inode *inode)
+{
+    for (int i = 0; i < disk->seen.count; i++)
+        if (disk->seen.list[i].inode == inode)
+            return true;
+    return false;
+}
+
 static int faulty_close(void *self, int fd)
 {
     struct faulty_disk *disk = self;
@@ -125,6 +133,20 @@ static int faulty_close(void *self, int fd)
     }
     pthread_mutex_unlock(&disk->lock);
     return status;
+}
+
+/* All its bytes are gone from now on, as far as a crash can tell: who calls this must not need them
+ * under a name that a crash brings back. */
+static int faulty_give_back(void *self, int fd)
+{
+    struct faulty_disk *disk = self;
+    enum verdict verdict = call_begin(disk, FAULTY_TRUNCATE);
+    struct inode *inode = inode_of(disk, fd);
+
+    if (inode && (verdict == GO_ON || verdict == CUT_NOW) && !has_name(disk, inode))
+        faulty_add_truncate(disk, inode, 0);
+    call_end(disk, verdict, 0);
+    return faulty_close(self, fd);
 }
 
 /* Write at `offset`; the count, or -errno. Called with the lock, gives it back. */
@@ -418,6 +440,7 @@ static int faulty_lock(void *self, int fd)
 static const struct disk faulty_port = {
     .open = faulty_open,
     .close = faulty_close,
+    .give_back = faulty_give_back,
     .pwritev = faulty_pwritev,
     .pwrite = faulty_pwrite,
     .pread = faulty_pread,

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -244,6 +245,100 @@ static void the_real_disk_does_the_same(void **state unused)
     buf_free(&got);
 }
 
+/* --- Giving back ---------------------------------------------------------------------------- */
+
+#define OLD_BYTES (1 << 20)
+
+/* A file of OLD_BYTES in a directory of its own, open to be given back, its name taken away. */
+static int open_nameless(char directory[static 32], const char *other_name)
+{
+    const struct disk *disk = disk_real();
+    char path[64], other[64];
+    int fd;
+
+    strcpy(directory, "/tmp/kv-give-XXXXXX");
+    assert_non_null(mkdtemp(directory));
+    snprintf(path, sizeof path, "%s/f", directory);
+    fd = disk->open(disk->self, path, O_WRONLY | O_CREAT | O_EXCL, 0644);
+    assert_true(fd >= 0);
+    for (int at = 0; at < OLD_BYTES; at += 4)
+        assert_int_equal(disk->pwrite(disk->self, fd, "kept", 4, at), 4);
+    disk->close(disk->self, fd);
+    if (other_name) {
+        snprintf(other, sizeof other, "%s/%s", directory, other_name);
+        assert_int_equal(link(path, other), 0);
+    }
+    fd = file_open_old(disk, path);
+    assert_true(fd >= 0);
+    assert_int_equal(disk->unlink(disk->self, path), 0);
+    return fd;
+}
+
+static void end_with(int fd, const char *directory)
+{
+    const struct disk *disk = disk_real();
+    char bytes[4];
+
+    assert_int_equal(disk->size(disk->self, fd), OLD_BYTES);
+    assert_int_equal(disk->pread(disk->self, fd, bytes, 4, OLD_BYTES - 4), 4);
+    assert_memory_equal(bytes, "kept", 4);
+    disk->close(disk->self, fd);
+    disk->rmdir(disk->self, directory);
+}
+
+static void who_still_reads_an_old_file_finds_all_of_it(void **state unused)
+{
+    char directory[32];
+    int fd = open_nameless(directory, NULL), reader;
+    char path[64];
+
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    reader = open(path, O_RDONLY);
+    if (reader < 0) {
+        close(fd);
+        skip();
+    }
+    disk_real()->give_back(disk_real()->self, fd);
+    assert_int_equal(fcntl(fd, F_GETFD), -1); /* closed at once, no thread works on it */
+    end_with(reader, directory);
+}
+
+static void a_file_with_another_name_is_left_whole(void **state unused)
+{
+    char directory[32], path[64];
+    int fd = open_nameless(directory, "g");
+
+    disk_real()->give_back(disk_real()->self, fd);
+    assert_int_equal(fcntl(fd, F_GETFD), -1);
+    snprintf(path, sizeof path, "%s/g", directory);
+    fd = open(path, O_RDONLY);
+    unlink(path);
+    end_with(fd, directory);
+}
+
+/* Whether a thread does it or the kernel at once: the descriptor is closed in the end. */
+static void an_old_file_is_closed_in_the_end(void **state unused)
+{
+    char directory[32];
+    int fd = open_nameless(directory, NULL);
+
+    disk_real()->give_back(disk_real()->self, fd);
+    while (fcntl(fd, F_GETFD) >= 0)
+        usleep(1000);
+    rmdir(directory);
+}
+
+static void a_pipe_with_the_name_of_an_old_file_holds_up_nobody(void **state unused)
+{
+    char directory[] = "/tmp/kv-give-XXXXXX", path[64];
+
+    assert_non_null(mkdtemp(directory));
+    snprintf(path, sizeof path, "%s/f", directory);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(file_unlink(disk_real(), path), 0);
+    assert_int_equal(rmdir(directory), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +351,10 @@ int main(void)
         cmocka_unit_test(a_name_in_the_archive_is_never_put_over),
         cmocka_unit_test(what_is_archived_is_never_in_a_place_that_a_crash_takes_back),
         cmocka_unit_test(the_real_disk_does_the_same),
+        cmocka_unit_test(who_still_reads_an_old_file_finds_all_of_it),
+        cmocka_unit_test(a_file_with_another_name_is_left_whole),
+        cmocka_unit_test(an_old_file_is_closed_in_the_end),
+        cmocka_unit_test(a_pipe_with_the_name_of_an_old_file_holds_up_nobody),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
