@@ -7,7 +7,9 @@ left behind.
 
 `Server(..., program=kv.REDIS)` starts redis-server as the reference.
 """
+import collections
 import os
+import random
 import shutil
 import signal
 import socket
@@ -27,25 +29,56 @@ PATIENCE_S = 60  # a machine may be slow: what takes longer than this has failed
 START_SECONDS = PATIENCE_S
 
 
-def ports_to_try():
-    """Those of KV_PORTS (first-last, this process's alone) in turn; else what the system picks."""
-    first, last = map(int, os.environ.get("KV_PORTS", "0-0").split("-"))
-    while True:
-        yield from range(first, last + 1)
+class Ports:
+    """Ports that no other process of the tests is given, below those that a system takes for
+    connections going out. They are claimed a block at a time, by a Unix socket with an abstract
+    name, which the system takes back when the process has ended."""
+    ALL = range(10000, 32000)
+    BLOCK = 20
 
+    def __init__(self):
+        self.process = None
 
-PORTS = ports_to_try()
+    def claim(self):
+        for first in random.SystemRandom().sample(self.ALL[::self.BLOCK], 200):
+            claim = socket.socket(socket.AF_UNIX)
+            try:
+                claim.bind(f"\0kv-tests-{first}")
+            except OSError:
+                claim.close()
+                continue
+            self.claims.append(claim)
+            self.ports.extendleft(range(first, first + self.BLOCK))
+            return
+        raise RuntimeError("no ports are left")
 
+    def free(self):
+        if self.process != os.getpid():  # what a fork has copied is the parent's
+            self.process, self.claims, self.ports = os.getpid(), [], collections.deque()
+        while True:
+            for _ in range(len(self.ports)):
+                port = self.ports.popleft()
+                self.ports.append(port)
+                if self.is_free(port):
+                    return port
+            self.claim()
 
-def free_port():
-    for port in PORTS:
+    @staticmethod
+    def is_free(port):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as a server does
             try:
                 probe.bind(("127.0.0.1", port))
-                return probe.getsockname()[1]
             except OSError:
-                continue
+                return False
+            return True
+
+
+PORTS = Ports()
+
+
+def free_port():
+    return PORTS.free()
 
 
 class Raw:

@@ -14,8 +14,8 @@ A suite that has test files but ran nothing has failed. The last line is `N pass
 exit status is 1 if anything failed, and with --all also if nothing passed.
 
 Two markers for tests over the wire: `slow` ones stay out of the sanitizers' runs, `threads` ones
-are what ThreadSanitizer sees. Tests get KV_SERVER, KV_BUILD (where programs are), KV_VARIANT and
-KV_PORTS, and find the modules in tests/support.
+are what ThreadSanitizer sees. Tests get KV_SERVER, KV_BUILD (where programs are) and KV_VARIANT,
+and find the modules in tests/support.
 """
 import argparse
 import concurrent.futures
@@ -37,8 +37,6 @@ SANITIZED = ("asan", "ubsan", "tsan")
 THREADED = tuple("build/tsan/unit/" + part for part in ("persistence/", "net/", "core/base/reaper"))
 PROGRAM_SECONDS = 900
 PYTEST_SECONDS = 1500
-# Of the tests' servers: below the ports that a system takes for connections going out.
-PORTS = range(10000, 32000)
 MARKERS = (
     "slow: takes long; left out where a sanitizer is compiled in",
     "threads: exercises threads of the server; run under ThreadSanitizer",
@@ -191,8 +189,8 @@ def count_findings(found, findings):
             found.output += f"\nFound by the sanitizer, in {path}:\n{text}"
 
 
-def run_test_file(path, ports, work, variant, markers):
-    """One file of tests, with `ports` for its servers; several run side by side."""
+def run_test_file(path, work, variant, markers):
+    """One file of tests; several run side by side."""
     name = os.path.basename(path)[:-len(".py")]
     found = Found()
     junit = os.path.join(work, f"{name}.xml")
@@ -201,7 +199,6 @@ def run_test_file(path, ports, work, variant, markers):
         "KV_SERVER": os.path.abspath(os.path.join(directory(variant), "kv-server")),
         "KV_BUILD": os.path.abspath(directory(variant)),
         "KV_VARIANT": variant,
-        "KV_PORTS": f"{ports.start}-{ports.stop - 1}",
         "PYTHONPATH": os.path.join(ROOT, "tests/support"),
     })
     for option in SANITIZER_OPTIONS:
@@ -244,8 +241,7 @@ def run_pytest(tally, name, files, variant, jobs, markers=""):
     os.makedirs(work)
     files = sorted(files, key=os.path.getsize, reverse=True)  # the long ones first, more or less
     with concurrent.futures.ThreadPoolExecutor(max_workers=jobs) as pool:
-        runs = [pool.submit(run_test_file, path, ports, work, variant, markers)
-                for path, ports in zip(files, shares(PORTS, len(files)))]
+        runs = [pool.submit(run_test_file, path, work, variant, markers) for path in files]
         for done in concurrent.futures.as_completed(runs):
             path, found, seconds = done.result()
             tally.add(found.passed, found.failed, found.skipped)
@@ -258,12 +254,6 @@ def run_pytest(tally, name, files, variant, jobs, markers=""):
                     + (f", {found.failed} failed" if found.failed else "")
                     + (f", {found.skipped} skipped" if found.skipped else "")
                     + f" ({seconds:.1f} s)")
-
-
-def shares(ports, count):
-    """Disjoint parts of a range."""
-    each = len(ports) // count
-    return [ports[each * i:each * (i + 1)] for i in range(count)]
 
 
 def python_tests(folder):
