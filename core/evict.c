@@ -399,17 +399,14 @@ static uint64_t now_ns(const struct engine *engine)
     return engine->host->monotonic_ns(engine->host->self);
 }
 
-/* One key goes; how long that took is asked only if somebody wants to know. */
 static void evict(struct engine *engine, struct place *victim)
 {
-    bool timed = unlikely(engine->settings->latency_threshold_ms > 0);
-    uint64_t started = timed ? now_ns(engine) : 0;
+    uint64_t begun_ns = latency_begin(engine);
 
     record_event(engine, 'e', "evicted", victim->db, victim->key);
     engine->stats.evicted++;
     record_delete(engine, victim, engine->settings->lazyfree_eviction, true);
-    if (timed)
-        latency_add(engine, LATENCY_EVICTION_DEL, (now_ns(engine) - started) / 1000000);
+    latency_end(engine, LATENCY_EVICTION_DEL, begun_ns);
 }
 
 /* What maxmemory is compared with: the keyspace, and what the server took before it had any keys,

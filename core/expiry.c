@@ -64,17 +64,14 @@ static uint64_t clock_ns(const struct engine *engine)
     return engine->host->monotonic_ns(engine->host->self);
 }
 
-/* How long it took is asked only if somebody wants to know. */
 void expiry_delete(struct engine *engine, struct place *place)
 {
-    bool timed = unlikely(engine->settings->latency_threshold_ms > 0);
-    uint64_t started = timed ? clock_ns(engine) : 0;
+    uint64_t begun_ns = latency_begin(engine);
 
     record_event(engine, 'x', "expired", place->db, place->key);
     engine->stats.expired++;
     record_delete(engine, place, engine->settings->lazyfree_expire, false);
-    if (timed)
-        latency_add(engine, LATENCY_EXPIRE_DEL, (clock_ns(engine) - started) / 1000000);
+    latency_end(engine, LATENCY_EXPIRE_DEL, begun_ns);
 }
 
 static void expire(struct engine *engine, int db, struct entry *entry)

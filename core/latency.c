@@ -69,6 +69,22 @@ void latency_add(struct engine *engine, const char *name, uint64_t ms)
     event->count += event->count < LATENCY_SAMPLES_MAX;
 }
 
+static bool is_wanted(const struct engine *engine)
+{
+    return unlikely(engine->settings->latency_threshold_ms > 0);
+}
+
+uint64_t latency_begin(const struct engine *engine)
+{
+    return is_wanted(engine) ? engine->host->monotonic_ns(engine->host->self) : 0;
+}
+
+void latency_end(struct engine *engine, const char *name, uint64_t begun_ns)
+{
+    if (is_wanted(engine))
+        latency_add(engine, name, (latency_begin(engine) - begun_ns) / 1000000);
+}
+
 const struct latency_event *latency_at(const struct latency *latency, int index)
 {
     return index < latency->count ? latency->events[index] : NULL;

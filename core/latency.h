@@ -41,6 +41,11 @@ void latency_free(struct latency *latency);
 /* An event took so long; `name` is kept. Nothing happens below the threshold. */
 void latency_add(struct engine *engine, const char *name, uint64_t ms);
 
+/* For what is timed only if somebody wants to know: the clock when it begins (0 without a
+ * threshold), and latency_add of what it took since. */
+uint64_t latency_begin(const struct engine *engine);
+void latency_end(struct engine *engine, const char *name, uint64_t begun_ns);
+
 /* The events that happened since the last reset: the one at `index`, NULL behind the last; by name,
  * NULL if it has no samples. */
 const struct latency_event *latency_at(const struct latency *latency, int index);

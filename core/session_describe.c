@@ -56,8 +56,7 @@ static size_t argument_bytes(const struct session *session)
     const struct ctx *running = session->engine->running;
     size_t bytes = session->argv_bytes + session->waiter_bytes;
     if (running && running->session == session)
-        for (int i = 0; i < running->argc; i++)
-            bytes += running->argv[i].len;
+        bytes += slices_bytes(running->argc, running->argv);
     return bytes;
 }
 

@@ -33,8 +33,7 @@ bool transaction_queue(struct ctx *ctx)
     struct transaction *transaction = ctx->session->transaction;
     size_t bytes = sizeof(struct queued) + (size_t)ctx->argc * sizeof(struct slice);
     size_t head = bytes;
-    for (int i = 0; i < ctx->argc; i++)
-        bytes += ctx->argv[i].len;
+    bytes += slices_bytes(ctx->argc, ctx->argv);
     if (transaction->bytes + bytes > (uint64_t)ctx->engine->settings->query_buffer_limit) {
         transaction->failed = true;
         return false;

@@ -136,9 +136,7 @@ int64_t waiters_next_ms(const struct engine *engine)
 
 static struct waiter *waiter_new(const struct ctx *ctx, int keys)
 {
-    size_t bytes = 0;
-    for (int i = 0; i < ctx->argc; i++)
-        bytes += ctx->argv[i].len;
+    size_t bytes = slices_bytes(ctx->argc, ctx->argv);
     size_t links_at = sizeof(struct waiter);
     size_t argv_at = links_at + (size_t)keys * sizeof(struct wait_link);
     size_t bytes_at = argv_at + (size_t)ctx->argc * sizeof(struct slice);
@@ -192,9 +190,7 @@ void waiters_block(struct ctx *ctx, int count, const struct slice *keys, enum va
     waiters->clients++;
     waiters->wants_deletions += on_delete ? (uint64_t)waiter->links_count : 0;
     session->waiter = waiter;
-    session->waiter_bytes = 0;
-    for (int i = 0; i < ctx->argc; i++)
-        session->waiter_bytes += ctx->argv[i].len;
+    session->waiter_bytes = slices_bytes(ctx->argc, ctx->argv);
     session->flags |= SESSION_BLOCKED;
 }
 

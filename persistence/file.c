@@ -39,12 +39,13 @@
 #include "core/base/fault.h"
 #include "core/base/mem.h"
 #include "core/base/slice.h"
+#include "persistence/bell.h"
 
 #define PATH_BYTES_MAX 4096
 #define SAME_NAMES_MAX 1000 /* of one file in an archive */
 #define COPY_BLOCK_BYTES (64 * 1024)
 #define GIVE_BYTES ((off_t)256 << 10)
-#define GIVE_PAUSE_LEAST_NS 100000
+#define GIVE_PAUSE_LEAST_US 100
 #define WRITE_BYTES_MAX ((size_t)1 << 30) /* Linux takes at most 2 GiB less a page at once */
 
 static int result(int returned)
@@ -81,14 +82,6 @@ static off_t size_if_alone(int fd)
     return fcntl(fd, F_SETLEASE, F_UNLCK) < 0 ? -1 : facts.st_size;
 }
 
-static int64_t clock_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 static void *give_back_slowly(void *arg)
 {
     int fd = (int)(intptr_t)arg;
@@ -98,15 +91,16 @@ static void *give_back_slowly(void *arg)
     if (fstat(fd, &facts) < 0)
         facts.st_size = 0;
     for (off_t size = facts.st_size; size > GIVE_BYTES;) {
-        int64_t begin = clock_ns(), pause;
+        uint64_t begin_us = bell_now_us(), pause_us;
 
         size = (size - 1) / GIVE_BYTES * GIVE_BYTES;
         if (ftruncate(fd, size) < 0)
             break;
-        pause = 2 * (clock_ns() - begin);
-        if (pause < GIVE_PAUSE_LEAST_NS)
-            pause = GIVE_PAUSE_LEAST_NS;
-        nanosleep(&(struct timespec){pause / 1000000000, pause % 1000000000}, NULL);
+        pause_us = 2 * (bell_now_us() - begin_us);
+        if (pause_us < GIVE_PAUSE_LEAST_US)
+            pause_us = GIVE_PAUSE_LEAST_US;
+        nanosleep(&(struct timespec){(time_t)(pause_us / 1000000),
+                                     (long)(pause_us % 1000000) * 1000}, NULL);
     }
     close(fd);
     return NULL;

@@ -23,6 +23,15 @@ static inline bool slice_equal(struct slice a, struct slice b)
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
+/* The lengths of so many, together. */
+static inline size_t slices_bytes(int count, const struct slice *slices)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < count; i++)
+        bytes += slices[i].len;
+    return bytes;
+}
+
 /* Order by bytes, the shorter first where one begins the other: negative, 0 or positive. */
 int slice_compare(struct slice a, struct slice b);
 

@@ -11,7 +11,6 @@ import redis
 import kv
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SERVER = os.environ.get("KV_SERVER", os.path.join(ROOT, "build", "kv-server"))
 CONF = os.path.join(ROOT, "kv.conf")
 STARTED_BY_US = {"port", "dir", "unixsocket", "unixsocketperm", "requirepass"}
 
@@ -19,7 +18,7 @@ STARTED_BY_US = {"port", "dir", "unixsocket", "unixsocketperm", "requirepass"}
 def config_of(words, folder, password=None):
     """CONFIG GET * of a server started with these words."""
     port = kv.free_port()
-    server = subprocess.Popen([SERVER, *words, "--port", str(port), "--dir", str(folder)],
+    server = subprocess.Popen([kv.SERVER, *words, "--port", str(port), "--dir", str(folder)],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         client = redis.Redis(port=port, password=password, decode_responses=True)
@@ -71,7 +70,7 @@ def test_the_commented_directives_are_accepted_too(tmp_path):
 def test_a_wrong_line_is_named_with_its_file_and_number(tmp_path):
     conf = tmp_path / "wrong.conf"
     conf.write_text("# one\nport 7000\nno-such-directive 1\n")
-    done = subprocess.run([SERVER, str(conf)], capture_output=True, text=True, timeout=20,
+    done = subprocess.run([kv.SERVER, str(conf)], capture_output=True, text=True, timeout=20,
                           check=False)
     said = done.stdout + done.stderr
     assert done.returncode == 1
@@ -82,7 +81,7 @@ def test_a_wrong_line_is_named_with_its_file_and_number(tmp_path):
 
 @pytest.mark.parametrize("words", [["--version"], ["--help"]])
 def test_the_server_answers_questions_without_starting(words, tmp_path):
-    done = subprocess.run([SERVER, *words], capture_output=True, text=True, timeout=20,
+    done = subprocess.run([kv.SERVER, *words], capture_output=True, text=True, timeout=20,
                           check=False, cwd=tmp_path)
     assert done.returncode == 0
     assert done.stdout
